@@ -1,0 +1,1 @@
+"""Tapeline: market data you can prove."""

@@ -1,0 +1,114 @@
+"""Every exception Tapeline raises, sorted by what the caller should do.
+
+TapelineError
+ |- Retry         transient: try again, after `after_s` where the venue said so
+ |   |- ConnectionLost   the socket could not be opened, or ended
+ |   |- TimedOut         no answer before the deadline
+ |   |- RateLimited      the venue asked us to slow down
+ |- Refused       the venue (or the store) said no: asking again the same way will not help
+ |   |- SubscriptionRefused
+ |   |- AuthenticationRefused
+ |   |- UnknownInstrument
+ |   |- NotHeld          the store does not hold what was asked for
+ |   |- StoreLocked      another instance writes this store
+ |   |- StoreTooNew      the store was written by a later version
+ |- BadData       bytes that do not mean what they should: skip them, count them, go on
+ |   |- Impossible       well-formed, but no market can have produced it (high < low, a negative size)
+ |- Unsynchronised  a book that cannot be trusted right now; carries the reason and the age
+ |- Broken        a bug of ours
+ |- ConfigError   the configuration or the command line is wrong; the message names the nearest right word
+
+Expected facts (a gap, a stale delta, a denied order) are values, not exceptions.
+"""
+
+
+class TapelineError(Exception):
+    """Root of everything Tapeline raises on purpose."""
+
+
+class Retry(TapelineError):
+    """Transient. `after_s` is the venue's own Retry-After in seconds, None where it gave none."""
+
+    def __init__(self, message: str, *, after_s: float | None = None) -> None:
+        super().__init__(message)
+        self.after_s = after_s
+
+
+class ConnectionLost(Retry):
+    """The connection could not be opened, or ended. `code` is the WebSocket close code where there was one."""
+
+    def __init__(self, message: str, *, after_s: float | None = None, code: int | None = None) -> None:
+        super().__init__(message, after_s=after_s)
+        self.code = code
+
+
+class TimedOut(Retry):
+    """No answer before the deadline."""
+
+
+class RateLimited(Retry):
+    """The venue asked us to slow down."""
+
+
+class Refused(TapelineError):
+    """The venue said no. `code` is the venue's own code, "" where it has none."""
+
+    def __init__(self, message: str, *, code: str = "") -> None:
+        super().__init__(message)
+        self.code = code
+
+
+class SubscriptionRefused(Refused):
+    """The venue will not stream this topic."""
+
+
+class AuthenticationRefused(Refused):
+    """The venue did not accept the key."""
+
+
+class UnknownInstrument(Refused):
+    """No venue list knows this symbol. The message names the nearest that exist."""
+
+
+class NotHeld(Refused):
+    """The store does not hold what was asked for. The message names what it does hold."""
+
+
+class StoreLocked(Refused):
+    """Another instance writes this store. The message names its process id."""
+
+
+class StoreTooNew(Refused):
+    """The store was written by a later version of Tapeline."""
+
+
+class BadData(TapelineError):
+    """Bytes that do not mean what they should. `kind` is a short word to count by."""
+
+    def __init__(self, message: str, *, kind: str = "bad_value") -> None:
+        super().__init__(message)
+        self.kind = kind
+
+
+class Impossible(BadData):
+    """Well-formed, but no market can have produced it."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message, kind="impossible")
+
+
+class Unsynchronised(TapelineError):
+    """The book cannot be trusted right now. `age_s` is how long ago it last could, None where it never could."""
+
+    def __init__(self, message: str, *, reason: str, age_s: float | None) -> None:
+        super().__init__(message)
+        self.reason = reason
+        self.age_s = age_s
+
+
+class Broken(TapelineError):
+    """A bug of ours. Please report it with the message."""
+
+
+class ConfigError(TapelineError):
+    """The configuration or the command line is wrong."""

@@ -1,0 +1,1 @@
+"""Events to state: bars, books, watermarks. Pure."""

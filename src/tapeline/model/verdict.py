@@ -1,0 +1,11 @@
+"""What a sequence rule says of the next book delta."""
+
+from enum import Enum, auto
+
+
+class Verdict(Enum):
+    """APPLY: it follows. STALE: it is already in the state. GAP: something before it is missing."""
+
+    APPLY = auto()
+    STALE = auto()
+    GAP = auto()

@@ -1,0 +1,1 @@
+"""A world in a box: any venue's server side, a seeded market, faults, virtual time."""

@@ -1,0 +1,1 @@
+"""What people and programs see: thin; they parse, call app, print."""

@@ -1,0 +1,33 @@
+"""The command line: one module a command, imported when it is called, so that `--help` is quick.
+
+Exit codes: 0 done (also when nothing was found), 1 something failed or differs, 2 bad usage, bad configuration or an
+unknown instrument, 3 every connection gave up.
+"""
+
+import sys
+
+from cyclopts import App
+
+from tapeline.errors import ConfigError, NotHeld, TapelineError, UnknownInstrument
+
+app = App(name="tapeline", help="Market data you can prove: live streams, exact bars, sound books, known gaps.")
+
+# name -> "module:function"; cyclopts imports the module when the command is called.
+COMMANDS: dict[str, str] = {}
+
+for _name, _target in COMMANDS.items():
+    app.command(f"tapeline.surfaces.cli.{_target}", name=_name)
+
+
+def main() -> None:
+    """Run the command line; our own errors become one line on stderr and an exit code."""
+    try:
+        app()
+    except (ConfigError, UnknownInstrument, NotHeld) as error:
+        sys.stderr.write(f"tapeline: {error}\n")
+        sys.exit(2)
+    except TapelineError as error:
+        sys.stderr.write(f"tapeline: {error}\n")
+        sys.exit(1)
+    except BrokenPipeError:
+        sys.exit(0)

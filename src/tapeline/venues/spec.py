@@ -1,0 +1,202 @@
+"""All that a venue has to say about itself. A venue is a value in one file, never a subclass. Pure."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import msgspec
+
+from tapeline.model.event import BookDelta, Event
+from tapeline.model.instrument import Instrument
+from tapeline.model.topic import Topic
+from tapeline.model.verdict import Verdict
+
+# ---- what a decoder says besides events -------------------------------------------------------------------------
+
+
+class Ack(msgspec.Struct, frozen=True):
+    """The venue confirmed a request: all its topics, or only `topic` where the venue confirms one by one."""
+
+    request_id: int | None = None
+    topic: Topic | None = None
+
+
+class Refusal(msgspec.Struct, frozen=True):
+    """The venue refused a request, or one topic of it. `code` and `text` are the venue's own."""
+
+    code: str
+    text: str
+    request_id: int | None = None
+    topic: Topic | None = None
+    fatal: bool = False  # the connection is of no use any more
+
+
+class Pong(msgspec.Struct, frozen=True):
+    """The venue answered our application-level ping."""
+
+
+class Closing(msgspec.Struct, frozen=True):
+    """The venue will close this connection soon: open another one first."""
+
+    reason: str
+
+
+class Problem(msgspec.Struct, frozen=True):
+    """Part of a frame that could not be read, while the rest could. Same kinds as BadData."""
+
+    kind: str
+    text: str
+
+
+Control = Ack | Refusal | Pong | Closing | Problem
+Decode = Callable[[bytes, int], Sequence[Event | Control]]
+"""(frame, received_ns) -> events and control. Never reads a clock. Raises BadData, and nothing else, on a frame that
+means nothing; a good frame that concerns nobody (an empty keep-alive) gives ()."""
+
+
+# ---- requests on a connection -----------------------------------------------------------------------------------
+
+
+class Subscribe(msgspec.Struct, frozen=True):
+    """Ask for topics (`on`), or give them back. The venue's `requests` turns it into frames."""
+
+    topics: tuple[Topic, ...]
+    request_id: int
+    on: bool = True
+
+
+class Ping(msgspec.Struct, frozen=True):
+    """An application-level ping, as the simulator reads it."""
+
+
+class Other(msgspec.Struct, frozen=True):
+    """A request that the simulator answers with these frames at once (a list of subscriptions, a property)."""
+
+    answers: tuple[bytes, ...]
+
+
+# ---- declarations -----------------------------------------------------------------------------------------------
+
+Judge = Callable[[int | None, BookDelta], Verdict]
+"""(sequence the state is at, delta) -> what to do with it. None: no state yet, the first delta starts it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Feed:
+    """One kind of public stream. `channel` is the channel's kind (`book` covers every depth and speed)."""
+
+    channel: str
+    wire_name: str  # the venue's own word, for messages and documents
+    endpoint: str  # key of Venue.urls
+    continuity: str = ""  # "seq": seq grows by one an event; "ids": first_id follows the last last_id; "": no proof
+    judge: Judge | None = None  # how this book's deltas follow each other
+    snapshot: str = ""  # where a book's first state comes from: "stream", "rest", "" (each message is the whole)
+    quiet: bool = False  # may rightly say nothing for hours (liquidations, status): no first-data deadline
+    speeds: tuple[str, ...] = ()  # of a book: documented speeds, fastest first; "" stands for the fastest
+    levels: tuple[int, ...] = ()  # of a book: documented depths besides the full one
+    intervals: tuple[str, ...] = ()  # of bars
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Heartbeat:
+    """How life shows. `ping` None: the transport's own ping frames are enough."""
+
+    every_s: float
+    silence_s: float  # nothing heard for this long, pongs included: the link is dead
+    ping: bytes | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """What the venue allows on its WebSocket side. `messages_per_s` counts every frame we send, pongs too."""
+
+    topics_per_connection: int
+    topics_per_request: int
+    messages_per_s: float
+    connections_per_window: int
+    window_s: float
+    requests_per_hour: float = float("inf")  # subscribe and unsubscribe requests on one connection
+    connection_life_s: float = float("inf")  # the venue closes after this; we re-dial before
+    first_data_s: float = 30.0  # an active topic has said something by then
+
+
+class Ask(msgspec.Struct, frozen=True):
+    """What is wanted of a REST call. Times are [from_ns, to_ns); ids are inclusive. Unused fields stay None."""
+
+    call: str  # key of Venue.rest: instruments | time | depth | bars | trades | aggtrades
+    native: str = ""
+    interval: str = ""
+    from_ns: int | None = None
+    to_ns: int | None = None
+    from_id: int | None = None
+    limit: int | None = None
+    part: str = ""  # where one list takes several requests (OKX instType): which
+
+
+class Request(msgspec.Struct, frozen=True):
+    """One HTTP request, before signing. `weight` is what it costs of the venue's budget."""
+
+    method: str
+    path: str
+    query: tuple[tuple[str, str], ...] = ()
+    weight: int = 1
+
+
+class ServerTime(msgspec.Struct, frozen=True):
+    """The venue's clock, UTC nanoseconds."""
+
+    at_ns: int
+
+
+Answer = Event | Instrument | ServerTime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RestCall:
+    """One REST call, both ways pure. `parse` gives the same events as the stream, source="rest", oldest first.
+
+    parse(body, ask, ids, received_ns): ids maps native symbols to instrument ids. Raises BadData on a body that means
+    nothing, Refused or RateLimited where the body is the venue's own error.
+    """
+
+    build: Callable[[Ask], Request]
+    parse: Callable[[bytes, Ask, Mapping[str, str], int], Sequence[Answer]]
+    page: int = 1  # most rows one answer holds
+    parts: tuple[str, ...] = ("",)  # an Ask for each of these makes the whole list
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Server:
+    """The venue's own side, the inverse of the above: what the simulator needs to speak as the venue does."""
+
+    read_request: Callable[[bytes], Subscribe | Ping | Other]  # raises BadData on what the venue would refuse
+    acknowledge: Callable[[Subscribe], Sequence[bytes]]
+    refuse: Callable[[int | None, str, str], bytes]  # request id, code, text
+    pong: bytes | None  # the answer to Ping
+    topic_of: Callable[[bytes], Topic | None]  # of a market frame; None for anything else
+    rename: Callable[[bytes, Topic], bytes]  # the same market frame under another topic's name (another speed)
+    encode: Callable[[Event, str], bytes]  # a market event and the native symbol -> a frame
+    read_rest: Callable[[str, Mapping[str, str]], Ask | None]  # path, query -> what is asked; None: no such path
+    answer_rest: Callable[[Ask, Sequence[Answer]], bytes]  # inverse of RestCall.parse
+    rest_error: Callable[[int, str], bytes]  # HTTP status, text -> the venue's own error body
+    url_topics: Callable[[str], tuple[Topic, ...]] = field(default=lambda _path: ())  # topics named in the URL
+    closing: bytes | None = None  # the venue's notice that it will close this connection
+    no_such: tuple[str, str] | None = (
+        None  # code, text for a topic this endpoint has not; None: acknowledged, then mute
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Venue:
+    """A venue as a value; a variant is `replace(venue, name=..., urls=...)`."""
+
+    name: str
+    urls: Mapping[str, str]  # endpoint -> wss:// URL, and "rest" -> https:// URL
+    feeds: Mapping[str, Feed]  # by channel kind
+    heartbeat: Heartbeat
+    limits: Limits
+    decoder: Callable[[str, Mapping[str, Instrument]], Decode]  # (venue name, by native symbol), one a connection
+    requests: Callable[[Subscribe], Sequence[bytes]]  # usually one frame; none where nothing is left to say
+    rest: Mapping[str, RestCall]
+    server: Server | None = None
+    orders: Any = None  # the trading half; comes with it

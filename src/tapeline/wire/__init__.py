@@ -1,0 +1,1 @@
+"""Talks to venues: sessions, connections, REST."""
