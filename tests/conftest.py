@@ -1,0 +1,15 @@
+"""What every test may ask for."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+
+@pytest.fixture(scope="session")
+def shared() -> Path:
+    """The folder of recordings and expected results; a test that needs it skips, with a reason, where it is absent."""
+    path = Path(os.environ.get("TAPELINE_SHARED", Path(__file__).parents[2] / "shared"))
+    if not (path / "captures").is_dir():
+        pytest.skip(f"no recordings at {path}: set TAPELINE_SHARED")
+    return path
