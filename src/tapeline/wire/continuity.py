@@ -1,0 +1,374 @@
+"""How the events of a channel stand to each other: one small rule a kind of channel. Pure.
+
+A rule keeps only where its series is. `follows` is the hot path: it takes the event where it plainly comes next.
+"""
+
+from collections import OrderedDict
+from enum import Enum, auto
+from typing import Any, Protocol
+
+import msgspec
+
+from tapeline.model.channel import Channel
+from tapeline.model.event import Bar, BookDelta, BookSnapshot, Quote, Trade
+from tapeline.model.interval import INTERVALS
+from tapeline.model.verdict import Verdict
+from tapeline.venues.spec import Feed, Judge
+
+REMEMBERED_IDS = 4096  # of a trade stream without continuity: how far back a repeat is recognised
+
+
+class Place(Enum):
+    """Where an event stands against the last one delivered."""
+
+    FOLLOWS = auto()
+    SEEN = auto()
+    AHEAD = auto()
+
+
+class Point(msgspec.Struct, frozen=True):
+    """The last good point of a series."""
+
+    at_ns: int | None
+    received_ns: int
+    seq: int | None
+
+
+class Rule(Protocol):
+    """One series' continuity."""
+
+    cause: str  # of the Gap where an event is ahead
+    waits: bool  # an event that is ahead may be filled in by another lane, or by a reordering
+
+    def follows(self, event: Any) -> bool:
+        """Take the event where it plainly comes next."""
+
+    def place(self, event: Any) -> Place:
+        """Where the event stands; changes nothing."""
+
+    def proves(self, event: Any) -> bool:
+        """Whether this event, where it FOLLOWS, shows that nothing before it is missing, even after an outage."""
+
+    def take(self, event: Any) -> None:
+        """Go on from this event."""
+
+    def restart(self, point: Point) -> None:
+        """Go on from this point of an earlier run."""
+
+    def order(self, event: Any) -> int:
+        """Sort key among events of the series."""
+
+    def seq_of(self, event: Any) -> int | None:
+        """What a Gap names this event by, as the last good one."""
+
+    def first_of(self, event: Any) -> int | None:
+        """What a Gap names this event by, as the first good one."""
+
+
+class BySeq:
+    """Trades whose `seq` grows by one."""
+
+    cause, waits = "id_jump", True
+
+    def __init__(self) -> None:
+        self._next: int | None = None
+
+    def follows(self, event: Trade) -> bool:
+        """Take the next id."""
+        if event.seq == self._next:
+            self._next += 1  # type: ignore[operator]  # seq is never None where _next is: see place()
+            return True
+        return False
+
+    def place(self, event: Trade) -> Place:
+        """By id. A trade without one cannot be judged and passes."""
+        if self._next is None or event.seq is None or event.seq == self._next:
+            return Place.FOLLOWS
+        return Place.SEEN if event.seq < self._next else Place.AHEAD
+
+    def proves(self, event: Trade) -> bool:
+        """Contiguous ids prove it."""
+        return self._next is not None and event.seq is not None
+
+    def take(self, event: Trade) -> None:
+        """This is the last one now."""
+        if event.seq is not None:
+            self._next = event.seq + 1
+
+    def restart(self, point: Point) -> None:
+        """Go on after this point."""
+        self._next = None if point.seq is None else point.seq + 1
+
+    def order(self, event: Trade) -> int:
+        """Venue order."""
+        return event.seq or 0
+
+    def seq_of(self, event: Trade) -> int | None:
+        """What a Gap names as the last good one."""
+        return event.seq
+
+    first_of = seq_of
+
+
+class ByIds(BySeq):
+    """Merged trades that each cover first_id..last_id; the next begins right after."""
+
+    def follows(self, event: Trade) -> bool:
+        """Take the next range."""
+        if event.first_id == self._next and event.last_id is not None:
+            self._next = event.last_id + 1
+            return True
+        return False
+
+    def place(self, event: Trade) -> Place:
+        """By range; one that overlaps what is held and goes on follows."""
+        if self._next is None or event.first_id is None or event.last_id is None:
+            return Place.FOLLOWS
+        if event.last_id < self._next:
+            return Place.SEEN
+        return Place.FOLLOWS if event.first_id <= self._next else Place.AHEAD
+
+    def proves(self, event: Trade) -> bool:
+        """Contiguous ranges prove it."""
+        return self._next is not None and event.first_id is not None
+
+    def take(self, event: Trade) -> None:
+        """This is the last one now."""
+        if event.last_id is not None:
+            self._next = event.last_id + 1
+
+    def seq_of(self, event: Trade) -> int | None:
+        """The last id it covers."""
+        return event.last_id
+
+    def first_of(self, event: Trade) -> int | None:
+        """The first id it covers."""
+        return event.first_id
+
+
+class ByIdentity:
+    """Trades without continuity: repeats fall by id, or by content where there is none; nothing proves a hole."""
+
+    cause, waits = "id_jump", False
+
+    def __init__(self) -> None:
+        self._seen: OrderedDict[object, None] = OrderedDict()
+
+    def follows(self, event: Trade) -> bool:
+        """Take it where it is new."""
+        key = self._key(event)
+        if key in self._seen:
+            return False
+        self._remember(key)
+        return True
+
+    def place(self, event: Trade) -> Place:
+        """New or seen; never ahead."""
+        return Place.SEEN if self._key(event) in self._seen else Place.FOLLOWS
+
+    def proves(self, event: Trade) -> bool:  # noqa: ARG002  # the protocol's signature
+        """Nothing can."""
+        return False
+
+    def take(self, event: Trade) -> None:
+        """Remember it."""
+        self._remember(self._key(event))
+
+    def restart(self, point: Point) -> None:
+        """Nothing to go on from."""
+
+    def order(self, event: Trade) -> int:
+        """Venue time."""
+        return event.at_ns or 0
+
+    def seq_of(self, event: Trade) -> int | None:
+        """What a Gap names, where there is anything."""
+        return event.seq
+
+    first_of = seq_of
+
+    def _key(self, event: Trade) -> object:
+        return event.id or (event.at_ns, event.price, event.size, event.side)
+
+    def _remember(self, key: object) -> None:
+        self._seen[key] = None
+        if len(self._seen) > REMEMBERED_IDS:
+            self._seen.popitem(last=False)
+
+
+class ByJudge:
+    """Book deltas, by the venue's own sequence rule; a snapshot starts the sequence anew."""
+
+    cause, waits = "sequence_jump", True
+
+    def __init__(self, judge: Judge) -> None:
+        self._judge = judge
+        self._at: int | None = None
+
+    def follows(self, event: BookDelta | BookSnapshot) -> bool:
+        """Take the next delta."""
+        if self._at is None or type(event) is not BookDelta or self._judge(self._at, event) is not Verdict.APPLY:
+            return False
+        self._at = event.last_seq
+        return True
+
+    def place(self, event: BookDelta | BookSnapshot) -> Place:
+        """A snapshot is the whole state, so it follows unless it is older than what is held."""
+        if self._at is None:
+            return Place.FOLLOWS
+        if isinstance(event, BookSnapshot):
+            return Place.SEEN if event.last_seq is not None and event.last_seq < self._at else Place.FOLLOWS
+        verdict = self._judge(self._at, event)
+        return {Verdict.APPLY: Place.FOLLOWS, Verdict.STALE: Place.SEEN, Verdict.GAP: Place.AHEAD}[verdict]
+
+    def proves(self, event: BookDelta | BookSnapshot) -> bool:
+        """A delta that chains does; a snapshot only where nothing has moved."""
+        if self._at is None or event.last_seq is None:
+            return False
+        return isinstance(event, BookDelta) or event.last_seq == self._at
+
+    def take(self, event: BookDelta | BookSnapshot) -> None:
+        """The state is at its last sequence now."""
+        self._at = event.last_seq
+
+    def restart(self, point: Point) -> None:
+        """Go on after this point."""
+        self._at = point.seq
+
+    def order(self, event: BookDelta | BookSnapshot) -> int:
+        """Venue order."""
+        return event.last_seq or 0
+
+    def seq_of(self, event: BookDelta | BookSnapshot) -> int | None:
+        """Where the state is."""
+        return event.last_seq
+
+    def first_of(self, event: BookDelta | BookSnapshot) -> int | None:
+        """The first update it holds."""
+        return event.first_seq if event.first_seq is not None else event.last_seq
+
+
+class ByUpdate:
+    """Quotes, top-of-book snapshots, and everything that only replaces itself: newer passes, same or older falls.
+
+    By update id where there is one, else by time, else by content. Nothing proves that none is missing.
+    """
+
+    cause, waits = "silence", False
+
+    def __init__(self) -> None:
+        self._last: Any = None
+        self._update: int | None = None
+
+    def follows(self, event: Any) -> bool:
+        """Take what is newer."""
+        if self.place(event) is not Place.FOLLOWS:
+            return False
+        self.take(event)
+        return True
+
+    def place(self, event: Any) -> Place:
+        """Newer or not; never ahead."""
+        update = self.seq_of(event)
+        if update is not None and self._update is not None:
+            return Place.FOLLOWS if update > self._update else Place.SEEN
+        last = self._last
+        if last is None:
+            return Place.FOLLOWS
+        if event.at_ns is not None and last.at_ns is not None and event.at_ns != last.at_ns:
+            return Place.FOLLOWS if event.at_ns > last.at_ns else Place.SEEN
+        same = msgspec.structs.replace(event, received_ns=last.received_ns) == last
+        return Place.SEEN if same else Place.FOLLOWS
+
+    def proves(self, event: Any) -> bool:  # noqa: ARG002  # the protocol's signature
+        """Nothing can."""
+        return False
+
+    def take(self, event: Any) -> None:
+        """This is the newest now."""
+        self._last = event
+        self._update = self.seq_of(event)
+
+    def restart(self, point: Point) -> None:
+        """Go on after this point."""
+        self._update = point.seq
+
+    def order(self, event: Any) -> int:
+        """Venue order."""
+        return self.seq_of(event) or 0
+
+    def seq_of(self, event: Any) -> int | None:
+        """The venue's update id, where there is one."""
+        if isinstance(event, Quote):
+            return event.update_id
+        return event.last_seq if isinstance(event, BookSnapshot | BookDelta) else None
+
+    first_of = seq_of
+
+
+class ByOpenTime:
+    """The venue's bars: each closes once, the next opens where it ends."""
+
+    cause, waits = "missing_bar", False
+
+    def __init__(self, interval_name: str) -> None:
+        self._interval = INTERVALS[interval_name]
+        self._open_ns: int | None = None
+        self._closed = False
+        self._last: Bar | None = None
+
+    def follows(self, event: Bar) -> bool:
+        """Take an update of the open bar, or the one after a closed one."""
+        if self.place(event) is not Place.FOLLOWS:
+            return False
+        self.take(event)
+        return True
+
+    def place(self, event: Bar) -> Place:
+        """By open time; what a bar that closed is told again was seen."""
+        if self._open_ns is None:
+            return Place.FOLLOWS
+        if event.open_at_ns == self._open_ns:
+            return Place.SEEN if self._closed or self._repeats(event) else Place.FOLLOWS
+        if event.open_at_ns < self._open_ns:
+            return Place.SEEN
+        expected = self._interval.next(self._open_ns)
+        return Place.FOLLOWS if self._closed and event.open_at_ns == expected else Place.AHEAD
+
+    def proves(self, event: Bar) -> bool:  # noqa: ARG002  # the protocol's signature
+        """Bar times without a hole prove it."""
+        return True
+
+    def take(self, event: Bar) -> None:
+        """This is the newest now."""
+        self._open_ns, self._closed, self._last = event.open_at_ns, event.closed, event
+
+    def restart(self, point: Point) -> None:
+        """A point of a bar series names its open time; the bar had closed, or it would not be held."""
+        self._open_ns, self._closed = point.seq, point.seq is not None
+
+    def order(self, event: Bar) -> int:
+        """Time order."""
+        return event.open_at_ns
+
+    def seq_of(self, event: Bar) -> int | None:
+        """A bar's place is its open time."""
+        return event.open_at_ns
+
+    first_of = seq_of
+
+    def _repeats(self, event: Bar) -> bool:
+        last = self._last
+        return last is not None and msgspec.structs.replace(event, received_ns=last.received_ns) == last
+
+
+def rule_for(feed: Feed, of: Channel) -> Rule:
+    """The rule of this channel on this feed."""
+    if of.kind in {"trades", "aggtrades"}:
+        by: dict[str, type[BySeq | ByIds | ByIdentity]] = {"seq": BySeq, "ids": ByIds, "": ByIdentity}
+        return by[feed.continuity]()
+    if of.kind == "bars":
+        return ByOpenTime(of.interval)
+    if of.kind == "book" and of.levels is None and feed.judge is not None:
+        return ByJudge(feed.judge)
+    return ByUpdate()

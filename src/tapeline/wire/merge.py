@@ -1,0 +1,125 @@
+"""Every topic from several lanes (connections, repair), each event once and in order. Pure and bounded."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from tapeline.model.channel import channel as parse_channel
+from tapeline.model.event import Event, Gap
+from tapeline.venues.spec import Feed
+from tapeline.wire.continuity import Point, rule_for
+from tapeline.wire.track import Track
+
+
+@dataclass(frozen=True, slots=True)
+class MergeStatistics:
+    """What passed, what fell, what was missing."""
+
+    series: int
+    events: int
+    duplicates: int
+    gaps: int
+    unwanted: int
+    held: int
+
+
+class Merge:
+    """One `Track` per wanted (channel, instrument). What nobody wants (a stream may carry more) is dropped, counted."""
+
+    def __init__(self) -> None:
+        self._tracks: dict[tuple[str, str | None], Track] = {}
+        self._unwanted = 0
+        self._holding: set[Track] = set()
+
+    def declare(self, instrument: str, channel: str, feed: Feed, *, after: Point | None = None) -> Track:
+        """Want this series; `after` is the last point a store holds of it. Declaring twice changes nothing."""
+        key = (channel, instrument)
+        track = self._tracks.get(key)
+        if track is None:
+            track = self._tracks[key] = Track(instrument, channel, rule_for(feed, parse_channel(channel)))
+            if after is not None:
+                track.resume(after)
+        return track
+
+    def forget(self, instrument: str, channel: str) -> None:
+        """Nobody wants this series any more; its memory goes."""
+        track = self._tracks.pop((channel, instrument), None)
+        if track is not None:
+            self._holding.discard(track)
+
+    def offer(self, events: Sequence[Event], now: float) -> Sequence[Event]:
+        """What of these to deliver, in order. A frame in which each event simply follows comes back as it is."""
+        if len(events) == 1:
+            event = events[0]
+            track = self._tracks.get((event.channel, event.instrument))
+            if track is not None and track.follows(event):
+                return events
+        out: list[Event] = []
+        for event in events:
+            track = self._tracks.get((event.channel, event.instrument))
+            if track is None:
+                if event.instrument is None:  # a venue's notice belongs to no series
+                    out.append(event)
+                else:
+                    self._unwanted += 1
+            elif track.follows(event):
+                out.append(event)
+            else:
+                out.extend(track.admit(event, now))
+                self._note(track)
+        return out
+
+    def track(self, instrument: str, channel: str) -> Track | None:
+        """The state of one series."""
+        return self._tracks.get((channel, instrument))
+
+    def __iter__(self) -> Iterator[Track]:
+        return iter(self._tracks.values())
+
+    def down(self, instrument: str, channel: str, cause: str, now: float) -> Sequence[Event]:
+        """No lane delivers this series any more; returns what was held back, which nothing can fill now."""
+        track = self._tracks.get((channel, instrument))
+        if track is None:
+            return ()
+        out = track.release(now, at_once=True)
+        self._note(track)
+        track.down(cause)
+        return out
+
+    def release(self, now: float) -> Sequence[Event]:
+        """What has waited long enough for what it jumped over."""
+        if not self._holding:
+            return ()
+        out: list[Event] = []
+        for track in sorted(self._holding, key=lambda held: (held.channel, held.instrument)):
+            out.extend(track.release(now))
+            self._note(track)
+        return out
+
+    @property
+    def waiting_until(self) -> float | None:
+        """When `release` has something to do."""
+        times = [track.waiting_until for track in self._holding if track.waiting_until is not None]
+        return min(times, default=None)
+
+    def open_gaps(self, received_ns: int) -> list[Gap]:
+        """Holes that nothing has ended, for the record at the end of a run."""
+        gaps = (track.open_gap(received_ns) for track in self._tracks.values())
+        return [gap for gap in gaps if gap is not None]
+
+    def statistics(self) -> MergeStatistics:
+        """Totals over all series."""
+        tracks = self._tracks.values()
+        return MergeStatistics(
+            series=len(tracks),
+            events=sum(track.count for track in tracks),
+            duplicates=sum(track.duplicates for track in tracks),
+            gaps=sum(track.gaps for track in tracks),
+            unwanted=self._unwanted,
+            held=len(self._holding),
+        )
+
+    def _note(self, track: Track) -> None:
+        if track.waiting_until is None:
+            self._holding.discard(track)
+        else:
+            self._holding.add(track)

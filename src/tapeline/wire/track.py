@@ -1,0 +1,156 @@
+"""One series (a channel of an instrument) from several lanes: what follows, what was seen, what is missing. Pure."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from tapeline.model.event import Event, Gap
+from tapeline.wire.continuity import Place, Point, Rule
+
+HOLD_S = 0.25  # an event that is ahead waits this long for what it jumped over
+HOLD_EVENTS = 64  # and while at most so many wait with it
+
+
+class Track:
+    """State of one series. `rule` says how its events stand to each other, `seq_of` what a Gap names.
+
+    An event that follows passes at once. One that is ahead waits a moment for what it jumped over (another lane may
+    bring it), then a Gap is announced before it. After `down` the next event is preceded by a Gap unless the rule can
+    prove that nothing is missing.
+    """
+
+    def __init__(self, instrument: str, channel: str, rule: Rule) -> None:
+        self.instrument = instrument
+        self.channel = channel
+        self.rule = rule
+        self.last: Any = None  # the last event delivered
+        self._resumed: Point | None = None
+        self._follows = rule.follows
+        self.count = 0
+        self.duplicates = 0
+        self.gaps = 0
+        self.broken = ""  # the cause of a hole that the next event will end
+        self._held: list[Any] = []
+        self._held_since = 0.0
+
+    def follows(self, event: Any) -> bool:
+        """The hot path: deliver this event as it is. False: ask `admit`."""
+        if self.broken or self._held or not self._follows(event):
+            return False
+        self.count += 1
+        self.last = event
+        return True
+
+    @property
+    def point(self) -> Point | None:
+        """The last good point; None before the first event."""
+        if self.last is None:
+            return self._resumed
+        return Point(self.last.at_ns, self.last.received_ns, self.rule.seq_of(self.last))
+
+    def admit(self, event: Any, now: float) -> Sequence[Event]:
+        """The rest: what to deliver now, a Gap among it where there is a hole."""
+        if self.broken:
+            return self._mend(event)
+        place = self.rule.place(event)
+        if place is Place.SEEN:
+            self.duplicates += 1
+            return ()
+        if place is Place.FOLLOWS:
+            self._deliver(event)
+            return (event, *self._drain())
+        if not self.rule.waits:
+            return self._jump(event)
+        if not self._held:
+            self._held_since = now
+        self._held.append(event)
+        return self.release(now) if len(self._held) > HOLD_EVENTS else ()
+
+    def release(self, now: float, *, at_once: bool = False) -> Sequence[Event]:
+        """What has waited long enough, in order, each hole announced."""
+        overdue = at_once or now >= self._held_since + HOLD_S or len(self._held) > HOLD_EVENTS
+        if not self._held or not overdue:
+            return ()
+        out: list[Event] = []
+        held, self._held = sorted(self._held, key=self.rule.order), []
+        for event in held:
+            place = self.rule.place(event)
+            if place is Place.SEEN:
+                self.duplicates += 1
+            elif place is Place.FOLLOWS:
+                self._deliver(event)
+                out.append(event)
+            else:
+                out.extend(self._jump(event))
+        return out
+
+    def down(self, cause: str) -> None:
+        """No lane delivers this series any more. What was held is given up: it would be delivered out of order."""
+        if self.point is not None and not self.broken:
+            self.broken = cause
+
+    def resume(self, point: Point) -> None:
+        """Go on from what a store holds: the first event ends a hole of cause `restart`."""
+        self._resumed = point
+        self.rule.restart(point)
+        self.broken = "restart"
+
+    def open_gap(self, received_ns: int) -> Gap | None:
+        """The hole that nothing has ended yet, for the record at the end of a run."""
+        if not self.broken:
+            return None
+        return self._gap(None, self.broken, received_ns, open_=True)
+
+    @property
+    def waiting_until(self) -> float | None:
+        """When `release` has something to do."""
+        return self._held_since + HOLD_S if self._held else None
+
+    def _mend(self, event: Any) -> Sequence[Event]:
+        place = self.rule.place(event)
+        if place is Place.SEEN:
+            self.duplicates += 1
+            return ()
+        cause, self.broken = self.broken, ""
+        if place is Place.FOLLOWS and self.rule.proves(event):
+            self._deliver(event)
+            return (event,)
+        return self._jump(event, cause)
+
+    def _jump(self, event: Any, cause: str = "") -> Sequence[Event]:
+        gap = self._gap(event, cause or self.rule.cause, event.received_ns)
+        self.gaps += 1
+        self._deliver(event)
+        return (gap, event)
+
+    def _deliver(self, event: Any) -> None:
+        self.rule.take(event)
+        self.count += 1
+        self.last = event
+
+    def _drain(self) -> list[Event]:
+        out: list[Event] = []
+        moved = True
+        while self._held and moved:
+            moved = False
+            for event in sorted(self._held, key=self.rule.order):
+                place = self.rule.place(event)
+                if place is Place.AHEAD:
+                    continue
+                self._held.remove(event)
+                moved = True
+                if place is Place.FOLLOWS:
+                    self._deliver(event)
+                    out.append(event)
+                else:
+                    self.duplicates += 1
+        return out
+
+    def _gap(self, event: Any, cause: str, received_ns: int, *, open_: bool = False) -> Gap:
+        last = self.point
+        after_ns = None if last is None else last.at_ns if last.at_ns is not None else last.received_ns
+        before_ns = None if event is None else event.at_ns if event.at_ns is not None else event.received_ns
+        return Gap(
+            self.instrument, self.channel, None if event is None else event.at_ns, received_ns, "built",
+            after_ns, before_ns, None if last is None else last.seq,
+            None if event is None else self.rule.first_of(event), cause, open_,
+        )  # fmt: skip
