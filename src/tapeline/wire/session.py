@@ -1,0 +1,188 @@
+"""One connection's life as a pure state machine: frames and time in, events and frames out."""
+
+from collections import deque
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from tapeline.errors import BadData
+from tapeline.model.event import Event
+from tapeline.model.instrument import Instrument
+from tapeline.model.plausible import impossible
+from tapeline.model.topic import Topic
+from tapeline.venues.spec import Ack, Closing, Pong, Problem, Refusal, Venue
+from tapeline.wire.pace import TokenBucket
+from tapeline.wire.wants import Outcome, Wants
+
+CONTROL = frozenset({Ack, Closing, Pong, Problem, Refusal})
+
+
+class Redial(Exception):  # a verdict on the connection, not an error of the program
+    """This connection is over; open another one. `tripped`: too many bad frames, leave the venue alone a while."""
+
+    def __init__(self, reason: str, *, tripped: bool = False) -> None:
+        super().__init__(reason)
+        self.reason = reason
+        self.tripped = tripped
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Timing:
+    """Every deadline of a connection, in seconds; the venue's own where the user set none."""
+
+    ack_s: float = 10.0
+    first_data_s: float = 30.0
+    silence_s: float = 60.0
+    heartbeat_s: float = 20.0
+    max_age_s: float = float("inf")
+    bad_frames: int = 10
+
+
+class Session:
+    """Subscribes what is wanted at the venue's pace, watches every deadline, turns frames into events.
+
+    `problem(kind, text, frame)` hears of everything that could not be read. `received` and `tick` raise Redial.
+    """
+
+    def __init__(
+        self, venue: Venue, instruments: Mapping[str, Instrument], topics: Iterable[Topic], *,
+        timing: Timing, now: float, problem: Callable[[str, str, bytes], None],
+    ) -> None:  # fmt: skip
+        self._venue = venue
+        self._timing = timing
+        self._problem = problem
+        self._decode = venue.decoder(venue.name, instruments)
+        self.wants = Wants(venue, instruments, timing.ack_s, timing.first_data_s)
+        self.wants.set(topics)
+        self._bucket = TokenBucket(venue.limits.messages_per_s, max(1.0, venue.limits.messages_per_s), now)
+        self._unsent: deque[bytes] = deque()
+        self._opened_at = self._heard_at = now
+        self._ping_at = now + timing.heartbeat_s
+        self._pinged_at: float | None = None
+        self.ping_due = False
+        self.ping_s: float | None = None
+        self.successor_wanted = ""  # why another connection should take over soon
+        self.frames = 0
+        self.bytes = 0
+        self.bad_frames = 0
+        self._bad_in_row = 0
+
+    @property
+    def age_from(self) -> float:
+        """When this connection opened, on the monotonic clock."""
+        return self._opened_at
+
+    @property
+    def heard_at(self) -> float:
+        """When anything last came, pongs included."""
+        return self._heard_at
+
+    def heard(self, now: float) -> None:
+        """Transport pings and pongs count as life."""
+        self._heard_at = now
+        self._answered(now)
+
+    def received(self, frame: bytes, now: float, received_ns: int) -> Sequence[Event]:
+        """The events of one frame, checked; control is acted upon. Raises Redial."""
+        self._heard_at = now
+        self.frames += 1
+        self.bytes += len(frame)
+        try:
+            items = self._decode(frame, received_ns)
+        except BadData as bad:
+            self._bad(bad.kind, str(bad), frame)
+            return ()
+        self._bad_in_row = 0
+        for item in items:
+            if item.__class__ in CONTROL or impossible(item):  # type: ignore[arg-type]  # control falls out first
+                return self._sorted_out(items, frame, now)
+        if self.wants.awaiting:
+            for item in items:
+                self.wants.delivered(item.channel, item.instrument)  # type: ignore[union-attr]  # no control is left
+        return items  # type: ignore[return-value]  # no control is left
+
+    def outgoing(self, now: float) -> list[bytes]:
+        """Frames to send now, within the venue's rate; the rest waits (see `deadline`)."""
+        for subscribe in self.wants.requests(now):
+            self._unsent.extend(self._venue.requests(subscribe))
+        ready = []
+        while self._unsent and self._bucket.take(now):
+            ready.append(self._unsent.popleft())
+        return ready
+
+    def deadline(self, now: float) -> float:
+        """When `tick` next has something to do."""
+        pace_at = self._bucket.ready_at(now) if self._unsent else float("inf")
+        due = (self._heard_at + self._timing.silence_s, self._ping_at, self.wants.deadline(), pace_at)
+        age_at = self._opened_at + self._timing.max_age_s if not self.successor_wanted else float("inf")
+        return min(*due, age_at)
+
+    def tick(self, now: float) -> None:
+        """Act on every deadline that has passed. Raises Redial."""
+        if now >= self._heard_at + self._timing.silence_s:
+            raise Redial(f"silent for {self._timing.silence_s:g} s")
+        if now >= self._opened_at + self._timing.max_age_s and not self.successor_wanted:
+            self.successor_wanted = "the connection reached its age limit"
+        if now >= self._ping_at:
+            self._ping(now)
+        failed = self.wants.tick(now)
+        if failed:
+            raise Redial(failed)
+
+    def outcomes(self) -> list[Outcome]:
+        """What became of topics since the last call."""
+        return self.wants.outcomes()
+
+    def _ping(self, now: float) -> None:
+        self._ping_at = now + self._timing.heartbeat_s
+        if self._pinged_at is None:
+            self._pinged_at = now
+        if self._venue.heartbeat.ping is None:
+            self._bucket.take(now)
+            self.ping_due = True
+        else:
+            self._unsent.appendleft(self._venue.heartbeat.ping)
+
+    def _answered(self, now: float) -> None:
+        if self._pinged_at is not None:
+            self.ping_s, self._pinged_at = now - self._pinged_at, None
+
+    def _sorted_out(self, items: Sequence[object], frame: bytes, now: float) -> Sequence[Event]:
+        events: list[Event] = []
+        for item in items:
+            match item:
+                case Ack() | Refusal():
+                    self._answer(item, frame, now)
+                case Pong():
+                    self._answered(now)
+                case Closing(reason=reason):
+                    self.successor_wanted = self.successor_wanted or f"the venue is closing: {reason}"
+                case Problem(kind=kind, text=text):
+                    self._count(kind, text, frame)
+                case _:
+                    why = impossible(item)  # type: ignore[arg-type]  # what is not control is an event
+                    if why:
+                        self._count("impossible", f"{type(item).__name__.lower()}: {why}", frame)
+                    else:
+                        events.append(item)  # type: ignore[arg-type]
+        for event in events:
+            self.wants.delivered(event.channel, event.instrument)
+        return events
+
+    def _answer(self, item: Ack | Refusal, frame: bytes, now: float) -> None:
+        if isinstance(item, Ack):
+            self.wants.acknowledged(item, now)
+            return
+        self._count("refused", f"{item.code} {item.text}", frame)
+        if item.fatal:
+            raise Redial(f"refused: {item.code} {item.text}")
+        self.wants.refused(item, now)
+
+    def _bad(self, kind: str, text: str, frame: bytes) -> None:
+        self._bad_in_row += 1
+        self._count(kind, text, frame)
+        if self._bad_in_row >= self._timing.bad_frames:
+            raise Redial(f"{self._bad_in_row} unreadable frames in a row, the last: {text}", tripped=True)
+
+    def _count(self, kind: str, text: str, frame: bytes) -> None:
+        self.bad_frames += kind != "refused"
+        self._problem(kind, text, frame)
