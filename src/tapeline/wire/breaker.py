@@ -31,11 +31,15 @@ class Breaker:
         """Count a failure; True where it has just tripped (again: a failed probe re-opens at once)."""
         self._failures += 1
         if self._probing or (self._opened_at is None and self._failures >= self._threshold):
-            self._probing = False
-            self._opened_at = now
-            self.trips += 1
+            self.trip(now)
             return True
         return False
+
+    def trip(self, now: float) -> None:
+        """Open at once: somebody else has counted (bad frames on one connection)."""
+        self._probing = False
+        self._opened_at = now
+        self.trips += 1
 
     def probing(self) -> None:
         """The cool-down is over and one probe goes out."""

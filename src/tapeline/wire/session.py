@@ -33,6 +33,7 @@ class Timing:
     first_data_s: float = 30.0
     silence_s: float = 60.0
     heartbeat_s: float = 20.0
+    idle_ping_s: float = 5.0  # nothing heard for so long: ask for a sign of life, so that a quiet bar closes on time
     max_age_s: float = float("inf")
     bad_frames: int = 10
 
@@ -59,6 +60,7 @@ class Session:
         self._ping_at = now + timing.heartbeat_s
         self._pinged_at: float | None = None
         self.ping_due = False
+        self.dirty = True  # there may be something to send, or a new deadline
         self.ping_s: float | None = None
         self.successor_wanted = ""  # why another connection should take over soon
         self.frames = 0
@@ -75,6 +77,11 @@ class Session:
     def heard_at(self) -> float:
         """When anything last came, pongs included."""
         return self._heard_at
+
+    def want(self, topics: Iterable[Topic]) -> None:
+        """Make this the desired set; what differs is asked for, or given back."""
+        self.wants.set(topics)
+        self.dirty = True
 
     def heard(self, now: float) -> None:
         """Transport pings and pongs count as life."""
@@ -102,6 +109,7 @@ class Session:
 
     def outgoing(self, now: float) -> list[bytes]:
         """Frames to send now, within the venue's rate; the rest waits (see `deadline`)."""
+        self.dirty = False
         for subscribe in self.wants.requests(now):
             self._unsent.extend(self._venue.requests(subscribe))
         ready = []
@@ -112,18 +120,22 @@ class Session:
     def deadline(self, now: float) -> float:
         """When `tick` next has something to do."""
         pace_at = self._bucket.ready_at(now) if self._unsent else float("inf")
-        due = (self._heard_at + self._timing.silence_s, self._ping_at, self.wants.deadline(), pace_at)
+        idle_at = self._heard_at + self._timing.idle_ping_s if self._pinged_at is None else float("inf")
+        due = (self._heard_at + self._timing.silence_s, self._ping_at, idle_at, self.wants.deadline(), pace_at)
         age_at = self._opened_at + self._timing.max_age_s if not self.successor_wanted else float("inf")
         return min(*due, age_at)
 
     def tick(self, now: float) -> None:
         """Act on every deadline that has passed. Raises Redial."""
+        self.dirty = True
         if now >= self._heard_at + self._timing.silence_s:
             raise Redial(f"silent for {self._timing.silence_s:g} s")
         if now >= self._opened_at + self._timing.max_age_s and not self.successor_wanted:
             self.successor_wanted = "the connection reached its age limit"
         if now >= self._ping_at:
             self._ping(now)
+        elif now >= self._heard_at + self._timing.idle_ping_s and self._pinged_at is None:
+            self._pinged_at, self.ping_due = now, True
         failed = self.wants.tick(now)
         if failed:
             raise Redial(failed)
@@ -147,6 +159,7 @@ class Session:
             self.ping_s, self._pinged_at = now - self._pinged_at, None
 
     def _sorted_out(self, items: Sequence[object], frame: bytes, now: float) -> Sequence[Event]:
+        self.dirty = True
         events: list[Event] = []
         for item in items:
             match item:

@@ -6,8 +6,8 @@ from typing import Any
 from tapeline.model.event import Event, Gap
 from tapeline.wire.continuity import Place, Point, Rule
 
-HOLD_S = 0.25  # an event that is ahead waits this long for what it jumped over
-HOLD_EVENTS = 64  # and while at most so many wait with it
+HOLD_S, HOLD_EVENTS = 0.25, 64  # an event that is ahead waits so long, and with so many, for what it jumped over
+OVERLAP_S, OVERLAP_EVENTS = 5.0, 50_000  # while two lanes deliver, the slower one may well bring it
 
 
 class Track:
@@ -29,6 +29,7 @@ class Track:
         self.duplicates = 0
         self.gaps = 0
         self.broken = ""  # the cause of a hole that the next event will end
+        self._hold_s, self._hold_events = HOLD_S, HOLD_EVENTS
         self._held: list[Any] = []
         self._held_since = 0.0
 
@@ -63,11 +64,11 @@ class Track:
         if not self._held:
             self._held_since = now
         self._held.append(event)
-        return self.release(now) if len(self._held) > HOLD_EVENTS else ()
+        return self.release(now) if len(self._held) > self._hold_events else ()
 
     def release(self, now: float, *, at_once: bool = False) -> Sequence[Event]:
         """What has waited long enough, in order, each hole announced."""
-        overdue = at_once or now >= self._held_since + HOLD_S or len(self._held) > HOLD_EVENTS
+        overdue = at_once or now >= self._held_since + self._hold_s or len(self._held) > self._hold_events
         if not self._held or not overdue:
             return ()
         out: list[Event] = []
@@ -88,6 +89,10 @@ class Track:
         if self.point is not None and not self.broken:
             self.broken = cause
 
+    def overlap(self, *, on: bool) -> None:
+        """Two lanes deliver this series (or only one again): how patient to be with an event that is ahead."""
+        self._hold_s, self._hold_events = (OVERLAP_S, OVERLAP_EVENTS) if on else (HOLD_S, HOLD_EVENTS)
+
     def resume(self, point: Point) -> None:
         """Go on from what a store holds: the first event ends a hole of cause `restart`."""
         self._resumed = point
@@ -103,7 +108,7 @@ class Track:
     @property
     def waiting_until(self) -> float | None:
         """When `release` has something to do."""
-        return self._held_since + HOLD_S if self._held else None
+        return self._held_since + self._hold_s if self._held else None
 
     def _mend(self, event: Any) -> Sequence[Event]:
         place = self.rule.place(event)

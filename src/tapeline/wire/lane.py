@@ -1,0 +1,252 @@
+"""One connection from dial to end: pumps frames through a session, keeps its timer, asks about silent topics."""
+
+import asyncio
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Protocol
+
+from tapeline.clock import Clock
+from tapeline.errors import Retry
+from tapeline.model.event import Event
+from tapeline.model.instrument import Instrument
+from tapeline.model.topic import Topic
+from tapeline.venues.spec import Venue
+from tapeline.wire.freshness import Freshness
+from tapeline.wire.pipe import Dial, Pipe
+from tapeline.wire.session import Redial, Session, Timing
+from tapeline.wire.shards import Shard
+from tapeline.wire.wants import Outcome
+
+FRESHNESS_EVERY_S = 15.0
+MOST_PROBES = 4
+TIMER_MOST_S = 3600.0
+
+
+class Sink(Protocol):
+    """Where a lane's findings go."""
+
+    def offer(self, events: Sequence[Event], shard: Shard, now: float) -> None:
+        """Events of one frame, in order."""
+
+    def alive(self, shard: Shard, heard_at: float) -> None:
+        """The connection was provably alive at this moment, whether or not there was data."""
+
+    def frame(self, connection: str, direction: str, raw: bytes, at_ns: int, reason: str) -> None:
+        """A frame, or the opening or closing, for the tape."""
+
+    def problem(self, connection: str, kind: str, text: str, frame: bytes) -> None:
+        """Something that could not be read."""
+
+    def outcome(self, outcome: Outcome) -> None:
+        """What became of a topic."""
+
+    def count(self, topic: Topic) -> int:
+        """Events of this topic so far, over all lanes."""
+
+    async def probe(self, topic: Topic) -> bool | None:
+        """Ask the venue whether a silent topic should have spoken: True dead, False quiet, None cannot tell."""
+
+    def silent(self, topic: Topic) -> None:
+        """This topic was dead and is asked for again: what it missed is a hole."""
+
+    async def room(self) -> None:
+        """Wait while a subscriber of policy `block` is over its mark."""
+
+
+class Lane:
+    """One connection. `over` holds why it ended; `settled` and `delivering` say how far it came."""
+
+    def __init__(
+        self, name: str, url: str, venue: Venue, shard: Shard, instruments: Mapping[str, Instrument], *,
+        timing: Timing, dial: Dial, sink: Sink, clock: Clock, tasks: asyncio.TaskGroup,
+    ) -> None:  # fmt: skip
+        self.name = name
+        self._url, self._venue, self._shard, self._instruments = url, venue, shard, instruments
+        self._timing, self._dial, self._sink, self._clock, self._tasks = timing, dial, sink, clock, tasks
+        self.session: Session | None = None
+        self.over: asyncio.Future[str] = asyncio.get_running_loop().create_future()
+        self._progress = asyncio.Event()  # something about `settled`, `delivering` or `retiring` may have changed
+        self._pipe: Pipe | None = None
+        self._task: asyncio.Task[None] | None = None
+        self._timer: asyncio.TimerHandle | None = None
+        self._timer_fired = False
+        self._freshness = Freshness()
+        self._freshness_at = clock.now() + FRESHNESS_EVERY_S
+        self._probing: set[Topic] = set()
+        self.finished = False  # we ended it ourselves
+        self._finish_reason = ""
+        self._lost = ""  # a verdict reached outside the pump
+        self.tripped = False
+        self.was_up = False
+        self.after_s = 0.0
+
+    async def run(self) -> None:
+        """Dial and pump until it is over, for whatever reason; the reason goes to `over`."""
+        self._task = asyncio.current_task()
+        reason = "cancelled"
+        try:
+            async with self._dial(self._url) as pipe:
+                self._pipe = pipe
+                self._sink.frame(self.name, "open", b"", self._clock.wall_ns(), self._url)
+                reason = await self._pump(pipe)
+        except Redial as ended:
+            reason, self.tripped = ended.reason, ended.tripped
+        except Retry as ended:
+            reason, self.after_s = str(ended), ended.after_s or 0.0
+        finally:
+            self._end(reason)
+
+    def want(self, topics: Iterable[Topic]) -> None:
+        """The shard's topics have changed."""
+        if self.session is not None and self._pipe is not None:
+            self.session.want(topics)
+            self._wake()
+            if not topics:
+                self.finish("no topics")
+
+    def finish(self, reason: str) -> None:
+        """End it ourselves; that is no outage."""
+        if self.over.done():
+            return
+        self.finished = True
+        self._finish_reason = reason
+        if self._pipe is None and self._task is not None:
+            self._task.cancel()
+        self._wake()
+
+    @property
+    def retiring_because(self) -> str:
+        """Why a successor should take over, "" where none should."""
+        return self.session.successor_wanted if self.session is not None else ""
+
+    def lived_s(self, now: float) -> float:
+        """How long the connection was open."""
+        return now - self.session.age_from if self.session is not None else 0.0
+
+    async def settled(self) -> str:
+        """Wait until every topic has its answer; "" then, or why it ended before."""
+        await self._until(lambda: self.session is not None and self.session.wants.settled)
+        if self.over.done():
+            return self.over.result()
+        self.was_up = True
+        return ""
+
+    async def delivering(self, within_s: float) -> str:
+        """Wait until every topic delivers, or at least is settled after `within_s`; "" then, or why it failed."""
+        try:
+            async with asyncio.timeout(within_s):
+                await self._until(lambda: self.session is not None and self.session.wants.delivering)
+        except TimeoutError:
+            if self.session is None or not self.session.wants.settled:
+                return f"not subscribed within {within_s:g} s"
+        if self.over.done():
+            return self.over.result()
+        self.was_up = True
+        return ""
+
+    async def until_over_or_retiring(self) -> bool:
+        """Wait; True where it is over, False where a successor is wanted."""
+        await self._until(lambda: bool(self.retiring_because))
+        return self.over.done()
+
+    async def over_within(self, within_s: float) -> None:
+        """Wait for the end, at most so long."""
+        await asyncio.wait({self.over}, timeout=within_s)
+
+    async def _until(self, condition: Callable[[], bool]) -> None:
+        while not self.over.done() and not condition():
+            self._progress.clear()
+            await self._progress.wait()
+
+    async def _pump(self, pipe: Pipe) -> str:
+        now = self._clock.now()
+        session = self.session = Session(
+            self._venue, self._instruments, self._shard.topics, timing=self._timing, now=now,
+            problem=lambda kind, text, frame: self._sink.problem(self.name, kind, text, frame),
+        )  # fmt: skip
+        offer, shard, record = self._sink.offer, self._shard, self._sink.frame
+        while True:
+            if session.dirty or self._timer_fired:
+                await self._act(session, pipe)
+            if self.finished:
+                return self._finish_reason
+            await self._sink.room()
+            frames = await pipe.receive()
+            now, received_ns = self._clock.now(), self._clock.wall_ns()
+            for frame in frames:
+                record(self.name, "in", frame, received_ns, "")
+                events = session.received(frame, now, received_ns)
+                if events:
+                    offer(events, shard, now)
+            if not frames and not self._timer_fired:
+                session.heard(now)
+
+    async def _act(self, session: Session, pipe: Pipe) -> None:
+        """Whatever is not a frame: deadlines, requests, pings, questions; then set the timer anew."""
+        now = self._clock.now()
+        self._timer_fired = False
+        if self._lost:
+            raise Redial(self._lost)
+        session.tick(now)
+        self._ask_about_silence(session, now)
+        for frame in session.outgoing(now):
+            self._sink.frame(self.name, "out", frame, self._clock.wall_ns(), "")
+            await pipe.send(frame)
+        if session.ping_due:
+            session.ping_due = False
+            await pipe.ping()
+        for outcome in session.outcomes():
+            self._sink.outcome(outcome)
+        self._sink.alive(self._shard, session.heard_at)
+        self._progress.set()
+        self._arm(min(session.deadline(now), self._freshness_at) - now)
+
+    def _arm(self, delay_s: float) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+        loop = asyncio.get_running_loop()
+        self._timer = loop.call_later(min(max(delay_s, 0.001), TIMER_MOST_S), self._wake)
+
+    def _wake(self) -> None:
+        self._timer_fired = True
+        if self._pipe is not None:
+            self._pipe.wake()
+
+    def _ask_about_silence(self, session: Session, now: float) -> None:
+        doubts, session.wants.doubts = session.wants.doubts, []
+        if now >= self._freshness_at:
+            self._freshness_at = now + FRESHNESS_EVERY_S
+            live = [topic for topic, state in session.wants.states().items() if state == "live"]
+            doubts += self._freshness.sample({topic: self._sink.count(topic) for topic in live}, now)
+        for topic in doubts:
+            if topic not in self._probing and len(self._probing) < MOST_PROBES:
+                self._probing.add(topic)
+                self._tasks.create_task(self._probe(session, topic), name=f"probe {self.name} {topic}")
+
+    async def _probe(self, session: Session, topic: Topic) -> None:
+        try:
+            dead = await self._sink.probe(topic)
+        finally:
+            self._probing.discard(topic)
+        if self.over.done() or topic not in self._shard.topics:
+            return
+        if dead:
+            self._sink.silent(topic)
+            if not session.wants.renew(topic):
+                self._lost = f"{topic} stays silent though the venue has news of it"
+        else:
+            session.wants.quiet(topic)
+        session.dirty = True
+        self._wake()
+
+    def _end(self, reason: str) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+        if self._pipe is not None:
+            self._sink.frame(self.name, "close", b"", self._clock.wall_ns(), reason)
+            if self.session is not None:
+                for outcome in self.session.outcomes():
+                    self._sink.outcome(outcome)
+        self._pipe = None
+        if not self.over.done():
+            self.over.set_result(reason)
+        self._progress.set()
