@@ -118,6 +118,7 @@ class Limits:
     requests_per_hour: float = float("inf")  # subscribe and unsubscribe requests on one connection
     connection_life_s: float = float("inf")  # the venue closes after this; we re-dial before
     first_data_s: float = 30.0  # an active topic has said something by then
+    rest_weight_per_s: float = 20.0  # of REST request weight, spread evenly
 
 
 class Ask(msgspec.Struct, frozen=True):
