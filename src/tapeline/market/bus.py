@@ -28,8 +28,12 @@ class SubscriberStatistics:
 class Subscription:
     """A handle: `close()` unsubscribes, and its memory goes."""
 
-    def __init__(self, bus: "Bus", callback: Callback, name: str, channel: str | None, instrument: str | None) -> None:
+    def __init__(
+        self, bus: "Bus", callback: Callback, *, name: str, channel: str | None, instrument: str | None,
+        types: tuple[type, ...],
+    ) -> None:  # fmt: skip
         self._bus = bus
+        self._types = types
         self.callback = callback
         self.name = name
         self.channel = channel
