@@ -122,6 +122,11 @@ class KeepFed:
             reason=self._reason,
         )  # fmt: skip
 
+    def subscribe_again(self, topic: Topic) -> None:
+        """Give a topic back and ask for it anew: the venue then sends a fresh snapshot."""
+        for lane in self._lanes:
+            lane.again(topic)
+
     async def _until_wanted(self) -> None:
         while not self._shard.topics:
             self._say("idle", "no topics")

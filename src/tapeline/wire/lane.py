@@ -103,6 +103,12 @@ class Lane:
             if not topics:
                 self.finish("no topics")
 
+    def again(self, topic: Topic) -> None:
+        """Give a topic back and ask for it anew."""
+        if self.session is not None and self._pipe is not None:
+            self.session.wants.again(topic)
+            self._wake()
+
     def finish(self, reason: str) -> None:
         """End it ourselves; that is no outage."""
         if self.over.done():

@@ -131,10 +131,16 @@ class Wants:
         want.renewals += 1
         if want.renewals > RENEWALS:
             return False
-        self._leaving.append(topic)
-        want.state, want.due_at = "wanted", 0.0
-        self.awaiting[self.key(topic)] = want
+        self.again(topic)
         return True
+
+    def again(self, topic: Topic) -> None:
+        """Give a topic back and ask for it anew."""
+        want = self._wants.get(topic)
+        if want is not None and want.state not in {"wanted", "asked"}:
+            self._leaving.append(topic)
+            want.state, want.due_at, want.asked = "wanted", 0.0, 0
+            self.awaiting[self.key(topic)] = want
 
     def deadline(self) -> float:
         """When `tick` or `requests` has something to do."""
