@@ -1,0 +1,71 @@
+"""Reads the configuration file and the environment. The only part of configuration that touches a file."""
+
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from tapeline.config.environ import overlay, put
+from tapeline.config.levels import faults
+from tapeline.config.tree import Config
+from tapeline.config.walk import Given, decode
+from tapeline.errors import ConfigError
+
+MAX_FILE_BYTES = 2**20
+
+
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """A configuration, and where each value comes from: path -> default | file | environment NAME | command line."""
+
+    config: Config
+    origins: Mapping[str, str]
+
+
+def load(path: Path | None, environ: Mapping[str, str], overrides: Mapping[str, Any] | None = None) -> Config:
+    """The configuration of this file, environment and command line; later ones win.
+
+    `overrides` is what the command line gave: "store.path" -> value, None where it was silent.
+    Raises ConfigError that names every fault, one a line.
+    """
+    return load_with_origins(path, environ, overrides).config
+
+
+def load_with_origins(
+    path: Path | None, environ: Mapping[str, str], overrides: Mapping[str, Any] | None = None
+) -> Loaded:
+    """`load`, with where each value comes from."""
+    raw = _read(path) if path is not None else {}
+    overlay(raw, environ)
+    for name, value in (overrides or {}).items():
+        if value is not None:
+            put(raw, name.split("."), Given(value, "command line"))
+    config, findings = decode(raw, Config)
+    problems = findings.faults or (list(faults(config)) if config is not None else [])
+    if problems or config is None:
+        raise ConfigError(_told(path, problems))
+    return Loaded(config, findings.origins)
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        with path.open("rb") as file:
+            content = file.read(MAX_FILE_BYTES + 1)
+    except OSError as error:
+        raise ConfigError(f"cannot read the configuration {path}: {error.strerror or error}") from error
+    if len(content) > MAX_FILE_BYTES:
+        raise ConfigError(f"{path} is over {MAX_FILE_BYTES} bytes: that is no configuration")
+    try:
+        return tomllib.loads(content.decode())
+    except UnicodeDecodeError as error:
+        raise ConfigError(f"{path} is not UTF-8 text: {error}") from error
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigError(f"{path} is not TOML: {error}") from error
+
+
+def _told(path: Path | None, problems: list[str]) -> str:
+    where = str(path) if path is not None else "configuration"
+    if len(problems) == 1:
+        return f"{where}: {problems[0]}"
+    return f"{where} has {len(problems)} faults:\n" + "\n".join(f"  {problem}" for problem in problems)

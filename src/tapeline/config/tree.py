@@ -1,0 +1,259 @@
+"""The settings: names, types, defaults, units and meanings. The reference is generated from this file.
+
+A setting that is None where it is optional leaves the choice to the venue or to the level above it.
+"""
+
+from collections.abc import Mapping
+from pathlib import Path
+from types import MappingProxyType
+from typing import Annotated, Literal
+
+import msgspec
+from msgspec import Meta
+
+YEAR_S = 31_536_000.0
+
+Seconds = Annotated[float, Meta(gt=0, le=YEAR_S)]  # bounded, so that `inf` does not reach a timer
+Count = Annotated[int, Meta(ge=1)]
+Bytes = Annotated[int, Meta(ge=1024, le=2**40, extra={"unit": "bytes"})]
+MebiBytes = Annotated[float, Meta(gt=0, le=2**20)]
+Text = Annotated[str, Meta(min_length=1)]
+Transport = Literal["picows", "websockets"]
+
+
+class _Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """What every table has in common: frozen, by keyword, no unknown keys."""
+
+
+class ConnectionOverrides(_Settings, frozen=True, kw_only=True):
+    """Connection settings of a venue or a stream; what is left out comes from the level above."""
+
+    connection_timeout_s: Annotated[
+        Seconds | None, Meta(description="Longest a dial may take: name look-up, TCP, TLS and WebSocket handshake.")
+    ] = None
+    heartbeat_interval_s: Annotated[
+        Seconds | None, Meta(description="How often a ping is sent. Left out: what the venue asks for.")
+    ] = None
+    silence_s: Annotated[
+        Seconds | None,
+        Meta(
+            description="A connection on which nothing was heard for this long, pongs included, is dead and is dialled "
+            "anew. Left out: the venue's own figure."
+        ),
+    ] = None
+    ack_s: Annotated[
+        Seconds | None,
+        Meta(description="Longest the venue may take to confirm a subscription before it is asked again."),
+    ] = None
+    first_data_s: Annotated[
+        Seconds | None,
+        Meta(
+            description="A confirmed topic that brings nothing for this long counts as not delivered; feeds that are "
+            "rightly quiet are exempt. Left out: the venue's own figure."
+        ),
+    ] = None
+    idle_ping_s: Annotated[
+        Seconds | None,
+        Meta(
+            description="Ping as soon as nothing was heard for this long, so that a quiet connection proves its life."
+        ),
+    ] = None
+    max_connection_age_s: Annotated[
+        Seconds | None,
+        Meta(
+            description="Replace a connection at this age by a new one, with overlap. Left out: shortly before the "
+            "venue's own limit, where it has one."
+        ),
+    ] = None
+    overlap_s: Annotated[
+        Seconds | None,
+        Meta(
+            description="Longest a replacing connection may take to deliver all topics; the old one goes on until then."
+        ),
+    ] = None
+    reconnect_attempts: Annotated[
+        Annotated[int, Meta(ge=0)] | None,
+        Meta(
+            description="Failed dials in a row before a connection gives up for good. 0: never.",
+            extra={"unit": "attempts"},
+        ),
+    ] = None
+    reconnect_delay_s: Annotated[
+        Seconds | None,
+        Meta(
+            description="Back-off after the second failed dial in a row (the first retry is immediate); it doubles "
+            "from there, with full jitter."
+        ),
+    ] = None
+    reconnect_delay_max_s: Annotated[Seconds | None, Meta(description="Longest back-off.")] = None
+    healthy_after_s: Annotated[
+        Seconds | None,
+        Meta(description="The count of attempts and the back-off start anew only after a connection lived this long."),
+    ] = None
+    breaker_threshold: Annotated[
+        Count | None,
+        Meta(
+            description="Bad frames, or failed dials, in a row that open the circuit breaker.",
+            extra={"unit": "frames or dials"},
+        ),
+    ] = None
+    breaker_cooldown_s: Annotated[
+        Seconds | None, Meta(description="How long an open breaker leaves the venue alone before it probes once.")
+    ] = None
+    compression: Annotated[
+        bool | None, Meta(description="Offer permessage-deflate: less traffic, more CPU. Off is faster.")
+    ] = None
+    transport: Annotated[
+        Transport | None,
+        Meta(description="The WebSocket library: `picows` is the fastest, `websockets` the fallback."),
+    ] = None
+    buffer_size: Annotated[
+        Bytes | None, Meta(description="Largest message taken; a larger one ends the connection before it is read.")
+    ] = None
+
+
+class ConnectionConfig(_Settings, frozen=True, kw_only=True):
+    """How connections are kept alive, for every venue. None: the venue's own figure."""
+
+    connection_timeout_s: Seconds = 10.0
+    heartbeat_interval_s: Seconds | None = None
+    silence_s: Seconds | None = None
+    ack_s: Seconds = 10.0
+    first_data_s: Seconds | None = None
+    idle_ping_s: Seconds = 5.0
+    max_connection_age_s: Seconds | None = None
+    overlap_s: Seconds = 30.0
+    reconnect_attempts: Annotated[int, Meta(ge=0)] = 0
+    reconnect_delay_s: Seconds = 1.0
+    reconnect_delay_max_s: Seconds = 60.0
+    healthy_after_s: Seconds = 60.0
+    breaker_threshold: Count = 10
+    breaker_cooldown_s: Seconds = 30.0
+    compression: bool = False
+    transport: Transport = "picows"
+    buffer_size: Bytes = 16 * 2**20
+
+
+WS_URL = Meta(
+    description="Replaces scheme, host and port of every WebSocket endpoint of the venue; paths stay "
+    "(`ws://127.0.0.1:8080`)."
+)
+REST_URL = Meta(description="Replaces scheme, host and port of the venue's REST address; paths stay.")
+
+
+class VenueConfig(ConnectionOverrides, frozen=True, kw_only=True):
+    """Settings of one venue: `[venue.NAME]`, NAME as in `tapeline venues`."""
+
+    rest_url: Annotated[str | None, REST_URL] = None
+    ws_url: Annotated[str | None, WS_URL] = None
+
+
+class StreamConfig(ConnectionOverrides, frozen=True, kw_only=True):
+    """What to stream: one `[[stream]]` table for each group of symbols. Every symbol gets every channel."""
+
+    venue: Annotated[str, Meta(description="The venue's name, as in `tapeline venues`.", min_length=1)]
+    symbols: Annotated[
+        tuple[Text, ...],
+        Meta(description="Symbols: unified (`BTC/USDT`) or the venue's own (`BTCUSDT`).", min_length=1),
+    ]
+    channels: Annotated[
+        tuple[str, ...],
+        Meta(
+            description="Channels: `trades`, `aggtrades`, `quotes`, `ticker`, `book[:LEVELS][@SPEED]`, "
+            "`bars:INTERVAL[@trades|@aggtrades]`, `mark`, `index`, `funding`, `open_interest`, `liquidations`, "
+            "`status`.",
+            min_length=1,
+        ),
+    ]
+    rest_url: Annotated[str | None, REST_URL] = None
+    ws_url: Annotated[str | None, WS_URL] = None
+
+
+class StoreConfig(_Settings, frozen=True, kw_only=True):
+    """Where and how events are stored."""
+
+    path: Annotated[
+        Text | None,
+        Meta(description="Folder of the store, made where missing; relative to the working directory, `~` is home."),
+    ] = None
+    batch_size: Annotated[Count, Meta(description="Rows after which a batch is written.", extra={"unit": "rows"})] = 500
+    batch_timeout_s: Annotated[Seconds, Meta(description="Age after which a batch is written, full or not.")] = 0.25
+    queue_bytes: Annotated[
+        Bytes,
+        Meta(
+            description="What may wait while the disk is full or the store locked; past it the oldest events go, "
+            "counted and recorded as a gap."
+        ),
+    ] = 64 * 2**20
+    tape: Annotated[
+        bool | None,
+        Meta(
+            description="Record every raw frame, both directions. Left out: where a stream has a channel that only a "
+            "tape can hold (quotes, books and other fast ones)."
+        ),
+    ] = None
+    tape_segment_mb: Annotated[
+        MebiBytes, Meta(description="Compressed size at which a tape goes on in a new file.")
+    ] = 64.0
+
+    @property
+    def folder(self) -> Path | None:
+        """`path` with `~` read as home; None where nothing is to be stored."""
+        return Path(self.path).expanduser() if self.path is not None else None
+
+
+class BarsConfig(_Settings, frozen=True, kw_only=True):
+    """Bars built from trades."""
+
+    lateness_s: Annotated[
+        Annotated[float, Meta(ge=0, le=YEAR_S)],
+        Meta(description="How long after its end a bar waits for late trades before it closes."),
+    ] = 1.0
+    late_limit_s: Annotated[
+        Seconds,
+        Meta(description="A trade later than this, in event time, is kept and reported, but re-issues no bar."),
+    ] = 86_400.0
+    empty: Annotated[
+        Literal["skip", "carry"],
+        Meta(
+            description="An interval without a trade: `skip` gives no bar, `carry` one of the last close and no volume."
+        ),
+    ] = "skip"
+
+
+class LogConfig(_Settings, frozen=True, kw_only=True):
+    """Logging."""
+
+    level: Annotated[
+        Literal["debug", "info", "warning", "error"], Meta(description="Least severe lines that are logged.")
+    ] = "info"
+    format: Annotated[
+        Literal["console", "json"], Meta(description="`console` for people, `json` for machines: one object a line.")
+    ] = "console"
+    file: Annotated[Text | None, Meta(description="Log to this file and not to standard error.")] = None
+    max_mb: Annotated[MebiBytes, Meta(description="Size at which the log file is rotated.")] = 20.0
+    keep: Annotated[
+        Annotated[int, Meta(ge=1, le=1000)], Meta(description="Rotated log files kept.", extra={"unit": "files"})
+    ] = 5
+
+
+class Config(_Settings, frozen=True, kw_only=True):
+    """Everything that can be set."""
+
+    store: StoreConfig = StoreConfig()
+    connection: ConnectionConfig = ConnectionConfig()
+    venue: Mapping[str, VenueConfig] = MappingProxyType({})
+    stream: tuple[StreamConfig, ...] = ()
+    bars: BarsConfig = BarsConfig()
+    log: LogConfig = LogConfig()
+    repair: Annotated[
+        bool,
+        Meta(
+            description="Fill gaps from the venue's REST history. No effect until the sync engine lands; `false` keeps "
+            "gaps as they were recorded, then too."
+        ),
+    ] = True
+    seed: Annotated[
+        int | None,
+        Meta(description="Seed of all chance in the instance (jitter, spread of re-dials). Left out: new each time."),
+    ] = None
