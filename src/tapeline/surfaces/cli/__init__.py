@@ -13,7 +13,9 @@ from tapeline.errors import ConfigError, NotHeld, TapelineError, UnknownInstrume
 app = App(name="tapeline", help="Market data you can prove: live streams, exact bars, sound books, known gaps.")
 
 # name -> "module:function"; cyclopts imports the module when the command is called.
-COMMANDS: dict[str, str] = {}
+COMMANDS: dict[str, str] = {
+    "build-bars": "build_bars:build_bars",
+}
 
 for _name, _target in COMMANDS.items():
     app.command(f"tapeline.surfaces.cli.{_target}", name=_name)

@@ -1,0 +1,90 @@
+"""`tapeline build-bars`: bars from a file of trades, as CSV."""
+
+import csv
+import gzip
+import sys
+import zlib
+from collections.abc import Iterable, Iterator
+from io import TextIOWrapper
+from pathlib import Path
+from typing import Annotated, TextIO
+
+from cyclopts import Parameter
+
+from tapeline.errors import BadData, ConfigError
+from tapeline.market.bars import BarBuilder
+from tapeline.model.event import Bar, Trade
+from tapeline.model.interval import interval as interval_named
+from tapeline.model.number import number, plain
+
+TRADE_COLUMNS = ("ts_ms", "id", "taker_side", "price", "qty")
+BAR_COLUMNS = ("start_ms", "open", "high", "low", "close", "volume", "quote_volume", "trades", "taker_buy_volume")
+
+
+def build_bars(file: Path, *, interval: Annotated[str, Parameter(name=["--interval", "-i"])]) -> None:
+    """Make bars of INTERVAL from FILE, a CSV (or .csv.gz) of trades in order of arrival: ts_ms,id,taker_side,price,qty.
+
+    Prints start_ms,open,high,low,close,volume,quote_volume,trades,taker_buy_volume, one line an interval that holds
+    trades, in order. ids and sides may be empty. A row that cannot be read ends it with exit code 2, before any output.
+
+    Example: tapeline build-bars --interval 1m trades.csv.gz > bars.csv
+    """
+    builder = BarBuilder("file:TRADES", [interval_named(interval)])
+    for trade in read_trades(file):
+        builder.add(trade, 0)
+    write_bars(builder.finish(0), sys.stdout)
+    counts = builder.statistics()
+    if counts.empty or counts.absurd:
+        sys.stderr.write(f"{file}: left out {counts.empty} trades of size zero, {counts.absurd} that no market made\n")
+
+
+def write_bars(bars: Iterable[Bar], out: TextIO) -> None:
+    """Bars as CSV with a header; plain decimals without trailing zeros."""
+    out.write(",".join(BAR_COLUMNS) + "\n")
+    out.writelines(bar_row(bar) + "\n" for bar in bars)
+
+
+def bar_row(bar: Bar) -> str:
+    """One line of `BAR_COLUMNS`; what the bar's source does not say is empty."""
+    sums = (bar.open, bar.high, bar.low, bar.close, bar.volume, bar.quote_volume)
+    fields = [str(bar.open_at_ns // 1_000_000), *("" if value is None else plain(value) for value in sums)]
+    fields.append("" if bar.trades is None else str(bar.trades))
+    fields.append("" if bar.taker_buy_volume is None else plain(bar.taker_buy_volume))
+    return ",".join(fields)
+
+
+def read_trades(file: Path) -> Iterator[Trade]:
+    """The trades of a CSV file, which may be gzipped. Raises ConfigError with file and line."""
+    line = 1
+    try:
+        with gzip.open(file, "rb") if file.suffix == ".gz" else file.open("rb") as raw:
+            rows = csv.reader(TextIOWrapper(raw, encoding="utf-8", newline=""))
+            header = next(rows, None)
+            if header is None or tuple(header) != TRADE_COLUMNS:
+                raise ConfigError(
+                    f"{file}:1: the columns must be {','.join(TRADE_COLUMNS)}, not {','.join(header or ())!r}"
+                )
+            for row in rows:
+                line = rows.line_num
+                if row:
+                    yield _trade(row)
+    except BadData as error:
+        raise ConfigError(f"{file}:{line}: {error}") from error
+    except (OSError, EOFError, zlib.error, UnicodeDecodeError, csv.Error) as error:
+        raise ConfigError(f"{file}: after line {line}: {error}") from error
+
+
+def _trade(row: list[str]) -> Trade:
+    if len(row) != len(TRADE_COLUMNS):
+        raise BadData(f"{len(row)} columns, not {len(TRADE_COLUMNS)}")
+    stamp, ident, side, price_text, size_text = row
+    price, size = number(price_text), number(size_text)
+    if price is None or size is None or size < 0:
+        raise BadData(f"price {price_text!r} and qty {size_text!r} must be numbers, qty not negative")
+    if side not in {"buy", "sell", ""}:
+        raise BadData(f"taker_side {side!r} must be buy, sell or empty")
+    if not (stamp.isascii() and stamp.isdigit()):
+        raise BadData(f"ts_ms {stamp!r} must be integer milliseconds")
+    at_ns = int(stamp) * 1_000_000
+    seq = int(ident) if ident.isascii() and ident.isdigit() else None
+    return Trade("file:TRADES", "trades", at_ns, at_ns, "file", ident, seq, side, price, size)
