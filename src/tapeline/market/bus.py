@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from inspect import iscoroutinefunction
 from typing import Any
 
 from tapeline.errors import ConfigError
@@ -92,8 +93,7 @@ class Bus:
         """
         if not callable(callback):
             raise ConfigError(f"{callback!r} cannot be called: a subscriber is a function that takes one event")
-        code = getattr(callback, "__code__", None)
-        if code is not None and code.co_flags & 0x80:  # CO_COROUTINE
+        if iscoroutinefunction(callback) or iscoroutinefunction(getattr(callback, "__call__", None)):  # noqa: B004  # an object may have an async one
             raise ConfigError(f"{callback!r} is a coroutine function: use `async for` over a stream instead")
         handle = Subscription(
             self, callback, name=name or _name(callback), channel=channel, instrument=instrument, types=types
@@ -103,9 +103,10 @@ class Bus:
         return handle
 
     def unsubscribe(self, handle: Subscription) -> None:
-        """Forget a subscription."""
+        """Forget a subscription, at once: an event that is being delivered does not reach it any more."""
         if handle in self._subscriptions:
             self._subscriptions.remove(handle)
+            handle.callback = _nothing
             self._forget_routes()
 
     def publish(self, event: Event) -> None:
@@ -155,6 +156,8 @@ class Bus:
                 handle.callback(event)
             except Exception as error:  # noqa: BLE001  # a user's callback never touches the feed
                 self._failure(handle, event, error)
+            else:
+                handle.in_row.pop(event.instrument, None)
             took_s = self._now() - before
             if took_s > SLOW_S:
                 handle.slow_calls += 1
@@ -185,3 +188,7 @@ class Bus:
 def _name(callback: Callback) -> str:
     module = getattr(callback, "__module__", "") or ""
     return f"{module}.{getattr(callback, '__qualname__', repr(callback))}".lstrip(".")
+
+
+def _nothing(_event: Event) -> None:
+    """What a closed subscription calls: its own callback may be a large closure, which should go."""

@@ -30,7 +30,7 @@ class Span(msgspec.Struct, frozen=True, order=True):
 
     def overlaps(self, other: "Span") -> bool:
         """Whether both hold some instant."""
-        return self.from_ns < other.to_ns and other.from_ns < self.to_ns
+        return max(self.from_ns, other.from_ns) < min(self.to_ns, other.to_ns)
 
 
 class Interval(msgspec.Struct, frozen=True):

@@ -1,5 +1,6 @@
 """How the events of a channel stand to each other: one small rule a kind of channel. Pure.
 
+Here are those of trades and books, which are numbered; `latest` has those whose events replace each other.
 A rule keeps only where its series is. `follows` is the hot path: it takes the event where it plainly comes next.
 """
 
@@ -9,13 +10,13 @@ from typing import Any, Protocol
 
 import msgspec
 
-from tapeline.model.channel import Channel
-from tapeline.model.event import Bar, BookDelta, BookSnapshot, Quote, Trade
-from tapeline.model.interval import INTERVALS
+from tapeline.model.event import BookDelta, BookSnapshot, Trade
 from tapeline.model.verdict import Verdict
-from tapeline.venues.spec import Feed, Judge
+from tapeline.venues.spec import Judge
 
 REMEMBERED_IDS = 4096  # of a trade stream without continuity: how far back a repeat is recognised
+
+ANEW_NS = 60_000_000_000  # an older number on an event so much newer: the venue numbers anew, it is no repeat
 
 
 class Place(Enum):
@@ -75,10 +76,11 @@ class BySeq:
 
     def follows(self, event: Trade) -> bool:
         """Take the next id."""
-        if event.seq == self._next:
-            self._next += 1  # type: ignore[operator]  # seq is never None where _next is: see place()
-            return True
-        return False
+        due = self._next
+        if due is None or event.seq != due:
+            return False
+        self._next = due + 1
+        return True
 
     def place(self, event: Trade) -> Place:
         """By id. A trade without one cannot be judged and passes."""
@@ -115,10 +117,10 @@ class ByIds(BySeq):
 
     def follows(self, event: Trade) -> bool:
         """Take the next range."""
-        if event.first_id == self._next and event.last_id is not None:
-            self._next = event.last_id + 1
-            return True
-        return False
+        if event.first_id is None or event.first_id != self._next or event.last_id is None:
+            return False
+        self._next = event.last_id + 1
+        return True
 
     def place(self, event: Trade) -> Place:
         """By range; one that overlaps what is held and goes on follows."""
@@ -130,12 +132,16 @@ class ByIds(BySeq):
 
     def proves(self, event: Trade) -> bool:
         """Contiguous ranges prove it."""
-        return self._next is not None and event.first_id is not None
+        return self._next is not None and event.first_id is not None and event.last_id is not None
 
     def take(self, event: Trade) -> None:
         """This is the last one now."""
         if event.last_id is not None:
             self._next = event.last_id + 1
+
+    def order(self, event: Trade) -> int:
+        """Venue order."""
+        return event.first_id or 0
 
     def seq_of(self, event: Trade) -> int | None:
         """The last id it covers."""
@@ -196,6 +202,23 @@ class ByIdentity:
             self._seen.popitem(last=False)
 
 
+class ByContent(ByIdentity):
+    """Liquidations and the like: each is an event of its own, without an id; a repeat is one that says the same."""
+
+    def order(self, event: Any) -> int:
+        """Venue time."""
+        return event.at_ns or 0
+
+    def seq_of(self, event: Any) -> int | None:  # noqa: ARG002  # the protocol's signature
+        """There is none."""
+        return None
+
+    first_of = seq_of
+
+    def _key(self, event: Any) -> object:
+        return msgspec.structs.astuple(msgspec.structs.replace(event, received_ns=0, source=""))
+
+
 class ByJudge:
     """Book deltas, by the venue's own sequence rule; a snapshot starts the sequence anew."""
 
@@ -246,129 +269,3 @@ class ByJudge:
     def first_of(self, event: BookDelta | BookSnapshot) -> int | None:
         """The first update it holds."""
         return event.first_seq if event.first_seq is not None else event.last_seq
-
-
-class ByUpdate:
-    """Quotes, top-of-book snapshots, and everything that only replaces itself: newer passes, same or older falls.
-
-    By update id where there is one, else by time, else by content. Nothing proves that none is missing.
-    """
-
-    cause, waits = "silence", False
-
-    def __init__(self) -> None:
-        self._last: Any = None
-        self._update: int | None = None
-
-    def follows(self, event: Any) -> bool:
-        """Take what is newer."""
-        if self.place(event) is not Place.FOLLOWS:
-            return False
-        self.take(event)
-        return True
-
-    def place(self, event: Any) -> Place:
-        """Newer or not; never ahead."""
-        update = self.seq_of(event)
-        if update is not None and self._update is not None:
-            return Place.FOLLOWS if update > self._update else Place.SEEN
-        last = self._last
-        if last is None:
-            return Place.FOLLOWS
-        if event.at_ns is not None and last.at_ns is not None and event.at_ns != last.at_ns:
-            return Place.FOLLOWS if event.at_ns > last.at_ns else Place.SEEN
-        same = msgspec.structs.replace(event, received_ns=last.received_ns) == last
-        return Place.SEEN if same else Place.FOLLOWS
-
-    def proves(self, event: Any) -> bool:  # noqa: ARG002  # the protocol's signature
-        """Nothing can."""
-        return False
-
-    def take(self, event: Any) -> None:
-        """This is the newest now."""
-        self._last = event
-        self._update = self.seq_of(event)
-
-    def restart(self, point: Point) -> None:
-        """Go on after this point."""
-        self._update = point.seq
-
-    def order(self, event: Any) -> int:
-        """Venue order."""
-        return self.seq_of(event) or 0
-
-    def seq_of(self, event: Any) -> int | None:
-        """The venue's update id, where there is one."""
-        if isinstance(event, Quote):
-            return event.update_id
-        return event.last_seq if isinstance(event, BookSnapshot | BookDelta) else None
-
-    first_of = seq_of
-
-
-class ByOpenTime:
-    """The venue's bars: each closes once, the next opens where it ends."""
-
-    cause, waits = "missing_bar", False
-
-    def __init__(self, interval_name: str) -> None:
-        self._interval = INTERVALS[interval_name]
-        self._open_ns: int | None = None
-        self._closed = False
-        self._last: Bar | None = None
-
-    def follows(self, event: Bar) -> bool:
-        """Take an update of the open bar, or the one after a closed one."""
-        if self.place(event) is not Place.FOLLOWS:
-            return False
-        self.take(event)
-        return True
-
-    def place(self, event: Bar) -> Place:
-        """By open time; what a bar that closed is told again was seen."""
-        if self._open_ns is None:
-            return Place.FOLLOWS
-        if event.open_at_ns == self._open_ns:
-            return Place.SEEN if self._closed or self._repeats(event) else Place.FOLLOWS
-        if event.open_at_ns < self._open_ns:
-            return Place.SEEN
-        expected = self._interval.next(self._open_ns)
-        return Place.FOLLOWS if self._closed and event.open_at_ns == expected else Place.AHEAD
-
-    def proves(self, event: Bar) -> bool:  # noqa: ARG002  # the protocol's signature
-        """Bar times without a hole prove it."""
-        return True
-
-    def take(self, event: Bar) -> None:
-        """This is the newest now."""
-        self._open_ns, self._closed, self._last = event.open_at_ns, event.closed, event
-
-    def restart(self, point: Point) -> None:
-        """A point of a bar series names its open time; the bar had closed, or it would not be held."""
-        self._open_ns, self._closed = point.seq, point.seq is not None
-
-    def order(self, event: Bar) -> int:
-        """Time order."""
-        return event.open_at_ns
-
-    def seq_of(self, event: Bar) -> int | None:
-        """A bar's place is its open time."""
-        return event.open_at_ns
-
-    first_of = seq_of
-
-    def _repeats(self, event: Bar) -> bool:
-        last = self._last
-        return last is not None and msgspec.structs.replace(event, received_ns=last.received_ns) == last
-
-
-def rule_for(feed: Feed, of: Channel) -> Rule:
-    """The rule of this channel on this feed."""
-    if of.kind in {"trades", "aggtrades"}:
-        by: dict[str, type[BySeq | ByIds | ByIdentity]] = {"seq": BySeq, "ids": ByIds, "": ByIdentity}
-        return by[feed.continuity]()
-    if of.kind == "bars":
-        return ByOpenTime(of.interval)
-    if of.kind == "book" and of.levels is None and feed.judge is not None:
-        return ByJudge(feed.judge)
-    return ByUpdate()

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from tapeline.clock import Clock
-from tapeline.errors import Retry
 from tapeline.model.event import Link
 from tapeline.model.instrument import Instrument
 from tapeline.model.topic import Topic
@@ -23,7 +22,7 @@ from tapeline.wire.shards import Shard
 class Patience:
     """When to try again, and when to stop trying. `attempts` 0 is for ever."""
 
-    attempts: int = 0
+    attempts: int = 0  # dials without a healthy connection among them
     healthy_after_s: float = 60.0  # the attempt count starts anew only after a connection has lived this long
     overlap_s: float = 30.0  # how long a successor may take to deliver every topic
     linger_s: float = 1.0  # the old connection goes on this long after the new one delivers
@@ -83,10 +82,10 @@ class KeepFed:
         self._changed = asyncio.Event()
         self._attempts = 0
         self._down = False
-        self._ever_up = False
         self._outages = 0
         self._state = "idle"
         self._reason = ""
+        self._retry_after_s = 0.0  # of the last successor that failed
         self._past = [0, 0, 0]  # frames, bytes, bad frames of lanes that are over
         self.final = False
         shard.changed = self._on_change
@@ -94,18 +93,22 @@ class KeepFed:
     async def run(self) -> None:
         """Serve the shard. Returns only where the attempts are used up."""
         async with asyncio.TaskGroup() as tasks:
-            while True:
+            while not self.final:
                 await self._until_wanted()
                 lane = await self._establish(tasks)
-                if lane is None:
-                    return
-                await self._serve(lane, tasks)
+                if lane is not None:
+                    await self._serve(lane, tasks)
+
+    def crashed(self, bug: Exception) -> None:
+        """Our own code failed, and every connection went with it: an outage like any other."""
+        for lane in list(self._lanes):
+            self._close(lane)
+        self._outage(f"our own code failed: {bug!r}")
 
     def statistics(self) -> FeedStatistics:
         """How this shard is doing."""
         now = self._clock.now()
-        lane = self._lanes[-1] if self._lanes else None
-        session = lane.session if lane is not None else None
+        session = next((lane.session for lane in reversed(self._lanes) if lane.session is not None), None)
         frames, bytes_, bad = self._past
         for each in self._lanes:
             if each.session is not None:
@@ -134,9 +137,12 @@ class KeepFed:
             await self._changed.wait()
 
     async def _establish(self, tasks: asyncio.TaskGroup) -> Lane | None:
-        """Dial until a connection has every topic answered. None: the attempts are used up."""
-        while True:
+        """Dial until a connection has every topic answered. None: nothing is wanted, or the attempts are used up."""
+        while self._shard.topics and not self.final:
             await self._allowed()
+            if not self._shard.topics:
+                break
+            self._attempts += 1
             lane = self._open(tasks)
             self._say("dialling", self._reason)
             failure = await lane.settled()
@@ -145,51 +151,52 @@ class KeepFed:
                 self._up()
                 return lane
             self._close(lane)
-            self._attempts += 1
-            self._fail(lane, failure)
-            if self._patience.attempts and self._attempts >= self._patience.attempts:
-                self.final = True
-                self._link("down", "backing_off", f"gave up after {self._attempts} attempts: {failure}", final=True)
-                return None
-            self._say("backing_off", failure)
-            await asyncio.sleep(max(next(self._waits), lane.after_s))
+            if not lane.finished:
+                await self._back_off(lane, failure)
+        return None
 
     async def _serve(self, lane: Lane, tasks: asyncio.TaskGroup) -> None:
         """Until no lane is left. A lane that should end gets a successor first, which takes over without a gap."""
         waits = self._delays()
-        while True:
-            ended = await lane.until_over_or_retiring()
-            if ended:
-                break
+        while not await lane.until_over_or_retiring():
             successor = await self._successor(lane, tasks)
             if successor is not None:
                 await self._hand_over(lane, successor)
                 lane, waits = successor, self._delays()
-            elif lane.over.done():
-                break
             else:
-                await lane.over_within(max(1.0, next(waits)))
+                await lane.over_within(max(1.0, next(waits), self._retry_after_s))
         self._close(lane)
-        if lane.finished:
-            return
-        if lane.lived_s(self._clock.now()) >= self._patience.healthy_after_s:
-            self._waits, self._attempts = self._delays(), 0
-        self._attempts += 1
-        self._fail(lane, lane.over.result())
-        self._say("backing_off", lane.over.result())
-        await asyncio.sleep(max(next(self._waits), lane.after_s))
+        if not lane.finished:
+            self._forgive(lane)
+            await self._back_off(lane, lane.over.result())
 
     async def _successor(self, old: Lane, tasks: asyncio.TaskGroup) -> Lane | None:
-        topics = frozenset(self._shard.topics)
+        """A connection that delivers while the old one goes on. None: it failed, or the old one ended before it began.
+
+        Should the old one end before the new one is subscribed, that is an outage, which the new one then ends.
+        """
         self._say("draining", old.retiring_because)
-        await self._allowed()
+        await self._allowed(old)
+        if old.over.done():
+            return None
+        topics = frozenset(self._shard.topics)
         lane = self._open(tasks)
         self._sink.overlap(topics, on=True)
-        failure = await lane.delivering(self._patience.overlap_s)
+        arriving = tasks.create_task(lane.delivering(self._patience.overlap_s), name=f"arrival of {lane.name}")
+        await asyncio.wait({arriving, old.over}, return_when=asyncio.FIRST_COMPLETED)
+        if not arriving.done() and not lane.subscribed and not old.finished:
+            self._outage(old.over.result())
+        failure = await arriving
+        if not failure and not old.over.done() and (lacking := lane.lacks(old)):
+            failure = f"{len(lacking)} topics not confirmed"
         if not failure:
+            self._breaker.worked()
             return lane
+        if not lane.finished:
+            self._blame(lane)
         self._close(lane)
         self._sink.overlap(topics, on=False)
+        self._retry_after_s = lane.after_s
         return None
 
     async def _hand_over(self, old: Lane, new: Lane) -> None:
@@ -198,19 +205,40 @@ class KeepFed:
         old.finish("replaced by a new connection")
         await old.over
         self._close(old)
+        self._forgive(old)
         self._sink.overlap(frozenset(self._shard.topics), on=False)
-        if not new.over.done():
+        if new.over.done():
+            return
+        if self._down:
+            self._up()
+        else:
             self._say("live", "took over from the connection before it")
 
-    async def _allowed(self) -> None:
-        """Wait for the breaker's cool-down and for the venue's limit on new connections."""
+    async def _back_off(self, lane: Lane, reason: str) -> None:
+        """Tell of the outage, once; then wait, or stop where the attempts are used up."""
+        self._blame(lane)
+        self.final = 0 < self._patience.attempts <= self._attempts
+        self._outage(reason)
+        if not self.final:
+            self._say("backing_off", reason)
+            await asyncio.sleep(max(next(self._waits), lane.after_s))
+
+    async def _allowed(self, old: Lane | None = None) -> None:
+        """Wait for the breaker's cool-down and for the venue's limit on new connections, while `old` lives."""
         wait_s = self._breaker.wait_s(self._clock.now())
         if wait_s > 0:
             self._say("breaker_open", f"leaving the venue alone for {wait_s:.0f} s")
-            await asyncio.sleep(wait_s)
-        self._breaker.probing()
-        while not self._gate.take(now := self._clock.now()):  # noqa: ASYNC110  # waits for a clock, not for an event
-            await asyncio.sleep(max(0.001, self._gate.ready_at(now) - now))
+            await self._pause(wait_s, old)
+        if old is None or not old.over.done():
+            self._breaker.probing()
+        while (old is None or not old.over.done()) and not self._gate.take(now := self._clock.now()):
+            await self._pause(max(0.001, self._gate.ready_at(now) - now), old)
+
+    async def _pause(self, for_s: float, old: Lane | None) -> None:
+        if old is None:
+            await asyncio.sleep(for_s)
+        else:
+            await old.over_within(for_s)
 
     def _open(self, tasks: asyncio.TaskGroup) -> Lane:
         self._generation += 1
@@ -236,23 +264,32 @@ class KeepFed:
             lane.want(self._shard.topics)
 
     def _up(self) -> None:
-        self._down, self._ever_up = False, True
-        self._reason = ""
-        self._link(
-            "up", "live", "subscribed" if self._generation == 1 else f"subscribed after {self._attempts} attempts"
-        )
+        self._down = False
+        self._link("up", "live", "subscribed" if self._attempts <= 1 else f"subscribed after {self._attempts} attempts")
 
-    def _fail(self, lane: Lane, reason: str) -> None:
+    def _outage(self, reason: str) -> None:
+        """One Link(down) an outage; and another, the last word, where the attempts are used up inside it."""
+        if self.final:
+            reason = f"gave up after {self._attempts} attempts: {reason}"
+        elif self._down:
+            return
+        if not self._down:
+            self._down = True
+            self._outages += 1
+            self._sink.down(frozenset(self._shard.topics), "link_down")
+        self._link("down", "backing_off", reason, final=self.final)
+
+    def _blame(self, lane: Lane) -> None:
         now = self._clock.now()
         if lane.tripped:
             self._breaker.trip(now)
         elif not lane.was_up:
             self._breaker.failed(now)
-        if not self._down:
-            self._down = True
-            self._outages += 1
-            self._sink.down(frozenset(self._shard.topics), "link_down")
-            self._link("down", "backing_off", reason)
+
+    def _forgive(self, lane: Lane) -> None:
+        """A connection that lived long enough proves the venue healthy: dials before it count no more."""
+        if lane.lived_s(self._clock.now()) >= self._patience.healthy_after_s:
+            self._waits, self._attempts = self._delays(), 0
 
     def _say(self, state: str, reason: str) -> None:
         if state != self._state:
@@ -278,9 +315,8 @@ async def keep_fed(
     while True:
         try:
             await feed.run()
-        except Retry as trouble:
-            restarted(trouble)
         except Exception as bug:  # noqa: BLE001  # the supervisor: whatever failed is told, and the feed starts again
+            feed.crashed(bug)
             restarted(bug)
         else:
             return

@@ -52,6 +52,8 @@ class Freshness:
     def _learn(self, pulse: _Pulse, count: int, now: float) -> None:
         came = count - pulse.count
         elapsed_s = now - pulse.sampled_at
+        if came < 0:  # counted anew: the series was given up and asked for again
+            pulse.count, pulse.moved_at, pulse.sampled_at = count, now, now
         if came <= 0 or elapsed_s <= 0:
             return
         gap_s = (now - pulse.moved_at) / came

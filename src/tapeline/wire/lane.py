@@ -82,8 +82,10 @@ class Lane:
     async def run(self) -> None:
         """Dial and pump until it is over, for whatever reason; the reason goes to `over`."""
         self._task = asyncio.current_task()
-        reason = "cancelled"
+        reason = self._finish_reason or "cancelled"
         try:
+            if self.finished:
+                return
             async with self._dial(self._url) as pipe:
                 self._pipe = pipe
                 self._sink.frame(self.name, "open", b"", self._clock.wall_ns(), self._url)
@@ -96,12 +98,12 @@ class Lane:
             self._end(reason)
 
     def want(self, topics: Iterable[Topic]) -> None:
-        """The shard's topics have changed."""
-        if self.session is not None and self._pipe is not None:
+        """The shard's topics have changed; without any, the connection has no purpose."""
+        if not topics:
+            self.finish("no topics")
+        elif self.session is not None and self._pipe is not None:
             self.session.want(topics)
             self._wake()
-            if not topics:
-                self.finish("no topics")
 
     def again(self, topic: Topic) -> None:
         """Give a topic back and ask for it anew."""
@@ -124,13 +126,25 @@ class Lane:
         """Why a successor should take over, "" where none should."""
         return self.session.successor_wanted if self.session is not None else ""
 
+    @property
+    def subscribed(self) -> bool:
+        """Whether every topic has been answered."""
+        return self.session is not None and self.session.wants.settled
+
+    def lacks(self, other: "Lane") -> list[Topic]:
+        """Topics that are live on another connection and could not be had on this one."""
+        if self.session is None or other.session is None:
+            return []
+        here, there = self.session.wants.states(), other.session.wants.states()
+        return [topic for topic, state in here.items() if state == "timed_out" and there.get(topic) == "live"]
+
     def lived_s(self, now: float) -> float:
         """How long the connection was open."""
         return now - self.session.age_from if self.session is not None else 0.0
 
     async def settled(self) -> str:
         """Wait until every topic has its answer; "" then, or why it ended before."""
-        await self._until(lambda: self.session is not None and self.session.wants.settled)
+        await self._until(lambda: self.subscribed)
         if self.over.done():
             return self.over.result()
         self.was_up = True
@@ -142,7 +156,7 @@ class Lane:
             async with asyncio.timeout(within_s):
                 await self._until(lambda: self.session is not None and self.session.wants.delivering)
         except TimeoutError:
-            if self.session is None or not self.session.wants.settled:
+            if not self.subscribed:
                 return f"not subscribed within {within_s:g} s"
         if self.over.done():
             return self.over.result()
@@ -171,10 +185,11 @@ class Lane:
         )  # fmt: skip
         offer, shard, record = self._sink.offer, self._shard, self._sink.frame
         while True:
-            if session.dirty or self._timer_fired:
-                await self._act(session, pipe)
             if self.finished:
                 return self._finish_reason
+            if session.dirty or self._timer_fired:
+                await self._act(session, pipe)
+                continue  # it may have been ended meanwhile
             await self._sink.room()
             frames = await pipe.receive()
             now, received_ns = self._clock.now(), self._clock.wall_ns()
@@ -239,6 +254,8 @@ class Lane:
             self._sink.silent(topic)
             if not session.wants.renew(topic):
                 self._lost = f"{topic} stays silent though the venue has news of it"
+        elif dead is None:
+            session.wants.unsure(topic)
         else:
             session.wants.quiet(topic)
         session.dirty = True

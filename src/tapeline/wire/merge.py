@@ -3,10 +3,12 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from tapeline.model.channel import Channel
 from tapeline.model.channel import channel as parse_channel
 from tapeline.model.event import Event, Gap
 from tapeline.venues.spec import Feed
-from tapeline.wire.continuity import Point, rule_for
+from tapeline.wire.continuity import ByContent, ByIdentity, ByIds, ByJudge, BySeq, Point, Rule
+from tapeline.wire.latest import ByOpenTime, ByUpdate
 from tapeline.wire.track import Track
 
 
@@ -123,3 +125,17 @@ class Merge:
             self._holding.discard(track)
         else:
             self._holding.add(track)
+
+
+def rule_for(feed: Feed, of: Channel) -> Rule:
+    """The rule of this channel on this feed."""
+    if of.kind in {"trades", "aggtrades"}:
+        by: dict[str, type[BySeq | ByIds | ByIdentity]] = {"seq": BySeq, "ids": ByIds, "": ByIdentity}
+        return by[feed.continuity]()
+    if of.kind == "liquidations":
+        return ByContent()
+    if of.kind == "bars":
+        return ByOpenTime(of.interval)
+    if of.kind == "book" and of.levels is None and feed.judge is not None:
+        return ByJudge(feed.judge)
+    return ByUpdate()

@@ -31,6 +31,11 @@ class TokenBucket:
         self._at = max(self._at, now)
 
 
+def at_most(limit: float, window_s: float, now: float) -> TokenBucket:
+    """A bucket that never gives more than `limit` in any `window_s`: half saved up, half refilled meanwhile."""
+    return TokenBucket(limit / 2 / window_s, max(1.0, limit / 2), now)
+
+
 def backoff(first_s: float, most_s: float, chance: Callable[[], float]) -> Iterator[float]:
     """Waits before each further attempt: none, then full jitter under a doubling ceiling, for ever.
 
@@ -41,3 +46,9 @@ def backoff(first_s: float, most_s: float, chance: Callable[[], float]) -> Itera
     while True:
         yield chance() * ceiling_s
         ceiling_s = min(ceiling_s * 2, most_s)
+
+
+def retry_after_s(header: str) -> float | None:
+    """Seconds of a Retry-After header; None where it has none we understand."""
+    text = header.strip()
+    return float(text) if text.isascii() and text.replace(".", "", 1).isdecimal() else None

@@ -7,12 +7,13 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 import httpx2
 
 from tapeline.clock import Clock
-from tapeline.errors import ConnectionLost, RateLimited, Refused, Retry, TimedOut
-from tapeline.venues.spec import Answer, Ask, Request, ServerTime, Venue
-from tapeline.wire.pace import TokenBucket
+from tapeline.errors import BadData, ConnectionLost, RateLimited, Refused, Retry, TimedOut
+from tapeline.venues.spec import Answer, Ask, Request, RestCall, ServerTime, Venue
+from tapeline.wire.pace import TokenBucket, retry_after_s
 from tapeline.wire.pipe import Fetch, Response
 
 MOST_WAIT_S = 120.0
+LIMITED_S = 10.0  # silence after a 429 that does not say how long
 
 
 def real_fetch(*, within_s: float = 10.0, tls: ssl.SSLContext | None = None) -> tuple[Fetch, httpx2.AsyncClient]:
@@ -26,7 +27,7 @@ def real_fetch(*, within_s: float = 10.0, tls: ssl.SSLContext | None = None) -> 
                 answer = await client.request(request.method, url, params=list(request.query))
         except (TimeoutError, httpx2.TimeoutException) as error:
             raise TimedOut(f"{url}: no answer within {within_s:g} s") from error
-        except (httpx2.HTTPError, OSError) as error:
+        except (httpx2.HTTPError, httpx2.InvalidURL, OSError) as error:
             raise ConnectionLost(f"{url}: {error or type(error).__name__}") from error
         return Response(answer.status_code, {k.lower(): v for k, v in answer.headers.items()}, answer.content)
 
@@ -47,7 +48,8 @@ class Rest:
         self._delays = delays
         self._attempts = attempts
         self._answered = answered
-        self._bucket = TokenBucket(venue.limits.rest_weight_per_s, venue.limits.rest_weight_per_s * 10, clock.now())
+        self._most = venue.limits.rest_weight_per_s * 10  # saved up, so also what one request may cost
+        self._bucket = TokenBucket(venue.limits.rest_weight_per_s, self._most, clock.now())
         self._not_before = 0.0
         self.requests = 0
         self.limited = 0
@@ -59,33 +61,41 @@ class Rest:
         waits = self._delays()
         for attempt in range(1, self._attempts + 1):
             try:
+                await self._turn(request.weight)
                 response = await self._once(request)
-                return call.parse(self._body(response, request), ask, ids, self._clock.wall_ns())
+                return self._parsed(call, response, ask, ids)
             except Retry as trouble:
-                if attempt == self._attempts:
+                if attempt == self._attempts or (trouble.after_s or 0.0) > MOST_WAIT_S:
                     raise
                 await asyncio.sleep(max(trouble.after_s or 0.0, next(waits)))
         raise AssertionError("unreachable: the last attempt returns or raises")
 
     async def server_time(self) -> tuple[float, int, float]:
-        """(monotonic before, the venue's clock in ns, monotonic after) of one request."""
+        """(monotonic before, the venue's clock in ns, monotonic after) of one request, without the wait for our turn."""
+        call, ask = self._venue.rest["time"], Ask("time")
+        request = call.build(ask)
+        await self._turn(request.weight)
         before = self._clock.now()
-        response = await self._once(self._venue.rest["time"].build(Ask("time")))
+        response = await self._once(request)
         after = self._clock.now()
-        body = self._body(response, None)
-        for item in self._venue.rest["time"].parse(body, Ask("time"), {}, self._clock.wall_ns()):
+        for item in self._parsed(call, response, ask, {}):
             if isinstance(item, ServerTime):
                 return before, item.at_ns, after
-        raise Refused(f"{self._venue.name}: the server-time answer holds no time: {body[:200]!r}")
+        raise BadData(f"{self._venue.name}: the server-time answer holds no time: {response.body[:200]!r}")
+
+    async def _turn(self, weight: float) -> None:
+        """Wait for the budget, and for the silence the venue asked for."""
+        cost = min(weight, self._most)
+        while True:
+            now = self._clock.now()
+            wait_s = max(self._bucket.ready_at(now, cost), self._not_before) - now
+            if wait_s > MOST_WAIT_S:
+                raise RateLimited(f"{self._venue.name}: the venue asked for {wait_s:.0f} s of silence", after_s=wait_s)
+            if wait_s <= 0 and self._bucket.take(now, cost):
+                return
+            await asyncio.sleep(max(0.001, wait_s))
 
     async def _once(self, request: Request) -> Response:
-        now = self._clock.now()
-        wait_s = max(self._bucket.ready_at(now, request.weight), self._not_before) - now
-        if wait_s > MOST_WAIT_S:
-            raise RateLimited(f"{self._venue.name}: the venue asked for {wait_s:.0f} s of silence", after_s=wait_s)
-        if wait_s > 0:
-            await asyncio.sleep(wait_s)
-        self._bucket.take(self._clock.now(), request.weight)
         self.requests += 1
         response = await self._fetch(self._base_url, request)
         if self._answered is not None:
@@ -94,15 +104,24 @@ class Rest:
             self._answered(request.method, url, response, self._clock.wall_ns())
         return response
 
-    def _body(self, response: Response, request: Request | None) -> bytes:
-        """The body of a good answer, or of one that the venue's own error table explains. Raises Retry."""
-        where = f"{self._venue.name} {request.path if request else 'time'}"
+    def _parsed(self, call: RestCall, response: Response, ask: Ask, ids: Mapping[str, str]) -> Sequence[Answer]:
+        """What the answer holds. Raises Retry, or Refused where the status says so and the body does not say more."""
+        where = f"{self._venue.name} {ask.call}"
         if response.status in {418, 429}:
             self.limited += 1
-            after = response.headers.get("retry-after", "")
-            after_s = float(after) if after.isdigit() else 10.0
+            after_s = retry_after_s(response.headers.get("retry-after", ""))
+            after_s = LIMITED_S if after_s is None else after_s
             self._not_before = max(self._not_before, self._clock.now() + after_s)
             raise RateLimited(f"{where}: HTTP {response.status}, asked to wait {after_s:g} s", after_s=after_s)
+        said = f"{where}: HTTP {response.status}: {response.body[:200]!r}"
         if response.status >= 500:
-            raise ConnectionLost(f"{where}: HTTP {response.status}: {response.body[:200]!r}")
-        return response.body
+            raise ConnectionLost(said, after_s=retry_after_s(response.headers.get("retry-after", "")))
+        try:
+            answer = call.parse(response.body, ask, ids, self._clock.wall_ns())
+        except BadData as bad:
+            if response.status >= 300:
+                raise Refused(said, code=str(response.status)) from bad
+            raise
+        if response.status >= 300:
+            raise Refused(said, code=str(response.status))
+        return answer

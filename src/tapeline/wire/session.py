@@ -10,7 +10,7 @@ from tapeline.model.instrument import Instrument
 from tapeline.model.plausible import impossible
 from tapeline.model.topic import Topic
 from tapeline.venues.spec import Ack, Closing, Pong, Problem, Refusal, Venue
-from tapeline.wire.pace import TokenBucket
+from tapeline.wire.pace import at_most
 from tapeline.wire.wants import Outcome, Wants
 
 CONTROL = frozenset({Ack, Closing, Pong, Problem, Refusal})
@@ -54,11 +54,13 @@ class Session:
         self._decode = venue.decoder(venue.name, instruments)
         self.wants = Wants(venue, instruments, timing.ack_s, timing.first_data_s)
         self.wants.set(topics)
-        self._bucket = TokenBucket(venue.limits.messages_per_s, max(1.0, venue.limits.messages_per_s), now)
+        self._bucket = at_most(venue.limits.messages_per_s, 1.0, now)
+        self._hourly = at_most(venue.limits.requests_per_hour, 3600.0, now)
         self._unsent: deque[bytes] = deque()
         self._opened_at = self._heard_at = now
         self._ping_at = now + timing.heartbeat_s
-        self._pinged_at: float | None = None
+        self._pinged_at: float | None = None  # a ping that is not answered yet
+        self._ping_sent_at = now
         self.ping_due = False
         self.dirty = True  # there may be something to send, or a new deadline
         self.ping_s: float | None = None
@@ -104,26 +106,32 @@ class Session:
                 return self._sorted_out(items, frame, now)
         if self.wants.awaiting:
             for item in items:
-                self.wants.delivered(item.channel, item.instrument)  # type: ignore[union-attr]  # no control is left
+                self.dirty |= self.wants.delivered(item.channel, item.instrument)  # type: ignore[union-attr]  # no control is left
         return items  # type: ignore[return-value]  # no control is left
 
     def outgoing(self, now: float) -> list[bytes]:
-        """Frames to send now, within the venue's rate; the rest waits (see `deadline`)."""
+        """Frames to send now, within the venue's rate. The rest is asked for later, and its deadlines start then."""
         self.dirty = False
-        for subscribe in self.wants.requests(now):
-            self._unsent.extend(self._venue.requests(subscribe))
         ready = []
-        while self._unsent and self._bucket.take(now):
-            ready.append(self._unsent.popleft())
+        while self._unsent or self._may_ask(now):
+            if not self._unsent:
+                subscribe = self.wants.request(now)
+                if subscribe is None:
+                    break
+                self._hourly.take(now)
+                self._unsent.extend(self._venue.requests(subscribe))
+            elif self._bucket.take(now):
+                ready.append(self._unsent.popleft())
+            else:
+                break
         return ready
 
     def deadline(self, now: float) -> float:
-        """When `tick` next has something to do."""
+        """When `tick` or `outgoing` next has something to do."""
         pace_at = self._bucket.ready_at(now) if self._unsent else float("inf")
-        idle_at = self._heard_at + self._timing.idle_ping_s if self._pinged_at is None else float("inf")
-        due = (self._heard_at + self._timing.silence_s, self._ping_at, idle_at, self.wants.deadline(), pace_at)
+        wants_at = max(self.wants.deadline(), self._bucket.ready_at(now), self._hourly.ready_at(now))
         age_at = self._opened_at + self._timing.max_age_s if not self.successor_wanted else float("inf")
-        return min(*due, age_at)
+        return min(self._heard_at + self._timing.silence_s, self._ping_at, self._idle_at(), wants_at, pace_at, age_at)
 
     def tick(self, now: float) -> None:
         """Act on every deadline that has passed. Raises Redial."""
@@ -134,8 +142,10 @@ class Session:
             self.successor_wanted = "the connection reached its age limit"
         if now >= self._ping_at:
             self._ping(now)
-        elif now >= self._heard_at + self._timing.idle_ping_s and self._pinged_at is None:
-            self._pinged_at, self.ping_due = now, True
+        elif now >= self._idle_at():
+            self._pinged(now)
+            self._bucket.take(now)
+            self.ping_due = True
         failed = self.wants.tick(now)
         if failed:
             raise Redial(failed)
@@ -146,13 +156,21 @@ class Session:
 
     def _ping(self, now: float) -> None:
         self._ping_at = now + self._timing.heartbeat_s
-        if self._pinged_at is None:
-            self._pinged_at = now
+        self._pinged(now)
         if self._venue.heartbeat.ping is None:
             self._bucket.take(now)
             self.ping_due = True
         else:
             self._unsent.appendleft(self._venue.heartbeat.ping)
+
+    def _pinged(self, now: float) -> None:
+        self._pinged_at = self._ping_sent_at = now
+
+    def _idle_at(self) -> float:
+        return max(self._heard_at, self._ping_sent_at) + self._timing.idle_ping_s
+
+    def _may_ask(self, now: float) -> bool:
+        return max(self._bucket.ready_at(now), self._hourly.ready_at(now)) <= now
 
     def _answered(self, now: float) -> None:
         if self._pinged_at is not None:

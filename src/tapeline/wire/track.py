@@ -1,10 +1,11 @@
 """One series (a channel of an instrument) from several lanes: what follows, what was seen, what is missing. Pure."""
 
+from bisect import bisect_left, insort
 from collections.abc import Sequence
 from typing import Any
 
 from tapeline.model.event import Event, Gap
-from tapeline.wire.continuity import Place, Point, Rule
+from tapeline.wire.continuity import ANEW_NS, Place, Point, Rule
 
 HOLD_S, HOLD_EVENTS = 0.25, 64  # an event that is ahead waits so long, and with so many, for what it jumped over
 OVERLAP_S, OVERLAP_EVENTS = 5.0, 50_000  # while two lanes deliver, the slower one may well bring it
@@ -30,8 +31,9 @@ class Track:
         self.gaps = 0
         self.broken = ""  # the cause of a hole that the next event will end
         self._hold_s, self._hold_events = HOLD_S, HOLD_EVENTS
-        self._held: list[Any] = []
-        self._held_since = 0.0
+        self._held: list[tuple[int, int, float, Any]] = []  # order, arrival, when it arrived, event: sorted
+        self._arrivals = 0
+        self._held_since = 0.0  # when the first of those that are held arrived
 
     def follows(self, event: Any) -> bool:
         """The hot path: deliver this event as it is. False: ask `admit`."""
@@ -54,26 +56,20 @@ class Track:
             return self._mend(event)
         place = self.rule.place(event)
         if place is Place.SEEN:
-            self.duplicates += 1
-            return ()
+            return self._seen(event, now)
         if place is Place.FOLLOWS:
             self._deliver(event)
             return (event, *self._drain())
         if not self.rule.waits:
             return self._jump(event)
-        if not self._held:
-            self._held_since = now
-        self._held.append(event)
+        self._hold(event, now)
         return self.release(now) if len(self._held) > self._hold_events else ()
 
     def release(self, now: float, *, at_once: bool = False) -> Sequence[Event]:
-        """What has waited long enough, in order, each hole announced."""
-        overdue = at_once or now >= self._held_since + self._hold_s or len(self._held) > self._hold_events
-        if not self._held or not overdue:
-            return ()
+        """What has waited long enough, in order, each hole announced. What is behind a later hole waits on."""
         out: list[Event] = []
-        held, self._held = sorted(self._held, key=self.rule.order), []
-        for event in held:
+        while self._held and (at_once or now >= self._held_since + self._hold_s or len(self._held) > self._hold_events):
+            event = self._held.pop(0)[-1]
             place = self.rule.place(event)
             if place is Place.SEEN:
                 self.duplicates += 1
@@ -82,10 +78,13 @@ class Track:
                 out.append(event)
             else:
                 out.extend(self._jump(event))
+            self._since_first()
+            out.extend(self._drain())
         return out
 
     def down(self, cause: str) -> None:
-        """No lane delivers this series any more. What was held is given up: it would be delivered out of order."""
+        """No lane delivers this series any more. Release what is held first: nothing can fill its holes now."""
+        assert not self._held, f"{self.channel} of {self.instrument} goes down with {len(self._held)} events held"
         if self.point is not None and not self.broken:
             self.broken = cause
 
@@ -112,7 +111,7 @@ class Track:
 
     def _mend(self, event: Any) -> Sequence[Event]:
         place = self.rule.place(event)
-        if place is Place.SEEN:
+        if place is Place.SEEN and not self._anew(event):
             self.duplicates += 1
             return ()
         cause, self.broken = self.broken, ""
@@ -132,23 +131,51 @@ class Track:
         self.count += 1
         self.last = event
 
+    def _seen(self, event: Any, now: float) -> Sequence[Event]:
+        if not self._anew(event):
+            self.duplicates += 1
+            return ()
+        return (*self.release(now, at_once=True), *self._jump(event))
+
+    def _anew(self, event: Any) -> bool:
+        """An old number on a much newer event: the venue numbers anew. Taken for repeats, all would fall, for ever."""
+        last, seq = self.point, self.rule.seq_of(event)
+        if not self.rule.waits or last is None or last.seq is None or last.at_ns is None:
+            return False
+        return seq is not None and seq < last.seq and event.at_ns is not None and event.at_ns - last.at_ns > ANEW_NS
+
+    def _hold(self, event: Any, now: float) -> None:
+        order, seq = self.rule.order(event), self.rule.seq_of(event)
+        i = bisect_left(self._held, (order,))
+        if i < len(self._held) and seq is not None and self.rule.seq_of(self._held[i][-1]) == seq:
+            self.duplicates += 1  # the other lane brought it too
+            return
+        if not self._held:
+            self._held_since = now
+        self._arrivals += 1
+        insort(self._held, (order, self._arrivals, now, event))
+
     def _drain(self) -> list[Event]:
+        """What was held and follows now."""
         out: list[Event] = []
-        moved = True
-        while self._held and moved:
-            moved = False
-            for event in sorted(self._held, key=self.rule.order):
-                place = self.rule.place(event)
-                if place is Place.AHEAD:
-                    continue
-                self._held.remove(event)
-                moved = True
-                if place is Place.FOLLOWS:
-                    self._deliver(event)
-                    out.append(event)
-                else:
-                    self.duplicates += 1
+        taken = 0
+        for *_, event in self._held:
+            place = self.rule.place(event)
+            if place is Place.AHEAD:
+                break
+            taken += 1
+            if place is Place.FOLLOWS:
+                self._deliver(event)
+                out.append(event)
+            else:
+                self.duplicates += 1
+        if taken:
+            del self._held[:taken]
+            self._since_first()
         return out
+
+    def _since_first(self) -> None:
+        self._held_since = min((at for _, _, at, _ in self._held), default=0.0)
 
     def _gap(self, event: Any, cause: str, received_ns: int, *, open_: bool = False) -> Gap:
         last = self.point

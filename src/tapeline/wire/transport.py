@@ -14,11 +14,13 @@ import websockets.exceptions
 from picows import WSCloseCode, WSFrame, WSListener, WSMsgType, WSTransport
 
 from tapeline.errors import ConfigError, ConnectionLost
+from tapeline.wire.pace import retry_after_s
 from tapeline.wire.pipe import Dial, Pipe
 
 HIGH_FRAMES = 20_000  # frames waiting for a busy loop: past this the socket fills and the venue waits
 HIGH_BYTES = 8 * 2**20
 CLOSE_WITHIN_S = 1.0
+SEND_WITHIN_S = 10.0
 _TEXT = WSMsgType.TEXT
 _DATA = (_TEXT, WSMsgType.BINARY, WSMsgType.CONTINUATION)
 _FAILURES = (
@@ -34,13 +36,14 @@ class _Mailbox:
         self.url = url
         self._frames: list[bytes] = []
         self._bytes = 0
-        self._life = False
+        self._life = False  # a transport ping or pong came; told on its own, before the frames that wait
+        self._woken = False
         self._over: ConnectionLost | None = None
         self._waiter: asyncio.Future[None] | None = None
 
     async def receive(self) -> list[bytes]:
         """See `Pipe`. Frames that came before the end are given out before the end is told."""
-        while not self._frames and not self._life:
+        while not self._frames and not self._life and not self._woken:
             if self._over is not None:
                 raise self._over
             self._waiter = asyncio.get_running_loop().create_future()
@@ -48,7 +51,10 @@ class _Mailbox:
                 await self._waiter
             finally:
                 self._waiter = None
-        frames, self._frames, self._life = self._frames, [], False
+        if self._life:
+            self._life = False
+            return []
+        frames, self._frames, self._woken = self._frames, [], False
         if self._bytes > HIGH_BYTES or len(frames) > HIGH_FRAMES:
             self.resume()
         self._bytes = 0
@@ -56,11 +62,18 @@ class _Mailbox:
 
     def wake(self) -> None:
         """See `Pipe`."""
+        self._woken = True
+        self._notify()
+
+    def alive(self) -> None:
+        """A transport ping or pong has arrived."""
         self._life = True
         self._notify()
 
     def put(self, frame: bytes) -> None:
-        """A frame has arrived."""
+        """A frame has arrived. Nothing counts any more once the end is known."""
+        if self._over is not None:
+            return
         self._frames.append(frame)
         self._bytes += len(frame)
         if self._bytes > HIGH_BYTES or len(self._frames) > HIGH_FRAMES:
@@ -120,7 +133,7 @@ class _PicowsPipe(_Mailbox, WSListener):
             transport.send_close(code)
             transport.disconnect()
         else:
-            self.wake()
+            self.alive()
 
     def on_ws_disconnected(self, transport: WSTransport) -> None:  # noqa: ARG002  # picows' signature
         self.end("the connection ended without a close frame")
@@ -198,7 +211,8 @@ class _MessagePipe(_Mailbox):
         """See `Pipe`."""
         self.check()
         try:
-            await self._socket.send(frame.decode())
+            async with asyncio.timeout(SEND_WITHIN_S):
+                await self._socket.send(frame.decode())
         except _FAILURES as error:
             raise ConnectionLost(f"could not send to {self.url}: {error}") from error
 
@@ -206,10 +220,11 @@ class _MessagePipe(_Mailbox):
         """See `Pipe`."""
         self.check()
         try:
-            pong = await self._socket.ping()
+            async with asyncio.timeout(SEND_WITHIN_S):
+                pong = await self._socket.ping()
         except _FAILURES as error:
             raise ConnectionLost(f"could not ping {self.url}: {error}") from error
-        pong.add_done_callback(lambda done: None if done.cancelled() or done.exception() else self.wake())
+        pong.add_done_callback(lambda done: None if done.cancelled() or done.exception() else self.alive())
 
     def pause(self) -> None:
         self._reading.clear()
@@ -222,12 +237,10 @@ def _lost(url: str, error: BaseException) -> ConnectionLost:
     response = getattr(error, "response", None)
     status = getattr(response, "status", None) or getattr(response, "status_code", None)
     headers = getattr(response, "headers", None) or {}
-    after = str(headers.get("Retry-After", ""))
+    after_s = retry_after_s(str(headers.get("Retry-After", "")))
     status_text = f"HTTP {int(status)} " if status else ""
     text = str(error) or type(error).__name__
-    return ConnectionLost(
-        f"could not connect to {url}: {status_text}{text}", after_s=float(after) if after.isdigit() else None
-    )
+    return ConnectionLost(f"could not connect to {url}: {status_text}{text}", after_s=after_s)
 
 
 @asynccontextmanager

@@ -30,7 +30,7 @@ class Outcome(msgspec.Struct, frozen=True):
 
 
 class _Want:
-    __slots__ = ("asked", "due_at", "renewals", "request_id", "state", "topic")
+    __slots__ = ("asked", "due_at", "renewals", "request_id", "state", "topic", "unsure")
 
     def __init__(self, topic: Topic) -> None:
         self.topic = topic
@@ -38,7 +38,8 @@ class _Want:
         self.request_id = 0
         self.due_at = 0.0  # when `wanted` may be asked, when `asked` is late, when `confirmed` should have spoken
         self.asked = 0
-        self.renewals = 0
+        self.renewals = 0  # in a row, without data
+        self.unsure = 0
 
 
 class Wants:
@@ -58,7 +59,7 @@ class Wants:
         self.doubts: list[Topic] = []  # no first data in time: ask the venue (a probe) whether there should be any
 
     def set(self, topics: Iterable[Topic]) -> None:
-        """Make this the desired set; the difference is asked for, or given back, by `requests`."""
+        """Make this the desired set; the difference is asked for, or given back, by `request`."""
         wanted = set(topics)
         for topic in sorted(wanted - self._wants.keys()):
             want = self._wants[topic] = _Want(topic)
@@ -67,7 +68,7 @@ class Wants:
             want = self._wants.pop(topic)
             self.awaiting.pop(self.key(topic), None)
             self._alone.discard(topic)
-            if want.state in {"asked", "confirmed", "live"}:
+            if want.asked and want.state != "refused":
                 self._leaving.append(topic)
 
     def key(self, topic: Topic) -> tuple[str, str | None]:
@@ -76,24 +77,28 @@ class Wants:
             return topic.channel, None
         return topic.channel, self._ids.get(topic.native, f"{self._venue.name}:{topic.native}")
 
-    def requests(self, now: float) -> list[Subscribe]:
-        """Requests that are due, batched to the venue's limit."""
-        out = []
+    def request(self, now: float) -> Subscribe | None:
+        """The next request that is due, batched to the venue's limit; None where nothing is."""
         size = self._venue.limits.topics_per_request
-        while self._leaving:
+        if self._leaving:
             batch, self._leaving = self._leaving[:size], self._leaving[size:]
-            out.append(self._request(batch, on=False))
-        due = [want for want in self._wants.values() if want.state == "wanted" and now >= want.due_at]
-        together = [want for want in due if want.topic not in self._alone]
-        batches = [together[i : i + size] for i in range(0, len(together), size)]
-        batches += [[want] for want in due if want.topic in self._alone]
-        for wants in batches:
-            request = self._request([want.topic for want in wants], on=True)
-            for want in wants:
-                want.state, want.request_id, want.due_at = "asked", request.request_id, now + self._ack_s
-                want.asked += 1
-            out.append(request)
-        return out
+            return self._request(batch, on=False)
+        due = (want for want in self.awaiting.values() if want.state == "wanted" and now >= want.due_at)
+        wants: list[_Want] = []
+        for want in due:
+            alone = want.topic in self._alone
+            if alone and wants:
+                continue
+            wants.append(want)
+            if alone or len(wants) == size:
+                break
+        if not wants:
+            return None
+        request = self._request([want.topic for want in wants], on=True)
+        for want in wants:
+            want.state, want.request_id, want.due_at = "asked", request.request_id, now + self._ack_s
+            want.asked += 1
+        return request
 
     def acknowledged(self, ack: Ack, now: float) -> None:
         """The venue confirmed a request, or one topic."""
@@ -111,17 +116,28 @@ class Wants:
             want.state, want.due_at = "wanted", now + SPLIT_AFTER_S
             self._alone.add(want.topic)
 
-    def delivered(self, of_channel: str, instrument: str | None) -> None:
-        """Data came: that is what live means, acknowledged or not."""
-        want = self.awaiting.pop((of_channel, instrument), None)
-        if want is not None:
-            self._settle(want, "live")
+    def delivered(self, of_channel: str, instrument: str | None) -> bool:
+        """Data came: that is what live means, acknowledged or not. Returns whether that is news."""
+        want = self.awaiting.get((of_channel, instrument))
+        if want is None or not want.asked:  # not asked: the last of an earlier subscription, which is being given back
+            return False
+        want.renewals = want.unsure = 0
+        self._settle(want, "live")
+        return True
 
     def quiet(self, topic: Topic) -> None:
         """The venue says that nothing has happened there: the topic is live, and silent rightly."""
         want = self._wants.get(topic)
         if want is not None and want.state != "live":
             self._settle(want, "live")
+
+    def unsure(self, topic: Topic) -> None:
+        """Nobody can tell whether the topic is rightly silent: ask once more, then believe it."""
+        want = self._wants.get(topic)
+        if want is not None:
+            want.unsure += 1
+            if want.unsure > 1:
+                self.quiet(topic)
 
     def renew(self, topic: Topic) -> bool:
         """Ask for this topic again, it should have spoken. False where that was tried often enough."""
@@ -143,7 +159,7 @@ class Wants:
             self.awaiting[self.key(topic)] = want
 
     def deadline(self) -> float:
-        """When `tick` or `requests` has something to do."""
+        """When `tick` or `request` has something to do."""
         if self._leaving:
             return 0.0
         return min((want.due_at for want in self.awaiting.values() if want.state != "timed_out"), default=float("inf"))
@@ -162,9 +178,9 @@ class Wants:
                     want, "timed_out", text=f"not confirmed within {self._ack_s:g} s, asked {want.asked} times"
                 )
                 self.awaiting[self.key(want.topic)] = want  # should data come after all, it is live
-        dead = [want for want in self._wants.values() if want.state == "timed_out"]
-        if dead and len(dead) == len(self._wants):
-            return f"{len(dead)} topics not confirmed"
+        dead = sum(want.state == "timed_out" for want in self._wants.values())
+        if dead and all(want.state in {"timed_out", "refused"} for want in self._wants.values()):
+            return f"{dead} topics not confirmed"
         return ""
 
     @property
