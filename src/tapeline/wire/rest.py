@@ -71,7 +71,7 @@ class Rest:
         raise AssertionError("unreachable: the last attempt returns or raises")
 
     async def server_time(self) -> tuple[float, int, float]:
-        """(monotonic before, the venue's clock in ns, monotonic after) of one request, without the wait for our turn."""
+        """(monotonic before, the venue's clock in ns, monotonic after) of one request, without the wait before it."""
         call, ask = self._venue.rest["time"], Ask("time")
         request = call.build(ask)
         await self._turn(request.weight)
