@@ -31,7 +31,11 @@ async def hangs(_: Mapping[str, Any]) -> None:
     await asyncio.Event().wait()
 
 
-HANDLERS: dict[str, Handler] = {"echo": echo, "refuses": refuses, "breaks": breaks, "hangs": hangs}
+def plain(request: Mapping[str, Any]) -> Any:
+    return len(request)
+
+
+HANDLERS: dict[str, Handler] = {"echo": echo, "refuses": refuses, "breaks": breaks, "hangs": hangs, "plain": plain}
 
 
 def served(path: Path, play: Callable[[Path], Awaitable[Any]]) -> Any:
@@ -76,16 +80,18 @@ def test_many_questions_on_one_connection_good_and_bad(path: Path) -> None:
             b'{"op": 3}\n',
             b'{"op": "refuses"}\n',
             b'{"op": "echo", "say": 2}\n',
+            b'{"op": "plain"}\n',
         ),
     )
     assert answers[0] == {"ok": True, "result": {"heard": 1}}
     assert [answer["ok"] for answer in answers[1:7]] == [False] * 6
     assert answers[1]["error"].startswith("not a JSON object on one line: ")
     assert answers[2]["error"].startswith("not a JSON object on one line: ")
-    assert answers[4]["error"] == "unknown op 'ecko': one of breaks, echo, hangs, refuses"
-    assert answers[5]["error"] == "unknown op 3: one of breaks, echo, hangs, refuses"
+    assert answers[4]["error"] == "unknown op 'ecko': one of breaks, echo, hangs, plain, refuses"
+    assert answers[5]["error"] == "unknown op 3: one of breaks, echo, hangs, plain, refuses"
     assert answers[6]["error"] == "no such book"
     assert answers[7] == {"ok": True, "result": {"heard": 2}}
+    assert answers[8] == {"ok": True, "result": 1}
 
 
 def test_a_line_without_end_is_refused_and_the_next_client_is_served(path: Path) -> None:

@@ -188,8 +188,8 @@ class StoreConfig(_Settings, frozen=True, kw_only=True):
     tape: Annotated[
         bool | None,
         Meta(
-            description="Record every raw frame, both directions. Left out: where a stream has a channel that only a "
-            "tape can hold (quotes, books and other fast ones)."
+            description="Record every raw frame, both directions. Left out: where a stream has quotes or books, "
+            "which only a tape holds."
         ),
     ] = None
     tape_segment_mb: Annotated[

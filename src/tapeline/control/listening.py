@@ -5,6 +5,7 @@ A request is `{"op": NAME, ...}`; the answer `{"ok": true, "result": ...}` or `{
 
 import asyncio
 import contextlib
+import inspect
 import os
 import socket
 import stat
@@ -18,8 +19,8 @@ import structlog
 
 from tapeline.errors import ConfigError, Refused, TapelineError
 
-Handler = Callable[[Mapping[str, Any]], Awaitable[Any]]
-"""A request in, the result out: plain JSON values. A TapelineError becomes the answer's error."""
+Handler = Callable[[Mapping[str, Any]], Awaitable[Any] | Any]
+"""A request in, the result (or an awaitable of it) out, as plain JSON values; a TapelineError becomes the error."""
 
 LINE_BYTES = 2**16  # longest request
 CONNECTIONS = 16  # at once
@@ -150,8 +151,9 @@ async def _answer(line: bytes, handlers: Mapping[str, Handler]) -> bytes:
     if handler is None:
         return _refusal(f"unknown op {op!r}: one of {', '.join(sorted(handlers))}")
     try:
-        async with asyncio.timeout(HANDLER_S):
-            result = await handler(request)
+        result = handler(request)
+        if inspect.isawaitable(result):
+            result = await asyncio.wait_for(result, HANDLER_S)
         return msgspec.json.encode({"ok": True, "result": result}) + b"\n"
     except TapelineError as error:
         return _refusal(str(error))
