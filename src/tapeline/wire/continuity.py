@@ -160,7 +160,7 @@ class ByIdentity:
     def __init__(self) -> None:
         self._seen: OrderedDict[object, None] = OrderedDict()
 
-    def follows(self, event: Trade) -> bool:
+    def follows(self, event: Any) -> bool:
         """Take it where it is new."""
         key = self._key(event)
         if key in self._seen:
@@ -168,32 +168,32 @@ class ByIdentity:
         self._remember(key)
         return True
 
-    def place(self, event: Trade) -> Place:
+    def place(self, event: Any) -> Place:
         """New or seen; never ahead."""
         return Place.SEEN if self._key(event) in self._seen else Place.FOLLOWS
 
-    def proves(self, event: Trade) -> bool:  # noqa: ARG002  # the protocol's signature
+    def proves(self, event: Any) -> bool:  # noqa: ARG002  # the protocol's signature
         """Nothing can."""
         return False
 
-    def take(self, event: Trade) -> None:
+    def take(self, event: Any) -> None:
         """Remember it."""
         self._remember(self._key(event))
 
     def restart(self, point: Point) -> None:
         """Nothing to go on from."""
 
-    def order(self, event: Trade) -> int:
+    def order(self, event: Any) -> int:
         """Venue time."""
         return event.at_ns or 0
 
-    def seq_of(self, event: Trade) -> int | None:
+    def seq_of(self, event: Any) -> int | None:
         """What a Gap names, where there is anything."""
-        return event.seq
+        return event.seq  # type: ignore[no-any-return]  # a trade's
 
     first_of = seq_of
 
-    def _key(self, event: Trade) -> object:
+    def _key(self, event: Any) -> object:
         return event.id or (event.at_ns, event.price, event.size, event.side)
 
     def _remember(self, key: object) -> None:

@@ -23,6 +23,7 @@ class ByUpdate:
     def __init__(self) -> None:
         self._last: Any = None
         self._update: int | None = None
+        self._received_ns = 0
 
     def follows(self, event: Any) -> bool:
         """Take what is newer."""
@@ -35,7 +36,7 @@ class ByUpdate:
         """Newer or not; never ahead."""
         update, last = self.seq_of(event), self._last
         if update is not None and self._update is not None:
-            if update < self._update and last is not None and event.received_ns - last.received_ns > ANEW_NS:
+            if update < self._update and event.received_ns - self._received_ns > ANEW_NS:
                 return Place.FOLLOWS
             return Place.FOLLOWS if update > self._update else Place.SEEN
         if last is None:
@@ -52,12 +53,11 @@ class ByUpdate:
 
     def take(self, event: Any) -> None:
         """This is the newest now."""
-        self._last = event
-        self._update = self.seq_of(event)
+        self._last, self._update, self._received_ns = event, self.seq_of(event), event.received_ns
 
     def restart(self, point: Point) -> None:
         """Go on after this point."""
-        self._update = point.seq
+        self._update, self._received_ns = point.seq, point.received_ns
 
     def order(self, event: Any) -> int:
         """Venue order."""

@@ -69,15 +69,7 @@ class Track:
         """What has waited long enough, in order, each hole announced. What is behind a later hole waits on."""
         out: list[Event] = []
         while self._held and (at_once or now >= self._held_since + self._hold_s or len(self._held) > self._hold_events):
-            event = self._held.pop(0)[-1]
-            place = self.rule.place(event)
-            if place is Place.SEEN:
-                self.duplicates += 1
-            elif place is Place.FOLLOWS:
-                self._deliver(event)
-                out.append(event)
-            else:
-                out.extend(self._jump(event))
+            out.extend(self._jump(self._held.pop(0)[-1]))  # the first is ahead: else it would have been drained
             self._since_first()
             out.extend(self._drain())
         return out
