@@ -185,6 +185,7 @@ class Server:
     no_such: tuple[str, str] | None = (
         None  # code, text for a topic this endpoint has not; None: acknowledged, then mute
     )
+    sample_instruments: tuple[Instrument, ...] = ()  # what a synthetic market trades
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,0 +1,256 @@
+"""Any venue's server side, from its `Venue` value and a source: confirms, plays, answers, enforces, misbehaves."""
+
+import asyncio
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager, suppress
+from urllib.parse import urlsplit
+
+from tapeline.clock import Clock
+from tapeline.errors import BadData, ConfigError, ConnectionLost, TapelineError, TimedOut
+from tapeline.model.channel import channel
+from tapeline.model.topic import Topic
+from tapeline.sim.client import Client, Clients
+from tapeline.sim.faults import DIAL, REQUEST, REST, Spec
+from tapeline.sim.limits import Meter
+from tapeline.sim.pipe import Line, memory_pipe
+from tapeline.sim.playback import Player, Say
+from tapeline.sim.source import Source
+from tapeline.venues.spec import Ask, Other, Ping, Request, Subscribe, Venue
+from tapeline.wire.pipe import Pipe, Response
+
+POLICY = 1008  # the WebSocket code for a broken rule
+FETCH_MOST_S = 60.0
+
+
+def _silent(_what: str, **_facts: object) -> None:
+    """Nobody is told."""
+
+
+class SimulatedVenue:
+    """A venue in a box. `async with sim.open():` runs it; `dial` and `fetch` are its network, `serve` takes any `Line`.
+
+    `speed` is a factor, or None for top speed. `say(what, **facts)` hears what happens, for a log.
+    """
+
+    def __init__(
+        self, venue: Venue, source: Source, *, clock: Clock, speed: float | None = 1.0, faults: Sequence[Spec] = (),
+        say: Say = _silent,
+    ) -> None:  # fmt: skip
+        if venue.server is None:
+            raise ConfigError(f"venue {venue.name!r} has no server side yet: it cannot be simulated")
+        self.venue, self._server, self._limits = venue, venue.server, venue.limits
+        self._source, self._clock, self._say = source, clock, say
+        self.clients = Clients()
+        self.player = Player(
+            source, self.clients, venue.server, clock=clock, speed=speed, faults=faults, say=say,
+            life_s=venue.limits.connection_life_s,
+        )  # fmt: skip
+        self._dials = Meter(self._limits.connections_per_window, self._limits.window_s)
+        self._weight = Meter(self._limits.rest_weight_per_s * 60, 60.0)
+        self._tasks: asyncio.TaskGroup | None = None
+        self.dialled = 0
+
+    # ---- life
+
+    @asynccontextmanager
+    async def open(self) -> AsyncIterator["SimulatedVenue"]:
+        """Run it; on leaving, every connection ends."""
+        async with asyncio.TaskGroup() as tasks:
+            self._tasks = tasks
+            playing = tasks.create_task(self.player.run(), name=f"{self.venue.name} tape")
+            try:
+                yield self
+            finally:
+                self._tasks = None
+                playing.cancel()
+                for client in list(self.clients.all):
+                    client.line.close(1001, "going away")
+
+    # ---- the network, in memory
+
+    @asynccontextmanager
+    async def dial(self, url: str) -> AsyncIterator[Pipe]:
+        """A `Dial`: a connection over memory. Raises ConnectionLost where the venue refuses it."""
+        assert self._tasks is not None, "dial inside `async with sim.open()`"
+        refused = self.admit()
+        if refused is not None:
+            after_s = float(refused.headers.get("retry-after", 0)) or None
+            raise ConnectionLost(f"could not connect to {url}: HTTP {refused.status}", after_s=after_s)
+        pipe, line = memory_pipe()
+        parts = urlsplit(url)
+        path = parts.path + ("?" + parts.query if parts.query else "")
+        self._tasks.create_task(self.serve(line, path), name=f"{self.venue.name} serves {path}")
+        try:
+            yield pipe
+        finally:
+            pipe.close()
+
+    async def fetch(self, base_url: str, request: Request) -> Response:
+        """A `Fetch`: one REST answer. Raises TimedOut where the venue is too slow."""
+        del base_url
+        lag_s = self.player.lag_s
+        await asyncio.sleep(min(lag_s, FETCH_MOST_S))
+        if lag_s >= FETCH_MOST_S:
+            raise TimedOut(f"{request.path}: no answer within {FETCH_MOST_S:g} s")
+        return self.rest(request.path, dict(request.query))
+
+    # ---- connections
+
+    def admit(self) -> Response | None:
+        """One dial: None where it is accepted, else the answer that refuses it."""
+        self.dialled += 1
+        now = self.player.pace.now()
+        if not self._dials.hit(now):
+            after = str(max(1, int(self._dials.wait_s(now))))
+            return Response(429, {"retry-after": after}, self._server.rest_error(429, "Too many connections"))
+        if self.player.fault(DIAL):
+            return Response(503, {}, self._server.rest_error(503, "Service unavailable"))
+        return None
+
+    async def serve(self, line: Line, path: str) -> None:
+        """One connection, until either side ends it."""
+        now = self.player.pace.now()
+        limits = self._limits
+        client = Client(
+            line, self._endpoint(path), now, Meter(limits.messages_per_s, 1.0), Meter(limits.requests_per_hour, 3600.0)
+        )
+        self.clients.add(client)
+        line.mute(self.player.mute)
+        try:
+            for topic in self._server.url_topics(path):
+                self._begin(client, topic)
+            while True:
+                broken = self._heard(client, await line.receive())
+                if broken:
+                    self._say("a rule was broken", rule=broken)
+                    line.close(POLICY, broken)
+                    return
+        except ConnectionLost:
+            return
+        finally:
+            self.clients.remove(client)
+            self.player.changed()
+
+    def _endpoint(self, path: str) -> str | None:
+        """Which endpoint this path is; None for a path of the venue's that carries nothing."""
+        streams = {name: urlsplit(url).path for name, url in self.venue.urls.items() if url.startswith("ws")}
+        bare = path.partition("?")[0].rstrip("/")
+        for name, known in streams.items():
+            if bare == known.rstrip("/"):
+                return name
+        return next(iter(streams)) if len(streams) == 1 else None
+
+    def _heard(self, client: Client, frame: bytes) -> str:
+        """Act on one frame; the rule it breaks, "" where it keeps them."""
+        now = self.player.pace.now()
+        if not client.messages.hit(now):
+            return f"more than {self._limits.messages_per_s:g} messages a second"
+        try:
+            request = self._server.read_request(frame)
+        except BadData as bad:
+            self._write(client, [self._server.refuse(None, "", str(bad))])
+            return ""
+        match request:
+            case Ping():
+                self._write(client, [] if self._server.pong is None else [self._server.pong])
+            case Other(answers=answers):
+                self._write(client, answers)
+            case Subscribe():
+                return self._requested(client, request, now)
+        return ""
+
+    def _requested(self, client: Client, request: Subscribe, now: float) -> str:
+        limits = self._limits
+        if not client.requests.hit(now):
+            return f"more than {limits.requests_per_hour:g} requests an hour"
+        if len(request.topics) > limits.topics_per_request:
+            return f"more than {limits.topics_per_request} topics in a request"
+        if self.player.fault(REQUEST):
+            return ""
+        if not request.on:
+            self.clients.unsubscribe(client, request.topics)
+            self._write(client, self._server.acknowledge(request))
+            return ""
+        if len(set(client.topics) | set(request.topics)) > limits.topics_per_connection:
+            return f"more than {limits.topics_per_connection} topics on a connection"
+        good = tuple(topic for topic in request.topics if self._server.no_such is None or self._has(client, topic))
+        if good:
+            self._write(client, self._server.acknowledge(replace_topics(request, good)))
+        for topic in request.topics:
+            if topic in good:
+                self._begin(client, topic)
+            elif self._server.no_such is not None:
+                code, text = self._server.no_such
+                self._write(client, [self._server.refuse(request.request_id, code, text)])
+        return ""
+
+    def _has(self, client: Client, topic: Topic) -> bool:
+        """Whether this endpoint carries such a topic of a symbol that the venue lists."""
+        try:
+            feed = self.venue.feeds.get(channel(topic.channel).kind)
+        except ConfigError:
+            return False
+        return feed is not None and feed.endpoint == client.endpoint and self._source.knows(topic.native)
+
+    def _begin(self, client: Client, topic: Topic) -> None:
+        """A confirmed subscription: its first state, then what comes."""
+        served_as = self._source.served_as(topic) if self._has(client, topic) else None
+        if served_as is not None:
+            self._write(client, self._first(topic))
+        self.clients.subscribe(client, topic, served_as)
+        self.player.changed()
+
+    def _first(self, topic: Topic) -> Sequence[bytes]:
+        parsed = channel(topic.channel)
+        feed = self.venue.feeds.get(parsed.kind)
+        if feed is None or feed.snapshot != "stream" or parsed.kind != "book":
+            return ()
+        book = self._source.book(topic)
+        return () if book is None else [self._server.encode(book, topic.native)]
+
+    def _write(self, client: Client, frames: Sequence[bytes]) -> None:
+        if frames:
+            client.line.write(frames)
+
+    # ---- REST
+
+    def rest(self, path: str, query: Mapping[str, str]) -> Response:
+        """The answer to one GET."""
+        fault = self.player.fault(REST)
+        if fault is not None:
+            status = 418 if fault.kind == "ban" else 429
+            after = str(max(1, round(fault.number())))
+            return self._error(status, "Too many requests", {"retry-after": after})
+        try:
+            ask = self._server.read_rest(path, query)
+        except TapelineError as error:
+            return self._error(400, str(error))
+        if ask is None:
+            return self._error(404, f"no such path: {path}")
+        return self._answered(ask)
+
+    def _answered(self, ask: Ask) -> Response:
+        now = self.player.pace.now()
+        call = self.venue.rest.get(ask.call)
+        weight = 1
+        if call is not None:
+            with suppress(TapelineError):
+                weight = call.build(ask).weight
+        if not self._weight.hit(now, weight):
+            after = str(max(1, int(self._weight.wait_s(now))))
+            return self._error(429, "Too much request weight used", {"retry-after": after})
+        if ask.native and not self._source.knows(ask.native):
+            return self._error(400, f"no such symbol: {ask.native}")
+        body = self._source.answer(ask, self.player.now_ns())
+        if body is None:
+            return self._error(400, f"nothing is known of {ask.call} {ask.native}")
+        return Response(200, {"content-type": "application/json"}, body)
+
+    def _error(self, status: int, text: str, headers: Mapping[str, str] | None = None) -> Response:
+        body = self._server.rest_error(status, text)
+        return Response(status, {"content-type": "application/json", **(headers or {})}, body)
+
+
+def replace_topics(request: Subscribe, topics: tuple[Topic, ...]) -> Subscribe:
+    """The same request for these topics only."""
+    return Subscribe(topics, request.request_id, request.on)
