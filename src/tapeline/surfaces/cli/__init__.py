@@ -5,6 +5,7 @@ unknown instrument, 3 every connection gave up.
 """
 
 import sys
+from collections.abc import Sequence
 
 from cyclopts import App
 
@@ -14,6 +15,9 @@ app = App(name="tapeline", help="Market data you can prove: live streams, exact 
 
 # name -> "module:function"; cyclopts imports the module when the command is called.
 COMMANDS: dict[str, str] = {
+    "check-config": "check_config:check_config",
+    "status": "status:status",
+    "venues": "venues:venues",
     "build-bars": "build_bars:build_bars",
 }
 
@@ -21,10 +25,20 @@ for _name, _target in COMMANDS.items():
     app.command(f"tapeline.surfaces.cli.{_target}", name=_name)
 
 
-def main() -> None:
-    """Run the command line; our own errors become one line on stderr and an exit code."""
+def resolved() -> App:
+    """The command line with every command imported, so that lists of them say what each does."""
+    for name in COMMANDS:
+        app[name]
+    return app
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run the command line (`arguments` instead of the process's own); our errors become a line and an exit code."""
+    given = list(sys.argv[1:] if arguments is None else arguments)
+    if given[:1] in ([], ["--help"], ["-h"]):
+        resolved()
     try:
-        app()
+        app(given)
     except (ConfigError, UnknownInstrument, NotHeld) as error:
         sys.stderr.write(f"tapeline: {error}\n")
         sys.exit(2)

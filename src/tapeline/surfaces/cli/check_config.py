@@ -1,0 +1,107 @@
+"""`tapeline check-config`: whether a configuration would run, and where each value of it comes from."""
+
+import os
+import sys
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Annotated, Any
+from urllib.parse import urlsplit, urlunsplit
+
+import msgspec
+from cyclopts import Parameter
+
+from tapeline.config import Config, ConnectionConfig, Loaded, connection_for, connection_origins, load_with_origins
+from tapeline.errors import ConfigError
+from tapeline.model.channel import channel
+from tapeline.venues import venue_named
+
+
+def check_config(
+    *,
+    config: Annotated[Path, Parameter(help="The configuration file (TOML).")],
+    show: Annotated[bool, Parameter(negative=(), help="Print every value in force, and where it comes from.")] = False,
+) -> None:
+    """Check a configuration without running it: its keys, types and values, its venues and channels.
+
+    Symbols are not checked, since only the venue knows them. `TAPELINE_*` variables count, as they do for `run`.
+
+    Exit codes: 0 it is sound, 2 it is not; each fault is named with its path and the nearest right word.
+
+    Example: `tapeline check-config --config tapeline.toml --show`
+    """
+    loaded = load_with_origins(config, os.environ)
+    problems = list(_problems(loaded.config))
+    if problems:
+        raise ConfigError(f"{config}: " + "; ".join(problems))
+    sys.stdout.write("ok\n")
+    if show:
+        sys.stdout.writelines(f"{line}\n" for line in shown(loaded))
+
+
+def _problems(config: Config) -> Iterator[str]:
+    """What `run` would refuse although every value is well-formed."""
+    if not config.stream:
+        yield "nothing to stream: add a [[stream]] table with venue, symbols and channels"
+    if config.store.folder is None:
+        yield "no store: set [store] path, the folder that gets the data"
+    for name in config.venue:
+        try:
+            venue_named(name)
+        except ConfigError as error:
+            yield f"venue.{name}: {error}"
+    for i, stream in enumerate(config.stream):
+        try:
+            venue = venue_named(stream.venue)
+        except ConfigError as error:
+            yield f"stream[{i}].venue: {error}"
+            continue
+        for text in stream.channels:
+            if channel(text).wire.kind not in venue.feeds:
+                yield f"stream[{i}]: {venue.name} has no channel {text!r}; it has {', '.join(sorted(venue.feeds))}"
+
+
+def shown(loaded: Loaded) -> Iterator[str]:
+    """Every value in force as TOML, each with its origin behind it; under a venue or a stream, what it inherits."""
+    config = loaded.config
+    for name in ("repair", "seed"):
+        yield _line(name, getattr(config, name), loaded.origins.get(name, "default"))
+    for table in ("store", "connection", "bars", "log"):
+        yield from _table(f"[{table}]", table, msgspec.structs.asdict(getattr(config, table)), loaded.origins)
+    for name, venue in config.venue.items():
+        yield from _table(f"[venue.{name}]", f"venue.{name}", _given(venue), loaded.origins)
+    for i, stream in enumerate(config.stream):
+        yield from _table("[[stream]]", f"stream[{i}]", _given(stream), loaded.origins)
+        connection = connection_for(config, stream)
+        origins = connection_origins(config, stream, loaded.origins)
+        for name in ConnectionConfig.__struct_fields__:
+            if origins[name] != "default" and not origins[name].startswith(f"[stream[{i}]]"):
+                yield "# inherits " + _line(name, getattr(connection, name), origins[name])
+
+
+def _given(settings: msgspec.Struct) -> dict[str, Any]:
+    """What an overriding table says itself, what must be there first."""
+    given = {name: value for name, value in msgspec.structs.asdict(settings).items() if value is not None}
+    first = {name: given[name] for name in ("venue", "symbols", "channels") if name in given}
+    return first | given
+
+
+def _table(head: str, path: str, settings: Mapping[str, Any], origins: Mapping[str, str]) -> Iterator[str]:
+    yield ""
+    yield head
+    for name, value in settings.items():
+        yield _line(name, value, origins.get(f"{path}.{name}", "default"))
+
+
+def _line(name: str, value: Any, origin: str) -> str:
+    if value is None:
+        return f"# {name} is not set  # {origin}"
+    if name in ("rest_url", "ws_url"):
+        value = _without_credentials(value)
+    return f"{name} = {msgspec.json.encode(value).decode()}  # {origin}"
+
+
+def _without_credentials(url: str) -> str:
+    """The address without user, password and query, which may hold a key."""
+    parts = urlsplit(url)
+    host = parts.netloc.rpartition("@")[2]
+    return urlunsplit((parts.scheme, f"***@{host}" if "@" in parts.netloc else host, parts.path, "", ""))

@@ -1,0 +1,130 @@
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tapeline import venues as registry
+from tapeline.surfaces.cli import main
+from tapeline.venues.spec import Feed, Heartbeat, Limits, Venue
+
+VENUE = Venue(
+    name="zeta-spot",
+    urls={"public": "wss://zeta.test", "rest": "https://zeta.test"},
+    feeds={kind: Feed(channel=kind, wire_name=kind, endpoint="public") for kind in ("trades", "quotes")},
+    heartbeat=Heartbeat(every_s=20, silence_s=60),
+    limits=Limits(
+        topics_per_connection=1, topics_per_request=1, messages_per_s=1, connections_per_window=1, window_s=1
+    ),
+    decoder=lambda _name, _instruments: lambda _frame, _received_ns: (),
+    requests=lambda _subscribe: (),
+    rest={},
+)
+GOOD = """
+seed = 7
+
+[store]
+path = "data"
+
+[connection]
+overlap_s = 9
+
+[venue.zeta-spot]
+silence_s = 45
+
+[[stream]]
+venue = "zeta-spot"
+symbols = ["BTC/USDT"]
+channels = ["trades", "bars:1m@trades"]
+ws_url = "ws://me:hunter2@127.0.0.1:9/x?token=hunter3"
+ack_s = 3
+"""
+
+
+@pytest.fixture(autouse=True)
+def one_venue(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    monkeypatch.setattr(registry, "_BUILT_IN", (VENUE,))
+    registry.venues.cache_clear()
+    yield
+    registry.venues.cache_clear()
+
+
+@pytest.fixture
+def check(tmp_path: Path) -> "Check":
+    return Check(tmp_path / "t.toml")
+
+
+class Check:
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    def __call__(self, text: str, *arguments: str) -> int:
+        self._path.write_text(text)
+        with pytest.raises(SystemExit) as ended:
+            main(["check-config", "--config", str(self._path), *arguments])
+        assert isinstance(ended.value.code, int)
+        return ended.value.code
+
+
+def test_a_sound_one(check: Check, capsys: pytest.CaptureFixture[str]) -> None:
+    assert check(GOOD) == 0
+    assert capsys.readouterr() == ("ok\n", "")
+
+
+def test_every_value_with_its_origin(
+    check: Check, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TAPELINE_STORE__BATCH_SIZE", "3")
+    assert check(GOOD, "--show") == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0] == "ok"
+    for line in (
+        "repair = true  # default",
+        "seed = 7  # file",
+        "[store]",
+        'path = "data"  # file',
+        "batch_size = 3  # environment TAPELINE_STORE__BATCH_SIZE",
+        "# tape is not set  # default",
+        "overlap_s = 9.0  # file",
+        "silence_s = 45.0  # file",
+        'symbols = ["BTC/USDT"]  # file',
+        "ack_s = 3.0  # file",
+    ):
+        assert line in lines
+    assert lines[lines.index("[[stream]]") :] == [
+        "[[stream]]",
+        'venue = "zeta-spot"  # file',
+        'symbols = ["BTC/USDT"]  # file',
+        'channels = ["trades","bars:1m@trades"]  # file',
+        "ack_s = 3.0  # file",
+        'ws_url = "ws://***@127.0.0.1:9/x"  # file',
+        "# inherits silence_s = 45.0  # [venue.zeta-spot]: file",
+        "# inherits overlap_s = 9.0  # [connection]: file",
+    ]
+
+
+def test_credentials_are_not_shown(check: Check, capsys: pytest.CaptureFixture[str]) -> None:
+    assert check(GOOD, "--show") == 0
+    assert "hunter" not in "".join(capsys.readouterr())
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "fault"),
+    [
+        ("symbols", "symbls", "stream[0].symbls: unknown key, did you mean symbols?"),
+        ('venue = "zeta-spot"', 'venue = "zeta"', "stream[0].venue: unknown venue 'zeta': did you mean 'zeta-spot'?"),
+        ("[venue.zeta-spot]", "[venue.zeta]", "venue.zeta: unknown venue 'zeta': did you mean 'zeta-spot'?"),
+        ('"trades", ', '"funding", ', "stream[0]: zeta-spot has no channel 'funding'; it has quotes, trades"),
+        ('path = "data"', "", "no store: set [store] path, the folder that gets the data"),
+    ],
+)
+def test_an_unsound_one(check: Check, capsys: pytest.CaptureFixture[str], old: str, new: str, fault: str) -> None:
+    assert check(GOOD.replace(old, new)) == 2
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert err.startswith("tapeline: ")
+    assert err.endswith(f": {fault}\n")
+
+
+def test_nothing_to_stream(check: Check, capsys: pytest.CaptureFixture[str]) -> None:
+    assert check("[store]\npath = 'x'\n") == 2
+    assert "nothing to stream: add a [[stream]] table" in capsys.readouterr().err
