@@ -7,9 +7,10 @@ from importlib.metadata import entry_points
 from types import MappingProxyType
 
 from tapeline.errors import ConfigError
+from tapeline.venues.binance import BINANCE, BINANCE_US, BINANCE_USDM
 from tapeline.venues.spec import Venue
 
-_BUILT_IN: tuple[Venue, ...] = ()
+_BUILT_IN: tuple[Venue, ...] = (BINANCE, BINANCE_US, BINANCE_USDM)
 
 
 @cache

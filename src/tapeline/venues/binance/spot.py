@@ -1,0 +1,96 @@
+"""Binance spot, and Binance US, which speaks the same.
+
+https://developers.binance.com/docs/binance-spot-api-docs
+"""
+
+from dataclasses import replace
+from functools import partial
+
+from tapeline.model.event import BookDelta
+from tapeline.model.interval import NAMES
+from tapeline.model.verdict import Verdict
+from tapeline.venues.binance.decode import decoder
+from tapeline.venues.binance.handlers import partial_book
+from tapeline.venues.binance.instruments import pair
+from tapeline.venues.binance.rest import Rest, calls
+from tapeline.venues.binance.serve import server
+from tapeline.venues.binance.streams import Dialect, requests
+from tapeline.venues.spec import Feed, Heartbeat, Limits, Venue
+
+SPOT = Dialect(
+    words={"trades": "trade", "aggtrades": "aggTrade", "quotes": "bookTicker", "ticker": "ticker"},
+    speeds={"": "@100ms", "1000ms": ""},
+    intervals=NAMES,
+    top=partial_book,
+    spot=True,
+)
+REST = Rest(
+    prefix="/api/v3",
+    listed=pair,
+    history="/api/v3/historicalTrades",
+    depth=((100, 5), (500, 25), (1000, 50), (5000, 250)),
+    depth_page=1000,  # 5000 levels cost five times the weight: 24 books a minute instead of 120
+    depth_sizes=(),
+    klines=((1000, 2),),
+    kline_page=1000,
+    trades_weight=25,
+    aggtrades_weight=4,
+    instruments_weight=20,
+    open_interest=False,
+)
+
+
+def judge(at: int | None, delta: BookDelta) -> Verdict:
+    """The venue's own steps for a local book, `at` being its book id.
+
+    "3. If the event u (last update ID) is < the update ID of your local order book, ignore the event." (so is u == id,
+    by "4. Drop any event where u is <= lastUpdateId")
+    "5. If the event U (first update ID) is > the update ID of your local order book + 1, something went wrong."
+    "Normally, U of the next event is equal to u + 1 of the previous event."
+    """
+    if at is None or delta.first_seq is None or delta.last_seq is None:
+        return Verdict.APPLY
+    if delta.last_seq <= at:
+        return Verdict.STALE
+    return Verdict.APPLY if delta.first_seq <= at + 1 else Verdict.GAP
+
+
+_FEEDS = (
+    Feed(channel="trades", wire_name="trade", endpoint="public", continuity="seq"),
+    Feed(channel="aggtrades", wire_name="aggTrade", endpoint="public", continuity="seq"),
+    Feed(channel="quotes", wire_name="bookTicker", endpoint="public"),
+    Feed(channel="ticker", wire_name="ticker", endpoint="public"),
+    Feed(channel="bars", wire_name="kline", endpoint="public", intervals=SPOT.intervals),
+    Feed(
+        channel="book", wire_name="depth", endpoint="public", judge=judge, snapshot="rest", speeds=tuple(SPOT.speeds),
+        levels=(5, 10, 20),
+    ),
+)  # fmt: skip
+
+BINANCE = Venue(
+    name="binance",
+    urls={"public": "wss://stream.binance.com:9443/stream", "rest": "https://api.binance.com"},
+    feeds={feed.channel: feed for feed in _FEEDS},
+    heartbeat=Heartbeat(every_s=20, silence_s=60),
+    limits=Limits(
+        topics_per_connection=1024,
+        topics_per_request=100,
+        messages_per_s=4,  # five are allowed, pongs counted; one is left for the pong
+        connections_per_window=300,
+        window_s=300,
+        connection_life_s=23.5 * 3600,  # cut at 24 h
+        rest_weight_per_s=80,  # of 6000 a minute
+    ),
+    decoder=partial(decoder, SPOT),
+    requests=partial(requests, dialect=SPOT),
+    rest=calls(REST, "binance"),
+    server=server(SPOT, REST),
+)
+
+BINANCE_US = replace(
+    BINANCE,
+    name="binance-us",
+    urls={"public": "wss://stream.binance.us:9443/stream", "rest": "https://api.binance.us"},
+    limits=replace(BINANCE.limits, rest_weight_per_s=15),  # of 1200 a minute
+    rest=calls(REST, "binance-us"),
+)
