@@ -1,1 +1,23 @@
-"""Tapeline: market data you can prove."""
+"""Tapeline: market data you can prove.
+
+`Feed` streams live; `open` reads a store back. Both are imported when first used, so that `import tapeline` is quick.
+"""
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from tapeline.app.library import Feed
+    from tapeline.store.reader import open_store as open  # noqa: A004  # tapeline.open, as json.load or wave.open
+
+__all__ = ["Feed", "open"]
+
+_WHERE = {"Feed": ("tapeline.app.library", "Feed"), "open": ("tapeline.store.reader", "open_store")}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _WHERE:
+        raise AttributeError(f"module 'tapeline' has no attribute {name!r}")
+    import importlib  # noqa: PLC0415  # only when something is asked for
+
+    module, attribute = _WHERE[name]
+    return getattr(importlib.import_module(module), attribute)

@@ -15,6 +15,10 @@ app = App(name="tapeline", help="Market data you can prove: live streams, exact 
 
 # name -> "module:function"; cyclopts imports the module when the command is called.
 COMMANDS: dict[str, str] = {
+    "run": "run:run",
+    "bars": "bars:bars",
+    "trades": "trades:trades",
+    "record": "record:record",
     "check-config": "check_config:check_config",
     "status": "status:status",
     "venues": "venues:venues",

@@ -1,0 +1,83 @@
+"""Bars we build: a builder for each (instrument, trades channel), closed by the watermark of its connection."""
+
+from collections.abc import Callable, Iterable, Sequence
+from functools import partial
+
+from tapeline.config import BarsConfig
+from tapeline.market.bars import BarBuilder
+from tapeline.market.bus import Bus, Subscription
+from tapeline.market.watermark import Watermark
+from tapeline.model.channel import Channel
+from tapeline.model.event import Bar, Event, Gap, Trade
+from tapeline.model.instrument import Instrument, notional
+from tapeline.model.interval import SECOND_NS, interval
+
+FINEST_NS = SECOND_NS  # bars close on whole seconds, so a watermark matters only when it crosses one
+
+
+class BarDesk:
+    """The builders fed by one connection's trades. `wanted` may be called again as intervals are added."""
+
+    def __init__(self, bus: Bus, settings: BarsConfig, now_ns: Callable[[], int]) -> None:
+        self._bus = bus
+        self._settings = settings
+        self._now_ns = now_ns
+        self._builders: dict[tuple[str, str], BarBuilder] = {}
+        self._subscriptions: dict[tuple[str, str], Subscription] = {}
+        self._intervals: dict[tuple[str, str], tuple[str, ...]] = {}
+        self.watermark = Watermark(int(settings.lateness_s * SECOND_NS))
+        self._second = 0
+
+    def build(self, instrument: Instrument, of: Channel) -> None:
+        """Build these bars from now on; the one we join inside is partial."""
+        key = (instrument.id, of.built_from)
+        names = self._intervals.get(key, ())
+        if of.interval in names:
+            return
+        self._intervals[key] = (*names, of.interval)
+        if key in self._subscriptions:
+            self._subscriptions[key].close()
+        builder = BarBuilder(
+            instrument.id, [interval(name) for name in self._intervals[key]], origin=of.built_from,
+            notional=partial(notional, instrument), empty=self._settings.empty,
+            late_limit_ns=int(self._settings.late_limit_s * SECOND_NS),
+        )  # fmt: skip
+        self._builders[key] = builder
+        self._subscriptions[key] = self._bus.subscribe(
+            partial(self._take, builder), channel=of.built_from, instrument=instrument.id, types=(Trade, Gap),
+            name=f"bars {instrument.id}@{of.built_from}",
+        )  # fmt: skip
+
+    def drop(self, instrument: str, channel: str) -> None:
+        """Build nothing from this channel of the instrument any more."""
+        key = (instrument, channel)
+        if key in self._builders:
+            del self._builders[key], self._intervals[key]
+            self._subscriptions.pop(key).close()
+
+    def advance(self) -> None:
+        """Close what the watermark has passed; cheap unless it crossed a second."""
+        at_ns = self.watermark.value_ns
+        if at_ns is None or at_ns // FINEST_NS == self._second:
+            return
+        self._second = at_ns // FINEST_NS
+        now_ns = self._now_ns()
+        for builder in self._builders.values():
+            self._publish(builder.advance(at_ns, now_ns))
+
+    def builders(self) -> Iterable[BarBuilder]:
+        """All of them, for status."""
+        return self._builders.values()
+
+    def _take(self, builder: BarBuilder, event: Event) -> None:
+        if isinstance(event, Trade):
+            bars = builder.add(event, event.received_ns)
+        else:
+            assert isinstance(event, Gap), f"a bar builder is subscribed to trades and gaps, not to {event!r}"
+            bars = builder.hole(event.after_ns, event.before_ns, event.received_ns)
+        if bars:
+            self._publish(bars)
+
+    def _publish(self, bars: Sequence[Bar]) -> None:
+        for bar in bars:
+            self._bus.publish(bar)

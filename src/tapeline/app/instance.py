@@ -1,0 +1,201 @@
+"""A running Tapeline: venues, bus, bars and books behind one object. What is real or simulated is injected."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import structlog
+
+from tapeline.app.problems import Problems
+from tapeline.app.venue import Edge, VenueDesk
+from tapeline.clock import Clock
+from tapeline.config import BarsConfig, ConnectionConfig
+from tapeline.errors import ConfigError
+from tapeline.market.book import Book
+from tapeline.market.bus import Bus, Subscription
+from tapeline.model.channel import Channel, channel
+from tapeline.model.event import Event, Gap, Link, Notice
+from tapeline.model.instrument import Instrument, split_id
+from tapeline.outlet import Outlet
+from tapeline.venues import venue_named
+from tapeline.wire.continuity import Point
+from tapeline.wire.pipe import Dial, Fetch, Response
+from tapeline.wire.wants import Outcome
+
+SUBSCRIBE_WITHIN_S = 30.0
+_log = structlog.get_logger("tapeline")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class World:
+    """Everything outside: network, time, chance, tape. `dial` gets the connection settings of the stream."""
+
+    dial: Callable[[ConnectionConfig], Dial]
+    fetch: Fetch
+    clock: Clock
+    chance: Callable[[], float]
+    record: Callable[[str, str, bytes, int, str], None] = lambda *_: None
+    answered: Callable[[str, str, Response, int], None] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What became of one channel of a subscription: live | refused | timed_out, with the venue's code and text."""
+
+    instrument: str
+    channel: str
+    state: str
+    code: str = ""
+    text: str = ""
+
+
+class Instance:
+    """Streams and what is made of them. Use it as `async with instance.running(): ...`."""
+
+    def __init__(
+        self, world: World, *, bars: BarsConfig | None = None,
+        points: Mapping[tuple[str, str], Point] | None = None,
+        instruments: Callable[[Iterable[Instrument]], None] = lambda _all: None,
+    ) -> None:  # fmt: skip
+        self._world = world
+        self._bars = bars or BarsConfig()
+        self._points = points or {}
+        self._keep_instruments = instruments
+        self.problems = Problems(world.clock)
+        self.bus = Bus(failed=self._failed, now=world.clock.now)
+        self.desks: dict[tuple[str, str, str], VenueDesk] = {}
+        self.started_at_ns = world.clock.wall_ns()
+        self.links: list[Link] = []  # the last changes, newest last
+        self._tasks: asyncio.TaskGroup | None = None
+        self._blocking: list[Outlet] = []
+        self.bus.subscribe(self._linked, channel="link", types=(Link,), name="tapeline.links")
+        self.bus.subscribe(self._noticed, channel="notice", types=(Notice,), name="tapeline.notices")
+
+    @asynccontextmanager
+    async def running(self) -> AsyncIterator["Instance"]:
+        """Serve every desk, those of later subscriptions too, until the block is left."""
+        async with asyncio.TaskGroup() as tasks:
+            self._tasks = tasks
+            serving = [tasks.create_task(desk.run(), name=f"desk {key[0]}") for key, desk in self.desks.items()]
+            self._serving = serving
+            try:
+                yield self
+            finally:
+                self._tasks = None
+                for task in self._serving:
+                    task.cancel()
+
+    async def desk(
+        self, venue_name: str, *, ws_url: str | None = None, rest_url: str | None = None,
+        settings: ConnectionConfig | None = None,
+    ) -> VenueDesk:  # fmt: skip
+        """The desk of a venue at an address, with its instrument list loaded."""
+        key = (venue_name, ws_url or "", rest_url or "")
+        if key in self.desks:
+            return self.desks[key]
+        world = self._world
+        edge = Edge(
+            dial=world.dial, fetch=world.fetch, clock=world.clock, chance=world.chance, record=world.record,
+            answered=world.answered, problem=self.problems.note, room=self._room,
+        )  # fmt: skip
+        desk = VenueDesk(
+            venue_named(venue_name), ws_url=ws_url, rest_url=rest_url, settings=settings or ConnectionConfig(),
+            bars=self._bars, edge=edge, bus=self.bus, points=self._points,
+        )  # fmt: skip
+        await desk.load_instruments()
+        self._keep_instruments(desk.symbols.by_native.values())
+        if key not in self.desks:  # another task may have loaded the same venue meanwhile
+            self.desks[key] = desk
+            if self._tasks is not None:
+                self._serving.append(self._tasks.create_task(desk.run(), name=f"desk {venue_name}"))
+        return self.desks[key]
+
+    async def subscribe(
+        self, instrument: str, channels: Iterable[str], *, within_s: float = SUBSCRIBE_WITHIN_S, **address: Any
+    ) -> list[Answer]:
+        """Keep channels of an instrument (`venue:symbol`); answers one by one once the venue has, in the same order.
+
+        A channel that is refused does not stop the others. Raises ConfigError or UnknownInstrument.
+        """
+        venue_name, symbol = split_id(instrument)
+        desk = await self.desk(venue_name, **address)
+        found = desk.symbols.find(symbol)
+        wanted = [channel(text) for text in channels]
+        topics = desk.want(found, wanted)
+        outcomes = await desk.answers(topics, within_s)
+        return [_answer(found.id, of, outcome) for of, outcome in zip(wanted, outcomes, strict=True)]
+
+    async def unsubscribe(self, instrument: str, channels: Iterable[str], **address: Any) -> None:
+        """Undo one `subscribe`; the last user of a topic unsubscribes it at the venue."""
+        venue_name, symbol = split_id(instrument)
+        desk = await self.desk(venue_name, **address)
+        desk.unwant(desk.symbols.find(symbol), [channel(text) for text in channels])
+
+    def on(
+        self, callback: Callable[[Any], object], *, instrument: str | None = None, of: str | None = None
+    ) -> Subscription:
+        """Call back for every event of a channel and an instrument; None is all. Keep the handle to `close()` it."""
+        return self.bus.subscribe(callback, channel=None if of is None else str(channel(of)), instrument=instrument)
+
+    def outlet(self, outlet: Outlet, *, instrument: str | None = None, of: str | None = None) -> Subscription:
+        """Let events flow to a slow reader."""
+        if outlet.policy == "block":
+            self._blocking.append(outlet)
+        return self.on(outlet.put, instrument=instrument, of=of)
+
+    def book(self, instrument: str, of: str = "book") -> Book:
+        """The maintained book. Raises NotHeld where none is kept."""
+        venue_name, _ = split_id(instrument)
+        for (name, _ws, _rest), desk in self.desks.items():
+            if name == venue_name and desk.books.has(instrument, of):
+                return desk.books.book(instrument, of)
+        raise ConfigError(f"no {of} of {instrument} is kept: subscribe to it first")
+
+    def points(self) -> dict[tuple[str, str], Point]:
+        """The last good point of every series."""
+        return {
+            (track.instrument, track.channel): track.point
+            for desk in self.desks.values()
+            for track in desk.merge
+            if track.point is not None
+        }
+
+    def open_gaps(self) -> list[Gap]:
+        """Holes that nothing has ended yet."""
+        return [gap for desk in self.desks.values() for gap in desk.open_gaps()]
+
+    @property
+    def given_up(self) -> bool:
+        """Whether every connection of every venue has used up its attempts."""
+        return bool(self.desks) and all(desk.given_up for desk in self.desks.values())
+
+    def _room(self) -> Any:
+        for outlet in self._blocking:
+            if outlet.blocked:
+                return outlet.wait_room()
+        return None
+
+    def _failed(self, handle: Subscription, event: Event, error: Exception) -> None:
+        venue, _ = split_id(event.instrument or "")
+        text = f"{handle.name} on {event.channel} {event.instrument}: {error!r}"
+        self.problems.note(venue, "", "subscriber", text, b"")
+
+    def _linked(self, link: Link) -> None:
+        self.links.append(link)
+        del self.links[:-200]
+        if link.change == "state":
+            return
+        tell = _log.info if link.change == "up" else _log.warning
+        tell(
+            f"link {link.change}", venue=link.venue, connection=link.connection, reason=link.reason,
+            topics=len(link.topics), attempts=link.attempts, final=link.final,
+        )  # fmt: skip
+
+    def _noticed(self, notice: Notice) -> None:
+        _log.warning("notice", venue=notice.venue, code=notice.code, text=notice.text)
+
+
+def _answer(instrument: str, of: Channel, outcome: Outcome) -> Answer:
+    return Answer(instrument, str(of), outcome.state, outcome.code, outcome.text)

@@ -1,0 +1,44 @@
+"""Record streams to tapes, without a store."""
+
+import asyncio
+import random
+from collections.abc import Sequence
+from contextlib import suppress
+from pathlib import Path
+
+from tapeline.app.instance import Instance, World
+from tapeline.app.running import real_world_dial
+from tapeline.clock import SystemClock
+from tapeline.errors import ConfigError
+from tapeline.model.instrument import split_id
+from tapeline.store.tape import TapeWriter
+from tapeline.wire.rest import real_fetch
+
+STOP_WITHIN_S = 10.0
+
+
+async def record_streams(
+    instruments: Sequence[str], channels: Sequence[str], out: Path, *, stop: asyncio.Event, for_s: float | None,
+    ws_url: str | None = None, rest_url: str | None = None,
+) -> int:  # fmt: skip
+    """Record until `stop` or for so long; returns how many frames the tape took. Raises ConfigError on a bad name."""
+    for instrument in instruments:
+        if not all(split_id(instrument)):
+            raise ConfigError(f"{instrument!r} names no venue: write VENUE:SYMBOL")
+    tape = TapeWriter(out)
+    fetch, client = real_fetch()
+    world = World(
+        dial=real_world_dial, fetch=fetch, clock=SystemClock(), chance=random.SystemRandom().random, record=tape.frame,
+        answered=lambda method, url, answer, at_ns: tape.answer(method, url, answer.status, answer.body, at_ns),
+    )  # fmt: skip
+    tape.start()
+    try:
+        async with client, Instance(world).running() as instance:
+            with suppress(TimeoutError):
+                async with asyncio.timeout(for_s):
+                    for instrument in instruments:
+                        await instance.subscribe(instrument, channels, ws_url=ws_url, rest_url=rest_url)
+                    await stop.wait()
+    finally:
+        tape.stop(STOP_WITHIN_S)
+    return tape.statistics().frames

@@ -1,0 +1,380 @@
+"""Everything an instance does with one venue: instruments, topics, connections, its clock, its books and bars."""
+
+import asyncio
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from tapeline.app.bars import BarDesk
+from tapeline.app.books import BookDesk
+from tapeline.app.settings import delays, patience, rebased, timing
+from tapeline.app.symbols import Symbols
+from tapeline.clock import Clock
+from tapeline.config import BarsConfig, ConnectionConfig
+from tapeline.errors import BadData, ConfigError, Refused, Retry, TapelineError
+from tapeline.market.bus import Bus
+from tapeline.market.watermark import VenueClock
+from tapeline.model.channel import Channel
+from tapeline.model.event import BookSnapshot, Event, Gap, Link
+from tapeline.model.instrument import Instrument
+from tapeline.model.topic import Topic
+from tapeline.venues.spec import Ask, Venue
+from tapeline.wire.breaker import Breaker
+from tapeline.wire.continuity import Point
+from tapeline.wire.feed import FeedStatistics, KeepFed, keep_fed
+from tapeline.wire.merge import Merge
+from tapeline.wire.pace import TokenBucket
+from tapeline.wire.pipe import Dial, Fetch, Response
+from tapeline.wire.rest import Rest
+from tapeline.wire.shards import Shard, Shards
+from tapeline.wire.wants import Outcome
+
+CLOCK_EVERY_S = 30.0
+PROBE_WITHIN_S = 10.0
+VENUE_NOW_FOR_S = 0.25  # an estimate of the venue's clock serves so long: it only has to tell 5 s ahead
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Edge:
+    """What is real or simulated, injected."""
+
+    dial: Callable[[ConnectionConfig], Dial]
+    fetch: Fetch
+    clock: Clock
+    chance: Callable[[], float]
+    record: Callable[[str, str, bytes, int, str], None]  # connection, direction, raw, at_ns, reason
+    answered: Callable[[str, str, Response, int], None] | None
+    problem: Callable[[str, str, str, str, bytes], None]  # venue, connection, kind, text, frame
+    room: Callable[[], Any]  # awaited while a blocking subscriber is over its mark; None where there is none
+
+
+class VenueDesk:
+    """One venue at one address. It is the sink of its feeds."""
+
+    def __init__(
+        self, venue: Venue, *, ws_url: str | None, rest_url: str | None, settings: ConnectionConfig,
+        bars: BarsConfig, edge: Edge, bus: Bus, points: Mapping[tuple[str, str], Point],
+    ) -> None:  # fmt: skip
+        self.venue = venue
+        self._ws_url, self._settings, self._bar_settings = ws_url, settings, bars
+        self._edge, self._bus, self._points = edge, bus, points
+        self._clock = edge.clock
+        self._delays = delays(settings, edge.chance)
+        base = rebased(venue.urls["rest"], rest_url)
+        self.rest = Rest(venue, base, fetch=edge.fetch, clock=edge.clock, delays=self._delays, answered=edge.answered)
+        self.symbols = Symbols(venue.name)
+        self.merge = Merge()
+        self.shards = Shards(venue)
+        self.venue_clock = VenueClock()
+        self.books = BookDesk(
+            bus, edge.clock, fetch_snapshot=self._snapshot, subscribe_again=self._subscribe_again, trouble=self._trouble
+        )
+        self._dial = edge.dial(settings)
+        limits = venue.limits
+        self._gate = TokenBucket(
+            limits.connections_per_window / limits.window_s, limits.connections_per_window, edge.clock.now()
+        )
+        self._feeds: dict[Shard, KeepFed] = {}
+        self._bar_desks: dict[Shard, BarDesk] = {}
+        self._users: dict[Topic, int] = {}
+        self._kept: dict[Topic, list[Channel]] = {}
+        self._outcomes: dict[Topic, Outcome] = {}
+        self._waiting: dict[Topic, list[asyncio.Future[Outcome]]] = {}
+        self._tasks: asyncio.TaskGroup | None = None
+        self.offset_known = False
+        self._venue_now_ns: int | None = None
+        self._venue_read_at = float("-inf")
+
+    # ---- life ------------------------------------------------------------------------------------------------
+
+    async def run(self) -> None:
+        """Serve until cancelled."""
+        async with asyncio.TaskGroup() as tasks:
+            self._tasks = tasks
+            tasks.create_task(self._watch_clock(), name=f"{self.venue.name} clock")
+            tasks.create_task(self.books.run(), name=f"{self.venue.name} books")
+            tasks.create_task(self._release(), name=f"{self.venue.name} merge")
+            for shard in self.shards:
+                self._feed(shard)
+
+    async def load_instruments(self) -> None:
+        """Ask for the instrument list until it comes. Raises Refused or BadData where it never will."""
+        waits = self._delays()
+        while True:
+            try:
+                call = self.venue.rest["instruments"]
+                for part in call.parts:
+                    items = await self.rest.call(Ask("instruments", part=part), {})
+                    self.symbols.learn([item for item in items if isinstance(item, Instrument)])
+            except Retry as trouble:
+                self._trouble("instruments", str(trouble))
+                await asyncio.sleep(max(trouble.after_s or 0.0, next(waits)))
+            else:
+                return
+
+    # ---- topics ----------------------------------------------------------------------------------------------
+
+    def want(self, instrument: Instrument, channels: Iterable[Channel]) -> list[Topic]:
+        """Keep these channels of an instrument; returns the wire topics. Each `want` is undone by one `unwant`."""
+        topics = []
+        for channel in channels:
+            feed = self.venue.feeds.get(channel.wire.kind)
+            if feed is None or not self._offers(feed, channel.wire):
+                raise ConfigError(f"{self.venue.name} has no channel {str(channel)!r}; it has {self._menu()}")
+            topic = Topic(str(channel.wire), instrument.native)
+            self._users[topic] = self._users.get(topic, 0) + 1
+            after = self._points.get((instrument.id, topic.channel))
+            self.merge.declare(instrument.id, topic.channel, feed, after=after)
+            if channel.kind == "book" and channel.levels is None:
+                self.books.keep(topic, instrument.id, feed)
+            self._kept.setdefault(topic, []).append(channel)
+            topics.append(topic)
+        fresh = self.shards.add(topics)
+        for topic in topics:
+            shard = self.shards.shard_of(topic)
+            assert shard is not None, f"{topic} was just placed"
+            desk = self._bar_desk(shard)
+            for channel in self._kept[topic]:
+                if channel.built_from:
+                    desk.build(instrument, channel)
+        if self._tasks is not None:
+            for shard in fresh:
+                self._feed(shard)
+        return topics
+
+    def unwant(self, instrument: Instrument, channels: Iterable[Channel]) -> None:
+        """Undo one `want`; the last user of a topic unsubscribes it at the venue."""
+        gone = []
+        for channel in channels:
+            topic = Topic(str(channel.wire), instrument.native)
+            left = self._users.get(topic, 0) - 1
+            if left > 0:
+                self._users[topic] = left
+                continue
+            if self._users.pop(topic, None) is None:
+                continue
+            gone.append(topic)
+            self._kept.pop(topic, None)
+            self._outcomes.pop(topic, None)
+            self.books.drop(topic)
+            self.merge.forget(instrument.id, topic.channel)
+            shard = self.shards.shard_of(topic)
+            if shard is not None and shard in self._bar_desks:
+                self._bar_desks[shard].drop(instrument.id, topic.channel)
+        self.shards.remove(gone)
+
+    async def answers(self, topics: Sequence[Topic], within_s: float) -> list[Outcome]:
+        """What became of each topic, in order; those without an answer in time are timed out."""
+        loop = asyncio.get_running_loop()
+        futures = []
+        for topic in topics:
+            future: asyncio.Future[Outcome] = loop.create_future()
+            if topic in self._outcomes:
+                future.set_result(self._outcomes[topic])
+            else:
+                self._waiting.setdefault(topic, []).append(future)
+            futures.append(future)
+        if futures:
+            await asyncio.wait(futures, timeout=within_s)
+        late = f"no answer within {within_s:g} s"
+        return [
+            future.result() if future.done() else Outcome(topic, "timed_out", text=late)
+            for topic, future in zip(topics, futures, strict=True)
+        ]
+
+    # ---- the sink of the feeds -------------------------------------------------------------------------------
+
+    def offer(self, events: Sequence[Event], shard: Shard, now: float) -> None:
+        """Events of one frame, in order."""
+        publish = self._bus.publish
+        for event in self.merge.offer(events, now):
+            publish(event)
+        desk = self._bar_desks.get(shard)
+        if desk is None:
+            return
+        at_ns = events[-1].at_ns
+        if at_ns is not None:
+            if now - self._venue_read_at > VENUE_NOW_FOR_S:
+                self._venue_now_ns, self._venue_read_at = self.venue_clock.estimate(now), now
+            desk.watermark.stamp(at_ns, self._venue_now_ns)
+        desk.advance()
+
+    def alive(self, shard: Shard, heard_at: float) -> None:
+        """The connection was provably alive then: quiet bars may close by the venue's clock."""
+        desk = self._bar_desks.get(shard)
+        venue_ns = self.venue_clock.estimate(heard_at)
+        if desk is not None and venue_ns is not None:
+            desk.watermark.alive(venue_ns)
+            desk.advance()
+
+    def frame(self, connection: str, direction: str, raw: bytes, at_ns: int, reason: str) -> None:
+        """For the tape."""
+        self._edge.record(connection, direction, raw, at_ns, reason)
+
+    def problem(self, connection: str, kind: str, text: str, frame: bytes) -> None:
+        """Counted and logged, at a bounded rate."""
+        self._edge.problem(self.venue.name, connection, kind, text, frame)
+
+    def outcome(self, outcome: Outcome) -> None:
+        """Tell whoever waits for it."""
+        self._outcomes[outcome.topic] = outcome
+        for future in self._waiting.pop(outcome.topic, []):
+            if not future.done():
+                future.set_result(outcome)
+        if outcome.state != "live":
+            self._trouble("subscription", f"{outcome.topic} {outcome.state}: {outcome.code} {outcome.text}".rstrip())
+
+    def count(self, topic: Topic) -> int:
+        """Events of this topic so far."""
+        track = self.merge.track(self.symbols.id_of(topic.native), topic.channel)
+        return track.count if track is not None else 0
+
+    def silent(self, topic: Topic) -> None:
+        """What a dead topic missed is a hole."""
+        self._broken((topic,), "silence")
+
+    def down(self, topics: frozenset[Topic], cause: str) -> None:
+        """No lane delivers these topics any more."""
+        self._broken(sorted(topics), cause)
+        for topic in topics:
+            shard = self.shards.shard_of(topic)
+            if shard is not None and shard in self._bar_desks:
+                self._bar_desks[shard].watermark.freeze()
+
+    def overlap(self, topics: frozenset[Topic], *, on: bool) -> None:
+        """Two lanes deliver these topics, or only one again."""
+        for topic in topics:
+            track = self.merge.track(self.symbols.id_of(topic.native), topic.channel)
+            if track is not None:
+                track.overlap(on=on)
+
+    def link(self, link: Link) -> None:
+        """A change of a connection is an event like any other."""
+        self._bus.publish(link)
+
+    async def room(self) -> None:
+        """Wait while a blocking subscriber is over its mark."""
+        waiting = self._edge.room()
+        if waiting is not None:
+            await waiting
+
+    async def probe(self, topic: Topic) -> bool | None:
+        """Ask REST whether a silent topic should have spoken."""
+        instrument = self.symbols.id_of(topic.native)
+        track = self.merge.track(instrument, topic.channel)
+        call = "depth" if topic.channel == "quotes" or topic.channel.startswith("book") else "trades"
+        if track is None or call not in self.venue.rest:
+            return None
+        before = track.count
+        try:
+            async with asyncio.timeout(PROBE_WITHIN_S):
+                items = await self.rest.call(Ask(call, topic.native, limit=5), {topic.native: instrument})
+        except (TapelineError, TimeoutError) as error:
+            self._trouble("probe", f"{topic}: {error}")
+            return None
+        if track.count != before:
+            return False
+        return _newer(items, track.point)
+
+    # ---- inside ----------------------------------------------------------------------------------------------
+
+    def statistics(self) -> list[FeedStatistics]:
+        """Every connection."""
+        return [feed.statistics() for feed in self._feeds.values()]
+
+    @property
+    def given_up(self) -> bool:
+        """Whether every connection has used up its attempts."""
+        return bool(self._feeds) and all(feed.final for feed in self._feeds.values())
+
+    def open_gaps(self) -> list[Gap]:
+        """Holes that nothing has ended yet."""
+        return self.merge.open_gaps(self._clock.wall_ns())
+
+    def _feed(self, shard: Shard) -> None:
+        assert self._tasks is not None, "feeds start once the desk runs"
+        feed = self._feeds[shard] = KeepFed(
+            self.venue, shard, url=rebased(self.venue.urls[shard.endpoint], self._ws_url),
+            instruments=self.symbols.by_native, timing=timing(self._settings, self.venue, self._edge.chance),
+            patience=patience(self._settings), dial=self._dial, sink=self, clock=self._clock, delays=self._delays,
+            breaker=Breaker(self._settings.breaker_threshold, self._settings.breaker_cooldown_s), gate=self._gate,
+        )  # fmt: skip
+        self._tasks.create_task(
+            keep_fed(feed, restarted=lambda error: self._trouble("feed", repr(error)), delays=self._delays),
+            name=f"feed {shard.name}",
+        )
+
+    def _bar_desk(self, shard: Shard) -> BarDesk:
+        desk = self._bar_desks.get(shard)
+        if desk is None:
+            desk = self._bar_desks[shard] = BarDesk(self._bus, self._bar_settings, self._clock.wall_ns)
+        return desk
+
+    def _broken(self, topics: Iterable[Topic], cause: str) -> None:
+        now = self._clock.now()
+        for topic in topics:
+            for event in self.merge.down(self.symbols.id_of(topic.native), topic.channel, cause, now):
+                self._bus.publish(event)
+            self.books.down(topic, cause)
+
+    async def _release(self) -> None:
+        """Let go of events that have waited long enough for what they jumped over."""
+        while True:
+            until = self.merge.waiting_until
+            now = self._clock.now()
+            await asyncio.sleep(0.25 if until is None else max(0.01, until - now))
+            for event in self.merge.release(self._clock.now()):
+                self._bus.publish(event)
+
+    async def _watch_clock(self) -> None:
+        while "time" in self.venue.rest:
+            try:
+                sent, server_ns, received = await self.rest.server_time()
+            except (Retry, Refused, BadData) as error:
+                self._trouble("clock", str(error))
+            else:
+                self.venue_clock.sample(sent, server_ns, received)
+                self.offset_known = True
+            await asyncio.sleep(CLOCK_EVERY_S if self.offset_known else 2.0)
+
+    async def _snapshot(self, topic: Topic) -> BookSnapshot:
+        ids = {topic.native: self.symbols.id_of(topic.native)}
+        items = await self.rest.call(Ask("depth", topic.native, limit=self.venue.rest["depth"].page), ids)
+        for item in items:
+            if isinstance(item, BookSnapshot):
+                return item
+        raise BadData(f"{self.venue.name}: the depth answer for {topic.native} holds no book")
+
+    def _subscribe_again(self, topic: Topic) -> None:
+        shard = self.shards.shard_of(topic)
+        if shard is not None and shard in self._feeds:
+            self._feeds[shard].subscribe_again(topic)
+
+    def _trouble(self, kind: str, text: str) -> None:
+        self._edge.problem(self.venue.name, "", kind, text, b"")
+
+    def _offers(self, feed: Any, channel: Channel) -> bool:
+        if channel.kind == "bars":
+            return channel.interval in feed.intervals
+        if channel.kind == "book":
+            return (not channel.speed or channel.speed in feed.speeds) and (
+                channel.levels is None or channel.levels in feed.levels
+            )
+        return True
+
+    def _menu(self) -> str:
+        return ", ".join(sorted(self.venue.feeds))
+
+
+def _newer(items: Sequence[Any], point: Point | None) -> bool | None:
+    """Whether the venue knows something after our last point."""
+    if point is None:
+        return False if not items else None
+    for item in items:
+        seq = getattr(item, "last_seq", None) or getattr(item, "seq", None)
+        if seq is not None and point.seq is not None:
+            if seq > point.seq:
+                return True
+        elif item.at_ns is not None and point.at_ns is not None and item.at_ns > point.at_ns:
+            return True
+    return False

@@ -1,0 +1,149 @@
+"""A bounded hand-over from the loop's plain calls to one slow reader: `async for event in outlet`."""
+
+import asyncio
+from collections import OrderedDict, deque
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from tapeline.clock import Clock, SystemClock
+from tapeline.errors import ConfigError
+from tapeline.model.event import Event, Trade
+
+Policy = Literal["block", "drop_oldest", "conflate"]
+
+
+@dataclass(frozen=True, slots=True)
+class OutletStatistics:
+    """What went in, came out, fell."""
+
+    policy: str
+    taken: int
+    delivered: int
+    dropped: int
+    conflated: int
+    waiting: int
+
+
+class Outlet:
+    """Give `put` to the bus; iterate on the other side, one event at a time, or lists of all that wait (`batch`).
+
+    `drop_oldest` keeps the newest `size`, drops counted. `conflate` keeps the newest event of each (type, channel,
+    instrument): for quotes, books, bars and tickers; a trade is refused with ConfigError. `block` drops nothing: while
+    it is over `size`, the feeds stop reading and the venue waits. `max_per_s` bounds deliveries by conflating; it is
+    refused for trades too. A Gap is never conflated away.
+    """
+
+    def __init__(
+        self, policy: Policy = "drop_oldest", size: int = 10_000, *, batch: bool = False,
+        max_per_s: float | None = None, clock: Clock | None = None,
+    ) -> None:  # fmt: skip
+        if size < 1 or (max_per_s is not None and max_per_s <= 0):
+            raise ConfigError(f"an outlet holds at least one event ({size}) at a rate above zero ({max_per_s})")
+        if policy not in {"block", "drop_oldest", "conflate"}:
+            raise ConfigError(f"unknown policy {policy!r}: block, drop_oldest or conflate")
+        self.policy: Policy = policy
+        self._size, self._batch, self._max_per_s = size, batch, max_per_s
+        self._clock = clock or SystemClock()
+        self._conflating = policy == "conflate" or max_per_s is not None
+        self._queue: deque[Event] = deque()
+        self._newest: OrderedDict[object, Event] = OrderedDict()
+        self._awake = asyncio.Event()
+        self._drained = asyncio.Event()
+        self._closed = False
+        self._next_at = 0.0
+        self._taken = self._delivered = self._dropped = self._conflated = 0
+
+    def put(self, event: Event) -> None:
+        """Take an event; called on the loop, never waits."""
+        if self._closed:
+            return
+        self._taken += 1
+        if self._conflating:
+            self._conflate(event)
+        else:
+            self._queue.append(event)
+            if len(self._queue) > self._size and self.policy == "drop_oldest":
+                self._queue.popleft()
+                self._dropped += 1
+        if not self._awake.is_set():
+            self._awake.set()
+
+    @property
+    def blocked(self) -> bool:
+        """Whether a `block` outlet is over its mark: feeds must not read."""
+        return self.policy == "block" and len(self._queue) >= self._size and not self._closed
+
+    async def wait_room(self) -> None:
+        """Wait until it is under half its mark again."""
+        while self.blocked:
+            self._drained.clear()
+            await self._drained.wait()
+
+    def close(self) -> None:
+        """Take nothing more; the reader ends once it has read what waits."""
+        self._closed = True
+        self._awake.set()
+        self._drained.set()
+
+    def __aiter__(self) -> "Outlet":
+        return self
+
+    async def __anext__(self) -> Any:
+        """The next event, or all that wait where `batch`. Ends after `close`."""
+        while not self._queue and not self._newest:
+            if self._closed:
+                raise StopAsyncIteration
+            self._awake.clear()
+            await self._awake.wait()
+        await self._pace()
+        if self._conflating:
+            return self._take_newest()
+        if self._batch:
+            events, self._queue = list(self._queue), deque()
+            self._delivered += len(events)
+            self._drained.set()
+            return events
+        event = self._queue.popleft()
+        self._delivered += 1
+        if len(self._queue) * 2 < self._size:
+            self._drained.set()
+        return event
+
+    def statistics(self) -> OutletStatistics:
+        """Counts since the start."""
+        return OutletStatistics(
+            self.policy, self._taken, self._delivered, self._dropped, self._conflated,
+            len(self._queue) + len(self._newest),
+        )  # fmt: skip
+
+    def _conflate(self, event: Event) -> None:
+        if isinstance(event, Trade):
+            raise ConfigError(
+                "trades cannot be conflated: each one counts. Use drop_oldest or block, without max_per_s"
+            )
+        # Gaps have their own key by what they name, so that none is lost.
+        key = (type(event), event.channel, event.instrument, getattr(event, "after_ns", None))
+        if key in self._newest:
+            self._conflated += 1
+        elif len(self._newest) >= self._size:
+            self._newest.popitem(last=False)
+            self._dropped += 1
+        self._newest[key] = event
+
+    def _take_newest(self) -> Any:
+        if self._batch:
+            events = list(self._newest.values())
+            self._newest.clear()
+            self._delivered += len(events)
+            return events
+        _, event = self._newest.popitem(last=False)
+        self._delivered += 1
+        return event
+
+    async def _pace(self) -> None:
+        if self._max_per_s is None:
+            return
+        wait_s = self._next_at - self._clock.now()
+        if wait_s > 0:
+            await asyncio.sleep(wait_s)
+        self._next_at = self._clock.now() + 1 / self._max_per_s

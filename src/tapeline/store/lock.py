@@ -1,0 +1,47 @@
+"""One writer a store: an advisory lock on `lock`, which names the process that holds it and where it listens."""
+
+import fcntl
+import json
+import os
+from pathlib import Path
+
+from tapeline.errors import StoreLocked
+
+
+class StoreLock:
+    """Held from `acquire` to `release`; the system drops it with the process, however that ends."""
+
+    def __init__(self, folder: Path) -> None:
+        self._path = folder / "lock"
+        self._file: int | None = None
+
+    def acquire(self, socket: str = "") -> None:
+        """Take it. Raises StoreLocked naming the process that has it."""
+        self._path.parent.mkdir(parents=True, exist_ok=True)
+        file = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            holder = os.read(file, 4096).decode(errors="replace")
+            os.close(file)
+            raise StoreLocked(
+                f"another instance ({_pid(holder)}) writes the store at {self._path.parent}: "
+                "stop it, or use another folder"
+            ) from error
+        os.truncate(file, 0)
+        os.write(file, json.dumps({"pid": os.getpid(), "socket": socket}).encode())
+        self._file = file
+
+    def release(self) -> None:
+        """Give it back; doing so twice changes nothing."""
+        if self._file is not None:
+            os.truncate(self._file, 0)
+            os.close(self._file)
+            self._file = None
+
+
+def _pid(text: str) -> str:
+    try:
+        return f"process {json.loads(text)['pid']}"
+    except (ValueError, KeyError, TypeError):
+        return "a process that has not said its number"

@@ -1,0 +1,35 @@
+"""`tapeline record`: every raw frame of some streams on a tape, without a store."""
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+from cyclopts import Parameter
+
+from tapeline.app.recording import record_streams
+from tapeline.model.channel import channel
+from tapeline.surfaces.loop import run_until_signalled
+
+
+def record(
+    instruments: Annotated[list[str], Parameter(help="Instruments as VENUE:SYMBOL, one or several.")],
+    /,
+    *,
+    channel_: Annotated[
+        list[str], Parameter(name="--channel", help="A channel to record; repeat it for several.", negative=())
+    ],
+    out: Annotated[Path, Parameter(help="The folder that gets the NAME.ws.jsonl.gz and NAME.rest.jsonl.gz files.")],
+    for_: Annotated[float | None, Parameter(name="--for", help="Stop after so many seconds.")] = None,
+    ws_url: Annotated[str | None, Parameter(help="Replaces scheme, host and port of the WebSocket endpoints.")] = None,
+    rest_url: Annotated[str | None, Parameter(help="Replaces scheme, host and port of the REST address.")] = None,
+) -> None:
+    """Record raw frames, both directions, with the instrument lists and snapshots that go with them.
+
+    Example: `tapeline record binance:BTC/USDT --channel trades --channel book --out ./tapes --for 60`
+    """
+    for text in channel_:
+        channel(text)
+    frames = run_until_signalled(
+        lambda stop: record_streams(instruments, channel_, out, stop=stop, for_s=for_, ws_url=ws_url, rest_url=rest_url)
+    )
+    sys.stdout.write(f"{frames} frames in {out}\n")

@@ -1,0 +1,44 @@
+"""`tapeline trades`: trades of a store."""
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+from cyclopts import Parameter
+
+from tapeline.model.event import Trade
+from tapeline.model.number import plain
+from tapeline.store.reader import open_store
+from tapeline.surfaces.rows import write_rows
+
+COLUMNS = ("ts_ms", "id", "taker_side", "price", "qty", "at_ns", "received_ns", "source")
+
+
+def trades(
+    instrument: Annotated[str, Parameter(help="The instrument as VENUE:SYMBOL.")],
+    /,
+    *,
+    store: Annotated[Path, Parameter(help="The store's folder.")],
+    format: Annotated[Literal["table", "csv", "json"], Parameter(help="How to print.")] = "table",  # noqa: A002  # the option's name
+    from_: Annotated[
+        str | None, Parameter(name="--from", help="From this time on: ISO 8601 in UTC, or nanoseconds.")
+    ] = None,
+    to: Annotated[str | None, Parameter(help="Up to, not including, this time.")] = None,
+    channel: Annotated[
+        Literal["trades", "aggtrades"] | None, Parameter(help="Which trades; else those that are held, `trades` first.")
+    ] = None,
+) -> None:
+    """Print trades of a store, in the venue's order.
+
+    Exit codes: 0 also where nothing is in range, 2 where the store does not hold the series.
+
+    Example: `tapeline trades binance:BTC/USDT --store ./data --format csv --to 2024-08-09T00:00:00Z`
+    """
+    with open_store(store) as held:
+        write_rows(COLUMNS, map(_row, held.trades(instrument, from_, to, channel=channel or "")), format)
+
+
+def _row(trade: Trade) -> list[str | int | None]:
+    at_ms = None if trade.at_ns is None else trade.at_ns // 1_000_000
+    return [
+        at_ms, trade.id, trade.side, plain(trade.price), plain(trade.size), trade.at_ns, trade.received_ns, trade.source
+    ]  # fmt: skip

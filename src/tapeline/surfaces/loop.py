@@ -1,0 +1,27 @@
+"""Run a coroutine on the fastest loop there is; SIGINT and SIGTERM ask it to end, they do not kill it."""
+
+import asyncio
+import contextlib
+import signal
+from collections.abc import Callable, Coroutine
+from typing import Any, TypeVar
+
+T = TypeVar("T")
+
+
+def run_until_signalled(main: Callable[[asyncio.Event], Coroutine[Any, Any, T]]) -> T:
+    """Run `main(stop)`; `stop` is set by the first SIGINT or SIGTERM."""
+
+    async def guarded() -> T:
+        stop = asyncio.Event()
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGINT, signal.SIGTERM):
+            with contextlib.suppress(NotImplementedError):  # Windows loops take no signal handlers
+                loop.add_signal_handler(number, stop.set)
+        return await main(stop)
+
+    try:
+        import uvloop  # noqa: PLC0415  # an extra: used where it is installed
+    except ImportError:
+        return asyncio.run(guarded())
+    return uvloop.run(guarded())  # type: ignore[no-any-return]  # uvloop is untyped where it is not installed
