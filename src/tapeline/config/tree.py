@@ -113,7 +113,7 @@ class ConnectionOverrides(_Settings, frozen=True, kw_only=True):
 
 
 class ConnectionConfig(_Settings, frozen=True, kw_only=True):
-    """How connections are kept alive, for every venue. None: the venue's own figure."""
+    """How connections are kept alive, for every venue."""
 
     connection_timeout_s: Seconds = 10.0
     heartbeat_interval_s: Seconds | None = None

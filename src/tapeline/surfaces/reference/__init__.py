@@ -1,0 +1,17 @@
+"""The reference pages that are generated from the code: `uv run python -m tapeline.surfaces.reference` writes them."""
+
+from collections.abc import Callable, Mapping
+
+from tapeline.surfaces.reference.commands import commands
+from tapeline.surfaces.reference.configuration import configuration
+from tapeline.surfaces.reference.events import events
+
+REMEDY = "uv run python -m tapeline.surfaces.reference"
+FOLDER = "docs/reference"
+PAGES: Mapping[str, Callable[[], str]] = {
+    "commands.md": commands,
+    "configuration.md": configuration,
+    "events.md": events,
+}
+
+__all__ = ["FOLDER", "PAGES", "REMEDY", "commands", "configuration", "events"]

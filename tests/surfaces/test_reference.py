@@ -1,0 +1,61 @@
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tapeline.surfaces.reference import PAGES, REMEDY, commands, configuration, events
+from tapeline.surfaces.reference.markdown import code, page, table
+
+DOCS = Path(__file__).parents[2] / "docs" / "reference"
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_the_committed_page_is_what_the_code_says(name: str) -> None:
+    path = DOCS / name
+    committed = path.read_text(encoding="utf-8") if path.exists() else ""
+    assert committed == PAGES[name](), f"docs/reference/{name} is not what the code says. Remedy: {REMEDY}"
+
+
+def test_a_setting_s_row() -> None:
+    lines = configuration().splitlines()
+    assert ("| `reconnect_delay_max_s` | number, over 0 | `60.0` | seconds | Longest back-off. |") in lines
+    assert (
+        '| `empty` | `skip` or `carry` | `"skip"` |  | An interval without a trade: `skip` gives no bar, `carry` one '
+        "of the last close and no volume. |"
+    ) in lines
+    assert ("| `keep` | whole number, at least 1, at most 1000 | `5` | files | Rotated log files kept. |") in lines
+    assert "| `venue` | text | must be given |  | The venue's name, as in `tapeline venues`. |" in lines
+
+
+def test_an_event_s_row() -> None:
+    lines = events().splitlines()
+    assert "| `channel` | text |  | the channel, as in configuration |" in lines
+    assert any(line.startswith("| `instrument` | text or null |  | `venue:symbol`, split at ") for line in lines)
+    assert "| `revision` | integer | `0` | counts from 1 when closed, 0 while open |" in lines
+    assert "| `side` | text |  | the order's: a long that is sold is `sell` |" in lines
+    assert "| `topics` | list of text |  | what it carries |" in lines
+
+
+def test_a_command_s_section() -> None:
+    text = commands()
+    section = text.split("## tapeline venues\n", 1)[1].split("\n## ", 1)[0]
+    assert "Print the name of every known venue, one a line" in section
+    assert "Example: `tapeline venues`" in section
+    assert text.count("\n# ") == 0
+    assert text.startswith("# Commands\n")
+
+
+def test_pieces_of_markdown() -> None:
+    assert code("") == ""
+    assert code("x") == "`x`"
+    assert table(("a", "b"), [("1|2", "x\ny")]) == "| a | b |\n| --- | --- |\n| 1\\|2 | x y |"
+    assert page("T", "one\n", "two").startswith("# T\n\n<!-- Generated")
+    assert page("T", "one\n", "two").endswith("-->\n\none\n\ntwo\n")
+
+
+def test_the_remedy_writes_every_page(tmp_path: Path) -> None:
+    subprocess.run([sys.executable, "-m", "tapeline.surfaces.reference", str(tmp_path / "new")], check=True, timeout=60)
+    assert {each.name: each.read_text() for each in (tmp_path / "new").iterdir()} == {
+        name: make() for name, make in PAGES.items()
+    }
