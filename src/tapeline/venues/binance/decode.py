@@ -14,9 +14,6 @@ from tapeline.venues.binance.streams import Dialect, channels_of
 from tapeline.venues.spec import Ack, Closing, Control, Decode, Problem, Refusal
 
 MOST_HANDLERS = 4096  # a connection carries 1024 streams at most; a hostile name must not grow memory
-_OPEN = b'{"stream":"'
-_NAME_END = b'","data":'
-_BRACE = ord("}")
 
 _envelope = msgspec.json.Decoder(wire.Envelope).decode
 _peek = msgspec.json.Decoder(wire.Peek).decode
@@ -67,11 +64,10 @@ def decoder(dialect: Dialect, venue: str, instruments: Mapping[str, Instrument])
     known = heads.get
 
     def decode(frame: bytes, received_ns: int) -> Items:
-        start = frame.find(b'"', 11) + 9  # behind `","data":`
-        handler = known(frame[:start])
-        if handler is not None and frame[-1] == _BRACE:
+        handler = known(frame.partition(b",")[0])  # {"stream":"btcusdt@trade"
+        if handler is not None:
             try:
-                events = handler(frame[start:-1], received_ns)
+                events = handler(frame, received_ns)
             except (ValueError, RecursionError):  # every msgspec error is a ValueError; the slow way says what is wrong
                 events = None
             if events is not None:
@@ -105,7 +101,7 @@ class _Reader:
 
     def _object(self, envelope: wire.Envelope, frame: bytes, received_ns: int) -> Items:
         if envelope.stream is not None and envelope.data is not msgspec.UNSET:
-            return self._streamed(envelope.stream, bytes(envelope.data), received_ns)
+            return self._streamed(envelope.stream, bytes(envelope.data), frame, received_ns)
         request_id = envelope.id if isinstance(envelope.id, int) else None
         if envelope.error is not None:
             return (Refusal(str(envelope.error.code), envelope.error.msg, request_id),)
@@ -117,16 +113,16 @@ class _Reader:
             return self._payload(bytes(envelope.event), received_ns)
         return self._payload(frame, received_ns)
 
-    def _streamed(self, stream: str, data: bytes, received_ns: int) -> Items:
+    def _streamed(self, stream: str, data: bytes, frame: bytes, received_ns: int) -> Items:
         symbol, _, word = stream.partition("@")
         handler = self._handler(symbol.upper(), word)
         if handler is None:
             return () if _ignored_word(word) else self._payload(data, received_ns)
-        events = handler(data, received_ns)
+        events = handler(frame, received_ns)
         if events is None:  # the payload names another symbol: it knows best
             return self._payload(data, received_ns)
         if len(self._heads) < MOST_HANDLERS:
-            self._heads[_OPEN + stream.encode() + _NAME_END] = handler
+            self._heads[b'{"stream":"%b"' % stream.encode()] = handler
         return events
 
     def _handler(self, native: str, word: str) -> Handler | None:
@@ -150,7 +146,9 @@ class _Reader:
         if about.st != wire.SPOT_OR_USDM:
             return ()  # a COIN-M contract on an all-market stream
         handler = self._handler_of(about)
-        events = handler(data, received_ns) if handler is not None else self._other(about, data, received_ns)
+        if handler is None:
+            return self._other(about, data, received_ns)
+        events = handler(b'{"data":%b}' % data, received_ns)
         if events is None:
             raise BadData(f"{self._venue}: {data[:200]!r} contradicts itself", kind="schema")
         return events

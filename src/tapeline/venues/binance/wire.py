@@ -5,7 +5,7 @@ https://developers.binance.com/docs/derivatives/usds-margined-futures/websocket-
 """
 
 from decimal import Decimal
-from typing import Annotated
+from typing import Annotated, Generic, TypeVar
 
 import msgspec
 
@@ -13,7 +13,14 @@ import msgspec
 Ms = Annotated[int, msgspec.Meta(ge=0, le=9_223_372_036_854)]
 Number = Annotated[int, msgspec.Meta(ge=-(2**63), le=2**63 - 1)]
 Levels = list[tuple[str, str]]
+Payload = TypeVar("Payload")
 SPOT_OR_USDM = 1  # of `st`; 2 marks a COIN-M contract, which all-market streams of USD-M carry too
+
+
+class Frame(msgspec.Struct, Generic[Payload], gc=False):
+    """{"stream":"btcusdt@trade","data":...}: the stream's name has been read already, what else there is is skipped."""
+
+    data: Payload
 
 
 class Trade(msgspec.Struct, gc=False):
