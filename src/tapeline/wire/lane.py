@@ -113,7 +113,7 @@ class Lane:
 
     def finish(self, reason: str) -> None:
         """End it ourselves; that is no outage."""
-        if self.over.done():
+        if self.over.done() or self.finished:
             return
         self.finished = True
         self._finish_reason = reason
@@ -200,6 +200,7 @@ class Lane:
                     offer(events, shard, now)
             if not frames and not self._timer_fired:
                 session.heard(now)
+                self._sink.alive(shard, now)  # at once: a quiet bar closes by it
 
     async def _act(self, session: Session, pipe: Pipe) -> None:
         """Whatever is not a frame: deadlines, requests, pings, questions; then set the timer anew."""
