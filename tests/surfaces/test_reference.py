@@ -1,10 +1,9 @@
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
-from tapeline.surfaces.reference import PAGES, REMEDY, commands, configuration, events
+from tapeline.surfaces.reference import FOLDER, PAGES, REMEDY, commands, configuration, events
+from tapeline.surfaces.reference.__main__ import main
 from tapeline.surfaces.reference.markdown import code, page, table
 
 DOCS = Path(__file__).parents[2] / "docs" / "reference"
@@ -54,8 +53,11 @@ def test_pieces_of_markdown() -> None:
     assert page("T", "one\n", "two").endswith("-->\n\none\n\ntwo\n")
 
 
-def test_the_remedy_writes_every_page(tmp_path: Path) -> None:
-    subprocess.run([sys.executable, "-m", "tapeline.surfaces.reference", str(tmp_path / "new")], check=True, timeout=60)
-    assert {each.name: each.read_text() for each in (tmp_path / "new").iterdir()} == {
-        name: make() for name, make in PAGES.items()
-    }
+@pytest.mark.parametrize(("arguments", "folder"), [([], FOLDER), (["new/place"], "new/place")])
+def test_the_remedy_writes_every_page(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, arguments: list[str], folder: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    main(arguments)
+    written = {each.name: each.read_text(encoding="utf-8") for each in (tmp_path / folder).iterdir()}
+    assert written == {name: make() for name, make in PAGES.items()}
