@@ -1,0 +1,186 @@
+"""The main job, whole and real: a recorded venue served over sockets, `tapeline run` against it, the store against
+what independent implementations say the recording holds."""
+
+import csv
+import gzip
+import io
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+pytestmark = pytest.mark.sockets
+
+TAPELINE = [sys.executable, "-m", "tapeline.surfaces.cli"]
+COLUMNS = ("open", "high", "low", "close", "volume", "quote_volume", "trades", "taker_buy_volume")
+SETTLED_S = 1.5
+MOST_S = 90.0
+
+
+@contextmanager
+def served(*arguments: str) -> Iterator[dict[str, str]]:
+    """`tapeline serve-venue`, from its first line until SIGTERM, which must end it cleanly."""
+    process = subprocess.Popen(
+        [*TAPELINE, "serve-venue", *arguments, "--port", "0"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+    try:
+        assert process.stdout is not None
+        line = process.stdout.readline()
+        assert line, process.stderr.read() if process.stderr else "it said nothing"
+        yield json.loads(line)
+    finally:
+        process.terminate()
+        _, log = process.communicate(timeout=20)
+    assert process.returncode == 0, log
+
+
+def run_until_settled(config: Path, store: Path) -> None:
+    """`tapeline run` until nothing new arrives, then SIGTERM: it drains, flushes and exits 0."""
+    process = subprocess.Popen([*TAPELINE, "run", "--config", str(config)], stderr=subprocess.PIPE, text=True)
+    log = ""
+    try:
+        started, last, since = time.monotonic(), {}, time.monotonic()
+        while time.monotonic() - started < MOST_S:
+            time.sleep(0.25)
+            assert process.poll() is None, process.stderr.read() if process.stderr else ""
+            events = _events(store)
+            if events != last:
+                last, since = events, time.monotonic()
+            elif events.get("trade", 0) > 0 and time.monotonic() - since > SETTLED_S:
+                break
+    finally:
+        process.send_signal(signal.SIGTERM)
+        _, log = process.communicate(timeout=30)
+    assert process.returncode == 0, log
+
+
+def _events(store: Path) -> dict[str, int]:
+    try:
+        found: dict[str, int] = json.loads((store / "status.json").read_text())["events"]
+    except (OSError, ValueError):
+        return {}
+    return found
+
+
+def rows(*arguments: str) -> list[dict[str, str]]:
+    """The CSV of a command."""
+    done = subprocess.run([*TAPELINE, *arguments, "--format", "csv"], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    return list(csv.DictReader(io.StringIO(done.stdout)))
+
+
+def expected_bars(shared: Path, name: str) -> dict[int, dict[str, str]]:
+    with gzip.open(shared / "expected" / "bars" / f"{name}.1m.csv.gz", "rt") as lines:
+        return {int(row["start_ms"]): row for row in csv.DictReader(lines)}
+
+
+def configure(folder: Path, address: dict[str, str], **stream: Any) -> Path:
+    config = folder / "tapeline.toml"
+    lines = [
+        "[store]", f'path = "{folder / "store"}"', "[[stream]]",
+        f'rest_url = "{address["rest"]}"', f'ws_url = "{address["ws"]}"',
+        *(f"{name} = {json.dumps(value)}" for name, value in stream.items()),
+    ]  # fmt: skip
+    config.write_text("\n".join(lines) + "\n")
+    return config
+
+
+def test_binance_spot_with_two_cuts(shared: Path, tmp_path: Path) -> None:
+    captures = shared / "captures"
+    name = "binance_spot_hft_btcusdt_20240808"
+    with served(
+        "binance", "--tape", str(captures / f"{name}.ws.jsonl.gz"),
+        "--tape", str(captures / "binance_spot_hft_btcusdt_20240809.ws.jsonl.gz"),
+        "--rest", str(captures / f"{name}.rest.jsonl.gz"),
+        "--rest", str(captures / "binance_spot_cryptofeed_20211012.rest.jsonl.gz"),
+        "--speed", "max", "--fault", "cut@2024-08-08T23:56:30Z+20s", "--fault", "cut@2024-08-09T00:02:10Z+20s",
+    ) as address:  # fmt: skip
+        config = configure(
+            tmp_path,
+            address,
+            venue="binance",
+            symbols=["BTCUSDT"],
+            channels=["trades", "quotes", "book", "bars:1m@trades"],
+        )
+        run_until_settled(config, tmp_path / "store")
+    store = str(tmp_path / "store")
+    got = {int(row["start_ms"]): row for row in rows("bars", "binance:BTC/USDT", "1m@trades", "--store", store)}
+    want = expected_bars(shared, "binance_spot_BTCUSDT_trade_20240808T2354_20240809T0005")
+    first, *_, last = sorted(want)
+    assert last not in got, "the last bar is open: it must not be stored as closed"
+    assert sorted(got) == sorted(want)[:-1]
+    partial = {start for start, row in got.items() if row["certificate"] == "partial"}
+    cut = {1723161360000, 1723161720000}  # 23:56 and 00:02
+    assert partial == {first} | cut
+    for start in sorted(got.keys() - cut - {first}):
+        assert {c: Decimal(got[start][c]) for c in COLUMNS} == {c: Decimal(want[start][c]) for c in COLUMNS}
+        assert got[start]["certificate"] == "complete"
+        assert (got[start]["origin"], got[start]["source"], got[start]["revision"]) == ("trades", "built", "1")
+    from tapeline.store.reader import open_store  # noqa: PLC0415  # the commands above are what is tested
+
+    with open_store(store) as held:
+        gaps = held.gaps()
+    for channel in ("trades", "quotes", "book"):
+        assert [gap.cause for gap in gaps if gap.channel == channel] == ["link_down", "link_down"]
+    assert len(gaps) == 6
+    _trades_are_the_recorded_ones(shared, store)
+
+
+def _trades_are_the_recorded_ones(shared: Path, store: str) -> None:
+    """Every trade outside the 40 s that were cut, once, to the last digit."""
+    series = shared / "series" / "trades" / "binance_spot_BTCUSDT_trade_20240808T2354_20240809T0005.csv.gz"
+    with gzip.open(series, "rt") as lines:
+        recorded = {row["id"]: row for row in csv.DictReader(lines)}
+    held = rows("trades", "binance:BTC/USDT", "--store", store)
+    ids = [row["id"] for row in held]
+    assert len(ids) == len(set(ids))
+    assert ids == sorted(ids, key=int)
+    for row in held:
+        want = recorded[row["id"]]
+        assert (row["ts_ms"], row["taker_side"]) == (want["ts_ms"], want["taker_side"])
+        assert (Decimal(row["price"]), Decimal(row["qty"])) == (Decimal(want["price"]), Decimal(want["qty"]))
+    missing = recorded.keys() - set(ids)
+    cuts_ms = [(1723161390000, 1723161412500), (1723161730000, 1723161752500)]  # 20 s each, clock 1.27 s behind
+    for ident in missing:
+        at_ms = int(recorded[ident]["ts_ms"])
+        assert any(low <= at_ms < high for low, high in cuts_ms), f"trade {ident} at {at_ms} is missing without a cut"
+
+
+def test_a_second_instance_is_refused_and_named(shared: Path, tmp_path: Path) -> None:
+    name = "binance_spot_cryptofeed_20211012"
+    captures = shared / "captures"
+    with served(
+        "binance", "--tape", str(captures / f"{name}.ws.jsonl.gz"), "--rest", str(captures / f"{name}.rest.jsonl.gz"),
+        "--speed", "1",
+    ) as address:  # fmt: skip
+        config = configure(tmp_path, address, venue="binance", symbols=["NKN/USDT"], channels=["quotes", "bars:1m"])
+        first = subprocess.Popen([*TAPELINE, "run", "--config", str(config)], stderr=subprocess.PIPE, text=True)
+        try:
+            started = time.monotonic()
+            while not (tmp_path / "store" / "status.json").exists():
+                assert time.monotonic() - started < 30
+                time.sleep(0.1)
+            second = subprocess.run(
+                [*TAPELINE, "run", "--config", str(config)], capture_output=True, text=True, timeout=30, check=False
+            )
+            assert second.returncode == 1
+            assert f"process {first.pid}" in second.stderr
+            status = subprocess.run(
+                [*TAPELINE, "status", "--store", str(tmp_path / "store"), "--json"],
+                capture_output=True, text=True, timeout=30, check=True,
+            )  # fmt: skip
+            assert json.loads(status.stdout)["pid"] == first.pid
+        finally:
+            first.terminate()
+            first.communicate(timeout=30)
+        assert first.returncode == 0
+    assert os.path.exists(tmp_path / "store" / "series.sqlite")  # noqa: PTH110

@@ -1,0 +1,37 @@
+import json
+import os
+from pathlib import Path
+
+import pytest
+
+from tapeline.errors import StoreLocked
+from tapeline.store.lock import StoreLock
+
+
+def test_the_second_writer_is_refused_and_told_who_the_first_is(tmp_path: Path) -> None:
+    first, second = StoreLock(tmp_path), StoreLock(tmp_path)
+    first.acquire("/run/x.sock")
+    assert json.loads((tmp_path / "lock").read_text()) == {"pid": os.getpid(), "socket": "/run/x.sock"}
+    with pytest.raises(StoreLocked, match=f"process {os.getpid()}"):
+        second.acquire()
+    first.release()
+    first.release()
+    second.acquire()
+    second.release()
+
+
+def test_what_a_dead_process_left_is_no_obstacle(tmp_path: Path) -> None:
+    (tmp_path / "lock").write_text('{"pid": 999999, "socket": ""}')
+    lock = StoreLock(tmp_path)
+    lock.acquire()
+    assert json.loads((tmp_path / "lock").read_text())["pid"] == os.getpid()
+    lock.release()
+
+
+def test_a_holder_that_has_not_said_its_number_is_still_a_holder(tmp_path: Path) -> None:
+    first = StoreLock(tmp_path)
+    first.acquire()
+    os.truncate(tmp_path / "lock", 0)
+    with pytest.raises(StoreLocked, match="a process that has not said its number"):
+        StoreLock(tmp_path).acquire()
+    first.release()

@@ -1,0 +1,100 @@
+import sqlite3
+from collections.abc import Callable
+from decimal import Decimal
+from pathlib import Path
+
+import pytest
+
+from tapeline.errors import NotHeld, StoreTooNew, UnknownInstrument
+from tapeline.model.event import Bar, Trade
+from tapeline.model.instrument import Instrument
+from tapeline.store.reader import open_store
+from tapeline.store.schema import FILE
+from tapeline.store.series import SeriesStore
+
+BTC = "binance:BTC/USDT"
+MINUTE_NS = 60_000_000_000
+
+
+def test_no_store_is_said_plainly(tmp_path: Path) -> None:
+    with pytest.raises(NotHeld, match=r"no store at .*: it has no series\.sqlite"):
+        open_store(tmp_path / "nowhere")
+    sqlite3.connect(tmp_path / FILE).close()
+    with pytest.raises(NotHeld, match="nothing has been written yet"):
+        open_store(tmp_path)
+
+
+def test_a_later_version_is_refused(tmp_path: Path) -> None:
+    SeriesStore(tmp_path).close()
+    raw = sqlite3.connect(tmp_path / FILE)
+    raw.execute("PRAGMA user_version = 99")
+    raw.close()
+    with pytest.raises(StoreTooNew, match="schema version 99"):
+        open_store(tmp_path)
+
+
+def test_from_is_inclusive_and_to_exclusive(tmp_path: Path, bar: Callable[..., Bar]) -> None:
+    opens = [bar().open_at_ns + i * MINUTE_NS for i in range(4)]
+    store = SeriesStore(tmp_path)
+    store.write([bar(open_at_ns=at) for at in reversed(opens)])
+    store.close()
+    with open_store(tmp_path) as held:
+        found = [each.open_at_ns for each in held.bars(BTC, "1m@trades", opens[1], opens[3])]
+        assert found == opens[1:3]
+        assert [each.open_at_ns for each in held.bars(BTC, "1m@trades", "2024-08-08T23:56:00Z")] == opens[2:]
+        assert list(held.bars(BTC, "1m@trades", opens[3] + 1)) == []
+
+
+def test_a_bar_comes_back_whole(tmp_path: Path, bar: Callable[..., Bar]) -> None:
+    store = SeriesStore(tmp_path)
+    store.write([bar()])
+    store.close()
+    with open_store(tmp_path) as held:
+        assert list(held.bars(BTC, "1m@trades")) == [bar()]
+
+
+def test_trades_come_in_venue_order(tmp_path: Path, trade: Callable[..., Trade]) -> None:
+    store = SeriesStore(tmp_path)
+    store.write([trade(3, at_ns=1), trade(1), trade(2)])
+    store.close()
+    with open_store(tmp_path) as held:
+        assert [each.seq for each in held.trades(BTC)] == [1, 2, 3]
+        assert next(held.trades(BTC)) == trade(1)
+        assert [each.seq for each in held.trades(BTC, end=5)] == [3]
+
+
+def test_without_a_channel_the_one_that_is_held_is_read(tmp_path: Path, trade: Callable[..., Trade]) -> None:
+    store = SeriesStore(tmp_path)
+    store.write([trade(1, channel="aggtrades", size=Decimal(9))])
+    store.close()
+    with open_store(tmp_path) as held:
+        assert [each.size for each in held.trades(BTC)] == [9]
+        with pytest.raises(NotHeld, match="holds no trades of binance:BTC/USDT; it holds aggtrades"):
+            held.trades(BTC, channel="trades")
+
+
+def test_what_is_not_held_names_what_is(tmp_path: Path, bar: Callable[..., Bar]) -> None:
+    store = SeriesStore(tmp_path)
+    other = Instrument(venue="binance", symbol="ETH/USDT", native="ETHUSDT", kind="spot", base="ETH", quote="USDT")
+    store.write([bar(), other])
+    store.close()
+    with open_store(tmp_path) as held:
+        with pytest.raises(NotHeld, match="holds no bars:1m of binance:BTC/USDT; it holds bars:1m@trades"):
+            held.bars(BTC, "1m")
+        with pytest.raises(UnknownInstrument, match="holds no 'binance:BTC/USD'; it holds binance:BTC/USDT"):
+            held.bars("binance:BTC/USD", "1m")
+        with pytest.raises(NotHeld, match="knows binance:ETH/USDT but holds nothing of it"):
+            held.trades("binance:ETH/USDT")
+        assert held.series() == [(BTC, "bars:1m@trades")]
+
+
+def test_reading_works_while_a_writer_writes(tmp_path: Path, trade: Callable[..., Trade]) -> None:
+    store = SeriesStore(tmp_path)
+    store.write([trade(1)])
+    with open_store(tmp_path) as held:
+        store.connection.execute("BEGIN IMMEDIATE")
+        assert [each.seq for each in held.trades(BTC)] == [1]
+        store.connection.execute("COMMIT")
+        store.write([trade(2)])
+        assert [each.seq for each in held.trades(BTC)] == [1, 2]
+    store.close()

@@ -1,0 +1,142 @@
+import sqlite3
+from collections.abc import Callable, Iterator
+from decimal import Decimal
+from pathlib import Path
+
+import pytest
+
+from tapeline.model.event import Bar, Event, Gap, Link, Mark, Notice, Trade
+from tapeline.model.instrument import Instrument
+from tapeline.store.reader import open_store
+from tapeline.store.series import PointRow, SeriesStore
+
+BTC = "binance:BTC/USDT"
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Iterator[SeriesStore]:
+    held = SeriesStore(tmp_path)
+    yield held
+    held.close()
+
+
+def count(store: SeriesStore, table: str) -> int:
+    return int(store.connection.execute(f"SELECT count(*) FROM {table}").fetchone()[0])  # noqa: S608  # our own names
+
+
+def test_a_repeat_is_no_duplicate(store: SeriesStore, trade: Callable[..., Trade]) -> None:
+    store.write([trade(1), trade(2)])
+    store.write([trade(2), trade(3)])
+    assert count(store, "trades") == 3
+    assert store.disputes == 0
+
+
+def test_another_price_for_the_same_id_is_a_dispute_and_changes_nothing(
+    store: SeriesStore, trade: Callable[..., Trade], tmp_path: Path
+) -> None:
+    store.write([trade(1)])
+    store.write([trade(1, price=Decimal("61837.64"))])
+    assert store.disputes == 1
+    with open_store(tmp_path) as held:
+        assert [each.price for each in held.trades(BTC)] == [Decimal("61837.63")]
+    assert count(store, "disputes") == 1
+
+
+def test_a_batch_is_written_whole_or_not_at_all(store: SeriesStore, trade: Callable[..., Trade]) -> None:
+    with pytest.raises((sqlite3.Error, OverflowError)):
+        store.write([trade(1), trade(2, at_ns=2**70)])
+    assert count(store, "trades") == 0
+    assert count(store, "series") == 0
+    store.write([trade(1)])
+    assert count(store, "trades") == 1
+
+
+def test_digits_beyond_a_float_come_back(store: SeriesStore, trade: Callable[..., Trade], tmp_path: Path) -> None:
+    price = Decimal("0.123456789012345678901")
+    store.write([trade(1, price=price)])
+    with open_store(tmp_path) as held:
+        assert [each.price for each in held.trades(BTC)] == [price]
+
+
+def test_a_trade_without_id_or_seq_is_told_apart_by_content(store: SeriesStore, trade: Callable[..., Trade]) -> None:
+    same = trade(1, id="", seq=None)
+    store.write([same, same, trade(1, id="", seq=None, size=Decimal(3))])
+    assert count(store, "trades") == 2
+
+
+def test_a_higher_revision_supersedes_and_the_older_stays(
+    store: SeriesStore, bar: Callable[..., Bar], tmp_path: Path
+) -> None:
+    store.write([bar()])
+    store.write([bar(revision=2, close=Decimal(61829), certificate="partial", reason="late trade")])
+    store.write([bar(revision=1, close=Decimal(1))])
+    with open_store(tmp_path) as held:
+        newest = list(held.bars(BTC, "1m@trades"))
+        older = list(held.bars(BTC, "1m@trades", superseded=True))
+    assert [(each.revision, each.close, each.certificate) for each in newest] == [(2, Decimal(61829), "partial")]
+    assert [(each.revision, each.close, each.certificate) for each in older] == [(1, Decimal(61828), "complete")]
+
+
+def test_an_open_bar_is_not_stored(store: SeriesStore, bar: Callable[..., Bar]) -> None:
+    store.write([bar(closed=False, revision=0)])
+    assert count(store, "bars") == 0
+
+
+def gap(**changes: object) -> Gap:
+    fields: dict[str, object] = {
+        "instrument": BTC, "channel": "trades", "at_ns": 20, "received_ns": 21, "source": "built", "after_ns": 10,
+        "before_ns": 20, "after_seq": 1, "before_seq": 5, "cause": "link_down", "open": False,
+    }  # fmt: skip
+    return Gap(**(fields | changes))  # type: ignore[arg-type]  # the fields of the struct, by name
+
+
+def test_an_open_gap_gives_way_to_the_closed_one(store: SeriesStore, tmp_path: Path) -> None:
+    store.write([gap(before_ns=None, before_seq=None, open=True)])
+    store.write([gap(cause="restart"), gap(cause="restart")])
+    with open_store(tmp_path) as held:
+        assert held.gaps() == [gap(cause="restart")]
+        assert held.gaps(BTC, "quotes") == []
+
+
+def test_instruments_get_a_version_only_where_they_change(store: SeriesStore, tmp_path: Path) -> None:
+    one = Instrument(venue="binance", symbol="BTC/USDT", native="BTCUSDT", kind="spot", base="BTC", quote="USDT")
+    store.write([one])
+    store.write([one])
+    finer = Instrument(
+        venue="binance", symbol="BTC/USDT", native="BTCUSDT", kind="spot", base="BTC", quote="USDT",
+        tick=Decimal("0.01"), valid_from_ns=7,
+    )  # fmt: skip
+    store.write([finer])
+    assert count(store, "instruments") == 2
+    with open_store(tmp_path) as held:
+        assert held.instruments() == [finer]
+
+
+def test_links_notices_points_and_slow_channels(store: SeriesStore, tmp_path: Path) -> None:
+    link = Link(
+        None, "link", None, 5, "ws", "binance", "binance/public/1", (), "down", "backing_off", "cut", 2, final=True
+    )
+    rows: list[Event | PointRow] = [
+        link,
+        Notice(None, "notice", None, 6, "ws", "binance", "64008", "soon"),
+        PointRow(BTC, "quotes", None, 9, 77),
+        PointRow(BTC, "quotes", None, 10, 78),
+        Mark(BTC, "mark", 1, 2, "ws", Decimal("100.5")),
+    ]
+    store.write(rows)
+    with open_store(tmp_path) as held:
+        assert held.links() == [link]
+        assert held.points() == [PointRow(BTC, "quotes", None, 10, 78)]
+        assert held.events(BTC, "mark")[0]["price"] == "100.5"
+    assert count(store, "notices") == 1
+
+
+def test_series_keys_survive_a_reopening(tmp_path: Path, trade: Callable[..., Trade]) -> None:
+    store = SeriesStore(tmp_path)
+    store.write([trade(1)])
+    store.close()
+    store = SeriesStore(tmp_path)
+    store.write([trade(1), trade(2)])
+    assert count(store, "series") == 1
+    assert count(store, "trades") == 2
+    store.close()
