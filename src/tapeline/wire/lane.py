@@ -94,6 +94,9 @@ class Lane:
             reason, self.tripped = ended.reason, ended.tripped
         except Retry as ended:
             reason, self.after_s = str(ended), ended.after_s or 0.0
+        except Exception as bug:
+            reason = f"our own code failed: {bug!r}"
+            raise
         finally:
             self._end(reason)
 
