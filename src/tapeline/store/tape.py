@@ -81,12 +81,17 @@ class TapeReading:
 
 def read_tape(path: Path, reading: TapeReading | None = None) -> Iterator[TapeLine]:
     """Frames in order. A torn or corrupt tail, and lines that are no frames, are noted and skipped."""
+    return (line for _, line in read_numbered(path, reading))
+
+
+def read_numbered(path: Path, reading: TapeReading | None = None) -> Iterator[tuple[int, TapeLine]]:
+    """The same, each with its 0-based line number in the file."""
     return _read(path, TapeLine, reading or TapeReading())
 
 
 def read_answers(path: Path, reading: TapeReading | None = None) -> Iterator[TapeAnswer]:
     """HTTP answers in order, as tolerantly."""
-    return _read(path, TapeAnswer, reading or TapeReading())
+    return (line for _, line in _read(path, TapeAnswer, reading or TapeReading()))
 
 
 def merge_tapes(paths: list[Path], reading: TapeReading | None = None) -> Iterator[TapeLine]:
@@ -94,18 +99,18 @@ def merge_tapes(paths: list[Path], reading: TapeReading | None = None) -> Iterat
     return merge(*(read_tape(path, reading) for path in paths), key=lambda line: line.at_ns)
 
 
-def _read(path: Path, kind: type[Line], reading: TapeReading) -> Iterator[Line]:
+def _read(path: Path, kind: type[Line], reading: TapeReading) -> Iterator[tuple[int, Line]]:
     decode = msgspec.json.Decoder(kind).decode
-    for number, text in enumerate(_lines(path, reading), 1):
+    for number, text in enumerate(_lines(path, reading)):
         if not text.strip():
             continue
         try:
             line = decode(text)
         except (msgspec.DecodeError, UnicodeDecodeError) as error:
-            reading.note(f"{path}:{number}: {error}")
+            reading.note(f"{path}:{number + 1}: {error}")
             continue
         reading.lines += 1
-        yield line
+        yield number, line
 
 
 def _lines(path: Path, reading: TapeReading) -> Iterator[bytes]:
@@ -127,16 +132,19 @@ def _chunks(path: Path, reading: TapeReading) -> Iterator[bytes]:
             while piece := file.read(READ_BYTES):
                 yield piece
             return
-        unzip = zlib.decompressobj(wbits=31)
+        unzip, torn = zlib.decompressobj(wbits=31), False
         try:
             while piece := file.read(READ_BYTES):
                 while piece:
                     yield unzip.decompress(piece)
-                    piece = b""
+                    piece, torn = b"", not unzip.eof
                     if unzip.eof:
                         piece, unzip = unzip.unused_data, zlib.decompressobj(wbits=31)
         except zlib.error as error:
             reading.note(f"{path}: damaged, the rest cannot be read: {error}")
+            return
+        if torn:
+            reading.note(f"{path}: torn: it ends in the middle of a flush")
 
 
 def _zstd_chunks(path: Path, data: bytes, reading: TapeReading) -> Iterator[bytes]:
