@@ -23,6 +23,7 @@ COMMANDS: dict[str, str] = {
     "status": "status:status",
     "venues": "venues:venues",
     "build-bars": "build_bars:build_bars",
+    "decode": "decode:decode",
 }
 
 for _name, _target in COMMANDS.items():
