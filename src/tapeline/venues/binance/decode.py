@@ -14,6 +14,7 @@ from tapeline.venues.binance.streams import Dialect, channels_of
 from tapeline.venues.spec import Ack, Closing, Control, Decode, Problem, Refusal
 
 MOST_HANDLERS = 4096  # a connection carries 1024 streams at most; a hostile name must not grow memory
+MOST_NAME = 100
 
 _envelope = msgspec.json.Decoder(wire.Envelope).decode
 _peek = msgspec.json.Decoder(wire.Peek).decode
@@ -119,9 +120,11 @@ class _Reader:
         if handler is None:
             return () if _ignored_word(word) else self._payload(data, received_ns)
         events = handler(frame, received_ns)
-        if events is None:  # the payload names another symbol: it knows best
-            return self._payload(data, received_ns)
-        if len(self._heads) < MOST_HANDLERS:
+        if events is None:
+            if word.startswith("depth"):  # a change and a top of book look alike: only the name tells
+                raise BadData(f"{self._venue}: a book of another symbol on {stream}: {data[:200]!r}", kind="schema")
+            return self._payload(data, received_ns)  # the payload names another symbol: it knows best
+        if len(self._heads) < MOST_HANDLERS and len(stream) <= MOST_NAME:
             self._heads[b'{"stream":"%b"' % stream.encode()] = handler
         return events
 
@@ -156,10 +159,12 @@ class _Reader:
     def _handler_of(self, about: wire.Peek) -> Handler | None:
         if about.e in _LOOSE_TYPES:
             return LOOSE[_LOOSE_TYPES[about.e]](self.id_of)
+        if not about.s:
+            return None
         kind = _BOUND_TYPES.get(about.e)
         if about.e == "kline" and about.k is not msgspec.UNSET:
             kind = next(iter(channels_of(f"kline_{_peek_kline(about.k).i}", self._dialect)), None)
-        elif not about.e and about.s and about.u is not msgspec.UNSET:
+        elif not about.e and about.u is not msgspec.UNSET:
             kind = "quotes"
         if kind is None:
             return None

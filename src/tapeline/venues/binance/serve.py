@@ -6,6 +6,7 @@ from functools import lru_cache, partial
 import msgspec
 
 from tapeline.errors import BadData
+from tapeline.model.instrument import Instrument
 from tapeline.model.topic import Topic
 from tapeline.venues.binance import wire
 from tapeline.venues.binance.encode import encode
@@ -37,8 +38,8 @@ _peek = msgspec.json.Decoder(wire.Peek).decode
 _peek_kline = msgspec.json.Decoder(wire.PeekKline).decode
 
 
-def server(dialect: Dialect, rest: Rest) -> Server:
-    """The venue's side of one market.
+def server(dialect: Dialect, rest: Rest, samples: tuple[Instrument, ...]) -> Server:
+    """The venue's side of one market; `samples` are what a synthetic one trades.
 
     It holds no state, so LIST_SUBSCRIPTIONS is answered with an empty list.
     """
@@ -64,6 +65,7 @@ def server(dialect: Dialect, rest: Rest) -> Server:
         rest_error=error_body,
         url_topics=lambda path: url_topics(path, dialect),
         closing=CLOSING,
+        sample_instruments=samples,
     )
 
 

@@ -46,7 +46,9 @@ def answer(ask: Ask, items: Sequence[Answer], rest: Rest, *, spot: bool) -> byte
     if ask.call in _ROWS:
         wanted, write = _ROWS[ask.call]
         rows = [write(item) for item in items if isinstance(item, wanted)]
-        return msgspec.json.encode(rows[: ask.limit])
+        limit = len(rows) if ask.limit is None else ask.limit
+        newest = ask.from_id is None and ask.from_ns is None  # where no start is given, the last ones
+        return msgspec.json.encode(rows[max(0, len(rows) - limit) :] if newest else rows[:limit])
     for item in items:
         match item:
             case ServerTime(at_ns=at_ns):

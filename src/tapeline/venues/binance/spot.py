@@ -4,9 +4,11 @@ https://developers.binance.com/docs/binance-spot-api-docs
 """
 
 from dataclasses import replace
+from decimal import Decimal
 from functools import partial
 
 from tapeline.model.event import BookDelta
+from tapeline.model.instrument import Instrument
 from tapeline.model.interval import NAMES
 from tapeline.model.verdict import Verdict
 from tapeline.venues.binance.decode import decoder
@@ -55,6 +57,19 @@ def judge(at: int | None, delta: BookDelta) -> Verdict:
     return Verdict.APPLY if delta.first_seq <= at + 1 else Verdict.GAP
 
 
+def _samples(venue: str) -> tuple[Instrument, ...]:
+    """Three pairs, by the venue's rules of 2024."""
+    rules = (("BTC", "USDT", "0.01", "0.00001", "5"), ("ETH", "USDT", "0.01", "0.0001", "5"),
+             ("ETH", "BTC", "0.00001", "0.0001", "0.0001"))  # fmt: skip
+    return tuple(
+        Instrument(
+            venue=venue, symbol=f"{base}/{quote}", native=base + quote, kind="spot", base=base, quote=quote,
+            tick=Decimal(tick), lot=Decimal(lot), min_size=Decimal(lot), min_notional=Decimal(least),
+        )
+        for base, quote, tick, lot, least in rules
+    )  # fmt: skip
+
+
 _FEEDS = (
     Feed(channel="trades", wire_name="trade", endpoint="public", continuity="seq"),
     Feed(channel="aggtrades", wire_name="aggTrade", endpoint="public", continuity="seq"),
@@ -84,7 +99,7 @@ BINANCE = Venue(
     decoder=partial(decoder, SPOT),
     requests=partial(requests, dialect=SPOT),
     rest=calls(REST, "binance"),
-    server=server(SPOT, REST),
+    server=server(SPOT, REST, _samples("binance")),
 )
 
 BINANCE_US = replace(
@@ -92,5 +107,6 @@ BINANCE_US = replace(
     name="binance-us",
     urls={"public": "wss://stream.binance.us:9443/stream", "rest": "https://api.binance.us"},
     limits=replace(BINANCE.limits, rest_weight_per_s=15),  # of 1200 a minute
-    rest=calls(REST, "binance-us"),
+    rest=calls(REST, "binance-us"),  # its instruments bear its name, and so do those of its synthetic market
+    server=server(SPOT, REST, _samples("binance-us")),
 )

@@ -4,9 +4,11 @@ https://developers.binance.com/docs/derivatives/usds-margined-futures
 Streams are split over routes since April 2026, and a stream asked for on the wrong one is acknowledged and mute.
 """
 
+from decimal import Decimal
 from functools import partial
 
 from tapeline.model.event import BookDelta
+from tapeline.model.instrument import Instrument
 from tapeline.model.interval import NAMES
 from tapeline.model.verdict import Verdict
 from tapeline.venues.binance.decode import decoder
@@ -65,6 +67,15 @@ def judge(at: int | None, delta: BookDelta) -> Verdict:
     return Verdict.APPLY if delta.prev_seq == at or delta.first_seq <= at else Verdict.GAP
 
 
+_SAMPLES = tuple(
+    Instrument(
+        venue="binance-usdm", symbol=f"{base}/USDT:USDT", native=f"{base}USDT", kind="perpetual", base=base,
+        quote="USDT", settle="USDT", tick=Decimal(tick), lot=Decimal("0.001"), min_size=Decimal("0.001"),
+        min_notional=Decimal(least),
+    )
+    for base, tick, least in (("BTC", "0.10", "100"), ("ETH", "0.01", "20"))
+)  # fmt: skip
+
 _FEEDS = (
     Feed(channel="trades", wire_name="trade", endpoint="public", continuity="seq"),
     Feed(channel="aggtrades", wire_name="aggTrade", endpoint="market", continuity="seq"),
@@ -103,5 +114,5 @@ BINANCE_USDM = Venue(
     decoder=partial(decoder, USDM),
     requests=partial(requests, dialect=USDM),
     rest=calls(REST, "binance-usdm"),
-    server=server(USDM, REST),
+    server=server(USDM, REST, _SAMPLES),
 )
