@@ -29,12 +29,12 @@ def test_what_is_set_wins() -> None:
     assert (found.silence_s, found.heartbeat_s, found.first_data_s) == (7, 3, 2)
 
 
+def age(chance: float) -> float:
+    return timing(ConnectionConfig(), venue(86_400.0), lambda: chance).max_age_s
+
+
 def test_re_dials_are_spread_before_the_venues_age_limit() -> None:
-    ages = [
-        timing(ConnectionConfig(), venue(86_400.0), lambda chance=chance: chance).max_age_s
-        for chance in (0.0, 0.5, 1.0)
-    ]
-    assert ages == [86_400.0, 85_500.0, 84_600.0]
+    assert [age(chance) for chance in (0.0, 0.5, 1.0)] == [86_400.0, 85_500.0, 84_600.0]
 
 
 def test_the_users_age_limit_is_kept_where_it_is_shorter() -> None:

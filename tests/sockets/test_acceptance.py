@@ -48,7 +48,8 @@ def run_until_settled(config: Path, store: Path) -> None:
     process = subprocess.Popen([*TAPELINE, "run", "--config", str(config)], stderr=subprocess.PIPE, text=True)
     log = ""
     try:
-        started, last, since = time.monotonic(), {}, time.monotonic()
+        started = since = time.monotonic()
+        last: dict[str, int] = {}
         while time.monotonic() - started < MOST_S:
             time.sleep(0.25)
             assert process.poll() is None, process.stderr.read() if process.stderr else ""

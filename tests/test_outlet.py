@@ -1,0 +1,159 @@
+import asyncio
+from collections.abc import Coroutine
+from decimal import Decimal
+from typing import Any
+
+import pytest
+
+from tapeline.errors import ConfigError
+from tapeline.model.event import Gap, Quote, Trade
+from tapeline.outlet import Outlet
+from tapeline.sim.loop import VirtualClock, run
+
+BTC = "binance:BTC/USDT"
+
+
+def trade(seq: int) -> Trade:
+    return Trade(BTC, "trades", seq, seq, "ws", str(seq), seq, "buy", Decimal(1), Decimal(1))
+
+
+def quote(bid: int, instrument: str = BTC) -> Quote:
+    return Quote(instrument, "quotes", None, bid, "ws", Decimal(bid), Decimal(1), Decimal(bid + 1), Decimal(1))
+
+
+def gap(after_ns: int) -> Gap:
+    return Gap(BTC, "quotes", None, 1, "built", after_ns, after_ns + 1, None, None, "link_down")
+
+
+async def drained(outlet: Outlet) -> list[Any]:
+    outlet.close()
+    return [event async for event in outlet]
+
+
+def in_world(main: Coroutine[Any, Any, Any]) -> Any:
+    return run(main)
+
+
+def test_everything_comes_out_in_order() -> None:
+    async def main() -> None:
+        outlet = Outlet()
+        for i in range(5):
+            outlet.put(trade(i))
+        assert [event.seq for event in await drained(outlet)] == [0, 1, 2, 3, 4]
+        outlet.put(trade(9))
+        assert outlet.statistics().taken == 5
+
+    in_world(main())
+
+
+def test_a_reader_that_waits_is_woken() -> None:
+    async def main() -> None:
+        outlet = Outlet()
+        asyncio.get_running_loop().call_later(5, outlet.put, trade(1))
+        assert (await anext(outlet)).seq == 1
+        asyncio.get_running_loop().call_later(5, outlet.close)
+        with pytest.raises(StopAsyncIteration):
+            await anext(outlet)
+
+    in_world(main())
+
+
+def test_drop_oldest_keeps_the_newest_and_counts() -> None:
+    async def main() -> None:
+        outlet = Outlet("drop_oldest", 3)
+        for i in range(10):
+            outlet.put(trade(i))
+        assert [event.seq for event in await drained(outlet)] == [7, 8, 9]
+        assert (outlet.statistics().dropped, outlet.statistics().delivered) == (7, 3)
+
+    in_world(main())
+
+
+def test_batches_hold_all_that_waits() -> None:
+    async def main() -> None:
+        outlet = Outlet(batch=True)
+        outlet.put(trade(1))
+        outlet.put(trade(2))
+        assert [event.seq for event in await anext(outlet)] == [1, 2]
+
+    in_world(main())
+
+
+def test_conflate_keeps_the_newest_of_each_and_every_gap() -> None:
+    async def main() -> None:
+        outlet = Outlet("conflate")
+        for event in (quote(1), gap(1), quote(5, "okx:BTC/USDT"), quote(2), gap(2), quote(3)):
+            outlet.put(event)
+        assert await drained(outlet) == [quote(3), gap(1), quote(5, "okx:BTC/USDT"), gap(2)]
+        assert outlet.statistics().conflated == 2
+
+    in_world(main())
+
+
+def test_conflate_is_bounded_too() -> None:
+    async def main() -> None:
+        outlet = Outlet("conflate", 2, batch=True)
+        for i in range(4):
+            outlet.put(quote(1, f"binance:{i}"))
+        assert [event.instrument for event in await anext(outlet)] == ["binance:2", "binance:3"]
+        assert outlet.statistics().dropped == 2
+
+    in_world(main())
+
+
+def test_trades_are_never_conflated() -> None:
+    async def main() -> None:
+        for outlet in (Outlet("conflate"), Outlet(max_per_s=10)):
+            with pytest.raises(ConfigError, match="trades cannot be conflated"):
+                outlet.put(trade(1))
+
+    in_world(main())
+
+
+def test_max_per_s_paces_and_gives_the_newest() -> None:
+    async def main() -> None:
+        clock = VirtualClock(0)
+        outlet = Outlet(max_per_s=2, clock=clock)
+        loop = asyncio.get_running_loop()
+        for i in range(1, 100):
+            loop.call_later(i * 0.1, outlet.put, quote(i))
+        began = loop.time()
+        got = [(await anext(outlet)).bid for _ in range(4)]
+        assert loop.time() - began == pytest.approx(1.6)
+        assert got == [1, 6, 11, 16]
+
+    in_world(main())
+
+
+def test_block_holds_the_feed_until_there_is_room() -> None:
+    async def main() -> None:
+        outlet = Outlet("block", 4)
+        for i in range(4):
+            outlet.put(trade(i))
+        assert outlet.blocked
+        waiting = asyncio.ensure_future(outlet.wait_room())
+        for i in range(3):
+            assert not waiting.done()
+            assert (await anext(outlet)).seq == i
+        await waiting
+        assert outlet.statistics().dropped == 0
+
+    in_world(main())
+
+
+def test_closing_frees_whoever_waits_for_room() -> None:
+    async def main() -> None:
+        outlet = Outlet("block", 1)
+        outlet.put(trade(1))
+        waiting = asyncio.ensure_future(outlet.wait_room())
+        await asyncio.sleep(0)
+        outlet.close()
+        await waiting
+
+    in_world(main())
+
+
+@pytest.mark.parametrize("options", [{"size": 0}, {"max_per_s": 0}, {"policy": "forget"}])
+def test_what_makes_no_sense_is_refused(options: dict[str, Any]) -> None:
+    with pytest.raises(ConfigError):
+        Outlet(**options)
