@@ -8,9 +8,10 @@ from types import MappingProxyType
 
 from tapeline.errors import ConfigError
 from tapeline.venues.binance import BINANCE, BINANCE_US, BINANCE_USDM
+from tapeline.venues.okx import OKX
 from tapeline.venues.spec import Venue
 
-_BUILT_IN: tuple[Venue, ...] = (BINANCE, BINANCE_US, BINANCE_USDM)
+_BUILT_IN: tuple[Venue, ...] = (BINANCE, BINANCE_US, BINANCE_USDM, OKX)
 
 
 @cache
