@@ -168,7 +168,11 @@ def test_a_missing_file_or_venue_is_bad_usage(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("capture", "venue"),
-    [("binance_spot_cryptofeed_20211012", "binance"), ("binance_usdm_cryptofeed_20210722", "binance-usdm")],
+    [
+        ("binance_spot_cryptofeed_20211012", "binance"),
+        ("binance_usdm_cryptofeed_20210722", "binance-usdm"),
+        ("okx_v5_cryptofeed_20220513", "okx"),
+    ],
 )
 def test_real_books_are_what_another_implementation_made_of_them(
     shared: Path, capture: str, venue: str, capsys: pytest.CaptureFixture[str]
