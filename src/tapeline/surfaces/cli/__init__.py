@@ -15,7 +15,9 @@ app = App(name="tapeline", help="Market data you can prove: live streams, exact 
 
 # name -> "module:function"; cyclopts imports the module when the command is called.
 COMMANDS: dict[str, str] = {
+    "demo": "demo:demo",
     "run": "run:run",
+    "serve-venue": "serve_venue:serve_venue",
     "bars": "bars:bars",
     "trades": "trades:trades",
     "record": "record:record",
