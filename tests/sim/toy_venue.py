@@ -216,3 +216,9 @@ def subscribe(*topics: str, number: int = 1, on: bool = True) -> bytes:
 def snapshot(seq: int, at_s: float, bids: list[tuple[str, str]], asks: list[tuple[str, str]]) -> tuple[int, bytes]:
     at_ns = START_NS + round(at_s * 1e9)
     return at_ns, frame(BookSnapshot("toy:AB", "book", at_ns, at_ns, "ws", bids, asks, last_seq=seq), "AB")
+
+
+def frame_is_good(raw: bytes) -> None:
+    """Raises ValueError where no reader could make sense of the frame."""
+    name, native, body = raw.split(b" ", 2)
+    _ = name, native, msgspec.json.decode(body)

@@ -106,13 +106,15 @@ class Player:
                 await self._play_on(edge_ns)
             else:
                 await self._reach(next_ns, lag=True)
-                limit_ns = max(self.now_ns(), next_ns) + 1
+                behind_ns = int(self.lag_s * self._speed * SECOND_NS)
+                limit_ns = max(self.now_ns() - behind_ns, next_ns) + 1
                 await self._deliver(self._take(limit_ns if edge_ns is None else min(limit_ns, edge_ns)))
             self._end_of_life()
         self._windows = []
         self._tell_lines()
-        for mischief in self._mischief:
-            await self._deliver(mischief.flush())
+        held = [moment for mischief in self._mischief for moment in mischief.flush()]
+        self._mischief = []
+        await self._deliver(held)
         self._stop(self._source.at_ns)
         self._say("the end of the tape: its clock stands still", delivered=self.delivered)
         await asyncio.Event().wait()

@@ -174,7 +174,7 @@ class SimulatedVenue:
         if len(set(client.topics) | set(request.topics)) > limits.topics_per_connection:
             return f"more than {limits.topics_per_connection} topics on a connection"
         good = tuple(topic for topic in request.topics if self._server.no_such is None or self._has(client, topic))
-        if good:
+        if good or not request.topics or self._server.no_such is None:
             self._write(client, self._server.acknowledge(replace_topics(request, good)))
         for topic in request.topics:
             if topic in good:

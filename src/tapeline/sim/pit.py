@@ -1,0 +1,200 @@
+"""One instrument of a synthetic market: price path, trades, bars and book, each a function of (seed, symbol, time).
+
+History costs nothing until it is asked for, and is the same whoever asks. Time is cut into beats of 100 ms; a minute is
+generated whole. Pure: time is an argument.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from functools import lru_cache
+from hashlib import blake2b
+from random import Random
+
+from tapeline.errors import ConfigError
+from tapeline.model.event import Bar, Level, Trade
+from tapeline.model.instrument import Instrument
+from tapeline.model.interval import HOUR_NS, INTERVALS, MINUTE_NS
+from tapeline.model.number import EXACT
+from tapeline.sim.candles import Candles
+
+BEAT_NS = 100_000_000
+BEATS = MINUTE_NS // BEAT_NS  # a minute
+KEPT_BARS = 20_000
+PRICES = {"BTC": 60_000, "ETH": 3_000, "SOL": 150, "BNB": 550, "XRP": 1}
+_MASK = (1 << 64) - 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rates:
+    """How busy an instrument is."""
+
+    trades_per_minute: int = 300
+    levels: int = 25  # of each side of the book
+    refresh_beats: int = 13  # a level's size changes every so many beats
+
+    def __post_init__(self) -> None:
+        if not (0 < self.trades_per_minute <= 20 * BEATS and 0 < self.levels <= 500 and self.refresh_beats > 0):
+            raise ConfigError(f"no market can run at {self}")
+
+
+class Pit:
+    """One instrument's trading: its price path, trades, book and bars."""
+
+    def __init__(self, instrument: Instrument, seed: int, rates: Rates) -> None:
+        self.instrument = instrument
+        self._rates = rates
+        digest = blake2b(f"{seed}:{instrument.native}".encode(), digest_size=8).digest()
+        self._salt = int.from_bytes(digest, "big")
+        self._tick = instrument.tick or Decimal("0.01")
+        self._lot = instrument.lot or Decimal("0.001")
+        price = Decimal(PRICES.get(instrument.base, 10 + self._salt % 90))
+        self._middle = int(price / self._tick)
+        self.path = lru_cache(maxsize=64)(self._path)
+        self.trades = lru_cache(maxsize=128)(self._trades)
+        self._hours: dict[tuple[str, int], Candles] = {}
+
+    # ---- price
+
+    def _anchor(self, minute: int) -> int:
+        """The best bid, in ticks, at the start of a minute: slow waves and fast ones, each a smooth noise."""
+        bid = self._middle
+        for weight, period in ((60, 1440), (240, 180), (900, 20), (3000, 3)):
+            low, part = divmod(minute, period)
+            here, there = self._noise(low, period), self._noise(low + 1, period)
+            bid += (here * (period - part) + there * part) * max(self._middle // weight, 2) // (period << 16)
+        return max(bid, self._rates.levels + 2)
+
+    def _noise(self, place: int, octave: int) -> int:
+        """A number in [-32768, 32767] for this place of this wave."""
+        return (self._mix(place * 31 + octave) >> 24 & 0xFFFF) - 32768
+
+    def _mix(self, number: int) -> int:
+        mixed = (number ^ self._salt) * 0x9E3779B97F4A7C15 & _MASK
+        return (mixed ^ mixed >> 29) * 0xBF58476D1CE4E5B9 & _MASK
+
+    def _path(self, minute: int) -> list[int]:
+        """The best bid in ticks at each beat of a minute: a walk from its anchor to the next one's."""
+        start, end = self._anchor(minute), self._anchor(minute + 1)
+        bits = Random(self._mix(minute)).getrandbits(2 * BEATS)
+        drift, walk = end - start, 0
+        path = []
+        for beat in range(BEATS):
+            walk += (bits & 1) - (bits >> 1 & 1)
+            bits >>= 2
+            most = min(beat, BEATS - beat, 12)
+            walk = max(-most, min(most, walk))
+            path.append(max(start + drift * beat // BEATS + walk, self._rates.levels + 1))
+        return path
+
+    def bid(self, beat: int) -> int:
+        """The best bid in ticks at this beat; the best offer is one tick above."""
+        minute, part = divmod(beat, BEATS)
+        return self.path(minute)[part]
+
+    def price(self, ticks: int) -> Decimal:
+        """A price on the grid."""
+        return EXACT.multiply(self._tick, Decimal(ticks))
+
+    # ---- trades and bars
+
+    def _trades(self, minute: int) -> list[Trade]:
+        """All trades of a minute, oldest first; their ids follow those of the minute before."""
+        count = self._rates.trades_per_minute
+        chance = Random(self._mix(minute) ^ 0x5EED)
+        path, at = self.path(minute), minute * MINUTE_NS
+        trades = []
+        for number in range(count):
+            draw = chance.getrandbits(40)
+            bought = draw & 1
+            # at least 1 ms into its slot, so that no trade falls on a bar's first instant
+            slot_ms = 60_000 // count
+            offset_ms = number * 60_000 // count + min(1, slot_ms - 1) + (draw >> 1) % max(slot_ms - 1, 1)
+            ticks = path[offset_ms * 1_000_000 // BEAT_NS] + bought
+            lots = 1 + (draw >> 20) % 97 * (1 + (draw >> 30) % 7)
+            key = minute * count + number
+            at_ns = at + offset_ms * 1_000_000
+            trades.append(
+                Trade(
+                    self.instrument.id, "trades", at_ns, at_ns, "ws", str(key), key, "buy" if bought else "sell",
+                    self.price(ticks), EXACT.multiply(self._lot, Decimal(lots)), key, key,
+                )
+            )  # fmt: skip
+        return trades
+
+    def between(self, from_ns: int, to_ns: int) -> Iterator[Trade]:
+        """Trades of [from_ns, to_ns), oldest first."""
+        for minute in range(from_ns // MINUTE_NS, -(-to_ns // MINUTE_NS)):
+            for trade in self.trades(minute):
+                if from_ns <= (trade.at_ns or 0) < to_ns:
+                    yield trade
+
+    def trade_minute(self, number: int) -> int:
+        """The minute that holds the trade of this id."""
+        return number // self._rates.trades_per_minute
+
+    def candles(self, name: str, from_ns: int, to_ns: int, now_ns: int) -> Sequence[Bar]:
+        """Bars of [from_ns, to_ns), of trades before now; both ends on the interval's grid or cut."""
+        result = Candles(name, self.instrument)
+        to_ns = min(to_ns, now_ns)
+        length_ns = INTERVALS[name].length_ns
+        step_ns = HOUR_NS if length_ns % HOUR_NS == 0 else MINUTE_NS  # a month (0) is made of hours, too
+        at_ns = from_ns
+        while at_ns < to_ns:
+            minute_end_ns = at_ns - at_ns % MINUTE_NS + MINUTE_NS
+            if at_ns % step_ns == 0 and at_ns + step_ns <= to_ns and (length_ns >= MINUTE_NS or not length_ns):
+                result.merge(self._whole("1h" if step_ns == HOUR_NS else "1m", at_ns))
+                at_ns += step_ns
+            else:
+                at_ns = self._each(result, at_ns, min(minute_end_ns, to_ns))
+        return result.rows(now_ns)
+
+    def _each(self, result: Candles, from_ns: int, to_ns: int) -> int:
+        for trade in self.between(from_ns, to_ns):
+            result.add(trade)
+        return to_ns
+
+    def _whole(self, name: str, open_ns: int) -> Candles:
+        """The one finished bar of a minute or an hour, kept."""
+        kept = self._hours.get((name, open_ns))
+        if kept is None:
+            kept = Candles(name, self.instrument)
+            if name == "1m":
+                self._each(kept, open_ns, open_ns + MINUTE_NS)
+            else:
+                for minute in range(60):
+                    kept.merge(self._whole("1m", open_ns + minute * MINUTE_NS))
+            if len(self._hours) >= KEPT_BARS:
+                self._hours.clear()
+            self._hours[name, open_ns] = kept
+        return kept
+
+    # ---- book
+
+    def _level(self, ticks: int, beat: int) -> Level:
+        epoch = (beat + 7 * ticks) // self._rates.refresh_beats
+        lots = 1 + (self._mix(ticks * 0x1000003 + epoch) >> 20) % 5000
+        return str(self.price(ticks)), str(EXACT.multiply(self._lot, Decimal(lots)))
+
+    def _fresh(self, ticks: int, beat: int, beats: int) -> bool:
+        return (beat + 7 * ticks) % self._rates.refresh_beats < beats
+
+    def top(self, beat: int, levels: int | None = None) -> tuple[list[Level], list[Level]]:
+        """Bids and asks at this beat, best first."""
+        bid, most = self.bid(beat), min(levels or self._rates.levels, self._rates.levels)
+        bids = [self._level(bid - place, beat) for place in range(most)]
+        return bids, [self._level(bid + 1 + place, beat) for place in range(most)]
+
+    def change(self, beat: int, beats: int) -> tuple[list[Level], list[Level]]:
+        """What changed between `beats` ago and this beat: bids and asks; a size of 0 deletes."""
+        before, now, most = self.bid(beat - beats), self.bid(beat), self._rates.levels
+        bids = self._side(range(before - most + 1, before + 1), range(now - most + 1, now + 1), beat, beats)
+        return bids, self._side(range(before + 1, before + 1 + most), range(now + 1, now + 1 + most), beat, beats)
+
+    def _side(self, before: range, now: range, beat: int, beats: int) -> list[Level]:
+        changed = [self._level(ticks, beat) for ticks in now if ticks not in before or self._fresh(ticks, beat, beats)]
+        return changed + [(str(self.price(ticks)), "0") for ticks in before if ticks not in now]
+
+    def mix(self, number: int) -> int:
+        """A number for slow facts (funding, open interest) that follows from this one."""
+        return self._mix(number)
