@@ -39,8 +39,8 @@ class BarDesk:
             self._subscriptions[key].close()
         builder = BarBuilder(
             instrument.id, [interval(name) for name in self._intervals[key]], origin=of.built_from,
-            notional=partial(notional, instrument), empty=self._settings.empty,
-            late_limit_ns=int(self._settings.late_limit_s * SECOND_NS),
+            notional=None if instrument.size_unit == "base" else partial(notional, instrument),
+            empty=self._settings.empty, late_limit_ns=int(self._settings.late_limit_s * SECOND_NS),
         )  # fmt: skip
         self._builders[key] = builder
         self._subscriptions[key] = self._bus.subscribe(

@@ -29,7 +29,7 @@ from tapeline.wire.rest import Rest
 from tapeline.wire.shards import Shard, Shards
 from tapeline.wire.wants import Outcome
 
-CLOCK_EVERY_S = 30.0
+CLOCK_EVERY_S, CLOCK_AGAIN_S, CLOCK_SETTLED = 30.0, 3.0, 3  # the first readings come soon after one another
 PROBE_WITHIN_S = 10.0
 VENUE_NOW_FOR_S = 0.25  # an estimate of the venue's clock serves so long: it only has to tell 5 s ahead
 
@@ -81,7 +81,6 @@ class VenueDesk:
         self._outcomes: dict[Topic, Outcome] = {}
         self._waiting: dict[Topic, list[asyncio.Future[Outcome]]] = {}
         self._tasks: asyncio.TaskGroup | None = None
-        self.offset_known = False
         self._venue_now_ns: int | None = None
         self._venue_read_at = float("-inf")
 
@@ -334,8 +333,8 @@ class VenueDesk:
                 self._trouble("clock", str(error))
             else:
                 self.venue_clock.sample(sent, server_ns, received)
-                self.offset_known = True
-            await asyncio.sleep(CLOCK_EVERY_S if self.offset_known else 2.0)
+            settled = self.venue_clock.statistics().samples >= CLOCK_SETTLED
+            await asyncio.sleep(CLOCK_EVERY_S if settled else CLOCK_AGAIN_S)
 
     async def _snapshot(self, topic: Topic) -> BookSnapshot:
         ids = {topic.native: self.symbols.id_of(topic.native)}
