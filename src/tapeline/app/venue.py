@@ -64,6 +64,7 @@ class VenueDesk:
         self.rest = Rest(venue, base, fetch=edge.fetch, clock=edge.clock, delays=self._delays, answered=edge.answered)
         self.symbols = Symbols(venue.name)
         self.merge = Merge()
+        self._held = asyncio.Event()  # set while events wait in `merge`
         self.shards = Shards(venue)
         self.venue_clock = VenueClock()
         self.books = BookDesk(
@@ -188,6 +189,8 @@ class VenueDesk:
         publish = self._bus.publish
         for event in self.merge.offer(events, now):
             publish(event)
+        if self.merge.holding:
+            self._held.set()
         desk = self._bar_desks.get(shard)
         if desk is None:
             return
@@ -320,8 +323,11 @@ class VenueDesk:
         """Let go of events that have waited long enough for what they jumped over."""
         while True:
             until = self.merge.waiting_until
-            now = self._clock.now()
-            await asyncio.sleep(0.25 if until is None else max(0.01, until - now))
+            if until is None:
+                self._held.clear()
+                await self._held.wait()
+                continue
+            await asyncio.sleep(max(0.01, until - self._clock.now()))
             for event in self.merge.release(self._clock.now()):
                 self._bus.publish(event)
 

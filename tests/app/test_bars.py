@@ -1,0 +1,75 @@
+import asyncio
+from collections.abc import Callable
+from typing import Any
+
+from tapeline.model.event import Bar
+
+BTC = "binance:BTC/USDT"
+Staged = Callable[..., None]
+
+
+def test_built_bars_equal_the_venues_own(staged: Staged) -> None:
+    async def play(on: Any) -> None:
+        built, theirs = on.collect(channel="bars:1m@trades"), on.collect(channel="bars:1m")
+        await on.instance.subscribe(BTC, ["bars:1m@trades", "bars:1m"])
+        await asyncio.sleep(400)
+        own = {bar.open_at_ns: bar for bar in built if isinstance(bar, Bar) and bar.certificate == "complete"}
+        venue = {bar.open_at_ns: bar for bar in theirs if isinstance(bar, Bar) and bar.closed}
+        both = own.keys() & venue.keys()
+        assert len(both) >= 4
+        for at in both:
+            for name in ("open", "high", "low", "close", "volume", "quote_volume", "trades", "taker_buy_volume"):
+                assert getattr(own[at], name) == getattr(venue[at], name), name
+
+    staged(play)
+
+
+def test_several_intervals_come_from_one_pass(staged: Staged) -> None:
+    async def play(on: Any) -> None:
+        seconds, minutes = on.collect(channel="bars:1s@trades"), on.collect(channel="bars:1m@trades")
+        await on.instance.subscribe(BTC, ["bars:1s@trades"])
+        await on.instance.subscribe(BTC, ["bars:1m@trades"])
+        await asyncio.sleep(200)
+        whole = next(bar for bar in minutes if bar.certificate == "complete")
+        parts = [bar for bar in seconds if whole.open_at_ns <= bar.open_at_ns < whole.open_at_ns + 60_000_000_000]
+        assert sum(bar.volume for bar in parts) == whole.volume
+        assert sum(bar.trades for bar in parts) == whole.trades
+        desk = await on.instance.desk("binance")
+        (builders,) = [list(each.builders()) for each in desk._bar_desks.values()]
+        assert len(builders) == 1
+
+    staged(play)
+
+
+def test_a_bar_that_a_gap_touches_is_partial_and_the_next_is_not(staged: Staged) -> None:
+    async def play(on: Any) -> None:
+        bars = on.collect(channel="bars:1m@trades")
+        await on.instance.subscribe(BTC, ["bars:1m@trades"])
+        await asyncio.sleep(330)
+        certificates = [bar.certificate for bar in sorted(bars, key=lambda bar: bar.open_at_ns)]
+        assert certificates[2] == "partial"
+        assert certificates[3] == "complete"
+
+    staged(play, faults=("cut@+150s+5s",))
+
+
+def test_empty_intervals_can_be_carried(staged: Staged) -> None:
+    async def play(on: Any) -> None:
+        bars = on.collect(channel="bars:1s@trades")
+        await on.instance.subscribe(BTC, ["bars:1s@trades"])
+        await asyncio.sleep(60)
+        opens = [bar.open_at_ns for bar in bars]
+        assert opens == list(range(opens[0], opens[0] + len(opens) * 1_000_000_000, 1_000_000_000))
+        assert any(bar.trades == 0 for bar in bars)
+
+    staged(play, empty="carry")
+
+
+def test_bars_end_with_their_topic(staged: Staged) -> None:
+    async def play(on: Any) -> None:
+        await on.instance.subscribe(BTC, ["bars:1m@trades"])
+        await on.instance.unsubscribe(BTC, ["bars:1m@trades"])
+        desk = await on.instance.desk("binance")
+        assert [list(each.builders()) for each in desk._bar_desks.values()] == [[]]
+
+    staged(play)

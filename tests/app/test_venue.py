@@ -1,0 +1,117 @@
+import asyncio
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from tapeline.config import ConnectionConfig
+from tapeline.errors import ConfigError
+from tapeline.model.channel import channel
+from tapeline.model.event import Bar, Gap, Link
+from tapeline.model.topic import Topic
+from tapeline.wire.continuity import Point
+
+BTC = "binance:BTC/USDT"
+Staged = Callable[..., None]
+
+
+def test_a_planned_re_dial_overlaps_and_loses_nothing(staged: Staged) -> None:
+    async def play(on: Any) -> None:
+        links, gaps = on.collect(types=(Link,)), on.collect(types=(Gap,))
+        trades = on.collect(channel="trades")
+        settings = ConnectionConfig(max_connection_age_s=120.0)
+        await on.instance.subscribe(BTC, ["trades", "quotes", "book"], settings=settings)
+        await asyncio.sleep(600)
+        assert on.sim.dialled >= 5
+        assert [link.change for link in links if link.change != "state"] == ["up"]
+        assert gaps == []
+        seqs = [trade.seq for trade in trades]
+        assert seqs == list(range(seqs[0], seqs[0] + len(seqs)))
+        assert on.instance.book(BTC).synchronised
+
+    staged(play)
+
+
+def test_the_venues_closing_notice_brings_a_successor_at_once(staged: Staged) -> None:
+    async def play(on: Any) -> None:
+        links, gaps = on.collect(types=(Link,)), on.collect(types=(Gap,))
+        await on.instance.subscribe(BTC, ["trades"])
+        await asyncio.sleep(120)
+        assert [link.change for link in links if link.change != "state"] == ["up"]
+        assert gaps == []
+        assert on.sim.dialled == 2
+
+    staged(play, faults=("closing@+30s+30s",))
+
+
+def test_a_dead_topic_is_found_by_a_probe_and_what_it_missed_is_a_gap(staged: Staged) -> None:
+    async def play(on: Any) -> None:
+        gaps = on.collect(types=(Gap,), channel="trades")
+        await on.instance.subscribe(BTC, ["trades", "quotes"])
+        await asyncio.sleep(700)
+        assert gaps
+        assert {gap.cause for gap in gaps} <= {"silence", "id_jump", "link_down"}
+        assert any("/trades" in url.lower() or "historicaltrades" in url.lower() for url in on.answers)
+
+    staged(play, faults=("drop@+60s+5m:trades",))
+
+
+def test_a_restart_is_announced_before_the_first_event(staged: Staged) -> None:
+    async def play(on: Any) -> None:
+        desk = await on.instance.desk("binance")
+        desk._points = {(BTC, "trades"): Point(1, 2, 3)}  # what a store would have held
+        events = on.collect(channel="trades")
+        await on.instance.subscribe(BTC, ["trades"])
+        await asyncio.sleep(30)
+        gap, trade = events[:2]
+        assert isinstance(gap, Gap)
+        assert (gap.cause, gap.after_seq, gap.before_seq) == ("restart", 3, trade.seq)
+
+    staged(play)
+
+
+def test_speeds_depths_and_intervals_that_are_not_offered_are_refused(staged: Staged) -> None:
+    async def play(on: Any) -> None:
+        desk = await on.instance.desk("binance")
+        btc = desk.symbols.find("BTC/USDT")
+        for text in ("book@7ms", "book:7", "funding"):
+            with pytest.raises(ConfigError, match=f"binance has no channel '{text}'"):
+                desk.want(btc, [channel(text)])
+        topics = desk.want(btc, [channel("book:5"), channel("book@1000ms"), channel("bars:1s")])
+        assert topics == [Topic(text, "BTCUSDT") for text in ("book:5", "book@1000ms", "bars:1s")]
+
+    staged(play)
+
+
+def test_an_instrument_list_that_is_refused_at_first_is_asked_again(staged: Staged) -> None:
+    async def play(on: Any) -> None:
+        (answer,) = await on.instance.subscribe(BTC, ["trades"])
+        assert answer.state == "live"
+        assert on.instance.problems.by_kind()["binance"]["instruments"] >= 1
+
+    staged(play, faults=("429@+0s+60s:2",))
+
+
+def test_bars_of_a_quiet_market_close_by_the_venues_clock(staged: Staged) -> None:
+    async def play(on: Any) -> None:
+        bars = on.collect(types=(Bar,), channel="bars:1m@trades")
+        await on.instance.subscribe(BTC, ["bars:1m@trades"])
+        await asyncio.sleep(190)
+        assert [bar.certificate for bar in bars][:2] in (["partial", "complete"], ["complete", "complete"])
+        assert all(bar.closed and bar.source == "built" for bar in bars)
+
+    staged(play)
+
+
+def test_statistics_name_every_connection(staged: Staged) -> None:
+    async def play(on: Any) -> None:
+        await on.instance.subscribe("binance-usdm:BTC/USDT:USDT", ["aggtrades", "book", "mark", "funding"])
+        await asyncio.sleep(20)
+        desk = await on.instance.desk("binance-usdm")
+        found = {each.endpoint: each for each in desk.statistics()}
+        assert set(found) == {"public", "market"}
+        assert (found["market"].topics, found["market"].live_topics) == (3, 3)
+        assert found["public"].state == "live"
+        assert found["public"].frames > 10
+
+    staged(play, venue="binance-usdm")
