@@ -21,6 +21,11 @@ HIGH_FRAMES = 20_000  # frames waiting for a busy loop: past this the socket fil
 HIGH_BYTES = 8 * 2**20
 CLOSE_WITHIN_S = 1.0
 SEND_WITHIN_S = 10.0
+# What we close with where the venue's frames are at fault. picows.websockets may hand on what its decompressor made of
+# the frames after such a one: nothing read after it can be trusted.
+_AT_FAULT = frozenset(
+    {WSCloseCode.PROTOCOL_ERROR.value, WSCloseCode.INVALID_TEXT.value, WSCloseCode.MESSAGE_TOO_BIG.value}
+)
 _TEXT = WSMsgType.TEXT
 _DATA = (_TEXT, WSMsgType.BINARY, WSMsgType.CONTINUATION)
 _FAILURES = (
@@ -133,10 +138,16 @@ class _PicowsPipe(_Mailbox, WSListener):
             transport.send_close(code)
             transport.disconnect()
         else:
+            if kind == WSMsgType.PING:
+                transport.send_pong(frame.get_payload_as_bytes())
             self.alive()
 
-    def on_ws_disconnected(self, transport: WSTransport) -> None:  # noqa: ARG002  # picows' signature
-        self.end("the connection ended without a close frame")
+    def on_ws_disconnected(self, transport: WSTransport) -> None:
+        said = transport.close_handshake.sent if transport.close_handshake is not None else None
+        if said is None:
+            self.end("the connection ended without a close frame")
+        else:  # picows has found the venue's frames at fault, and told it so
+            self.end(f"the connection ended by us: {said.code.value} {said.reason or ''}".strip(), said.code.value)
 
     async def send(self, frame: bytes) -> None:
         """See `Pipe`."""
@@ -158,15 +169,18 @@ class _PicowsPipe(_Mailbox, WSListener):
 
     async def close(self) -> None:
         """Say goodbye, wait a moment, then cut."""
-        if self._transport is None or self._transport.is_disconnected:
+        if self._transport is None:
             return
-        self._transport.send_close(WSCloseCode.OK)
-        self._transport.disconnect()
-        with suppress(TimeoutError):
+        if not self._transport.is_disconnected:
+            self._transport.send_close(WSCloseCode.OK)
+            self._transport.disconnect()
+        try:
             async with asyncio.timeout(CLOSE_WITHIN_S):
                 await self._transport.wait_disconnected()
-                return
-        self._transport.disconnect(graceful=False)
+        except TimeoutError:
+            self._transport.disconnect(graceful=False)
+        except _FAILURES:
+            return  # why it ended has been told; picows raises it once more here
 
     def _open(self) -> WSTransport:
         assert self._transport is not None, "a pipe is handed out only once it is connected"
@@ -202,6 +216,9 @@ class _MessagePipe(_Mailbox):
             while True:
                 await self._reading.wait()
                 message = await self._socket.recv(decode=False)
+                if self._socket.close_code in _AT_FAULT:
+                    self.end(f"the connection ended by us: {self._socket.close_code}", self._socket.close_code)
+                    return
                 self.put(bytes(message))
         except _FAILURES as error:
             closed = getattr(error, "rcvd", None)
@@ -249,8 +266,8 @@ async def _picows(url: str, max_bytes: int, within_s: float, tls: ssl.SSLContext
     try:
         async with asyncio.timeout(within_s):
             await picows.ws_connect(
-                lambda: pipe, url, ssl_context=tls, websocket_handshake_timeout=within_s, enable_auto_pong=True,
-                max_frame_size=max_bytes,
+                lambda: pipe, url, ssl_context=tls, websocket_handshake_timeout=within_s, max_frame_size=max_bytes,
+                enable_auto_pong=False,  # it would hide the venue's pings, which are life, from the listener
             )  # fmt: skip
     except _FAILURES as error:
         raise _lost(url, error) from error
