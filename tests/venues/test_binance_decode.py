@@ -255,10 +255,13 @@ def test_one_mark_price_message_serves_three_channels() -> None:
     assert bad(MARK.replace(b"11857.56000000", b"").replace(b"11851.86949091", b"").replace(b"0.00015640", b"")).kind
 
 
-def test_a_forced_order_is_a_liquidation_at_its_own_price() -> None:
-    want = Liquidation(USDM_ID, "liquidations", 1_568_014_460_892_000_000, AT, "ws", "sell", D(9910), D("0.014"))
+def test_a_forced_order_is_a_liquidation_at_what_it_was_filled_at() -> None:
+    at_ns = 1_568_014_460_892_000_000
+    want = Liquidation(USDM_ID, "liquidations", at_ns, AT, "ws", "sell", D("9910.12345678"), D("0.014"))
     assert usdm()(FORCED, AT) == (want,)
     assert usdm()(b'{"stream":"!forceOrder@arr","data":%b}' % FORCED, AT) == (want,)
+    unfilled = Liquidation(USDM_ID, "liquidations", at_ns, AT, "ws", "sell", D(9910), D("0.014"))
+    assert usdm()(FORCED.replace(b'"ap":"9910.12345678"', b'"ap":"0"'), AT) == (unfilled,)
     assert bad(FORCED.replace(b'"SELL"', b'"BOTH"')).kind == "bad_value"
 
 

@@ -11,7 +11,19 @@ from typing import Any
 import pytest
 
 from tapeline.errors import BadData
-from tapeline.model.event import Bar, BookDelta, BookSnapshot, Event, Funding, Mark, OpenInterest, Quote, Ticker, Trade
+from tapeline.model.event import (
+    Bar,
+    BookDelta,
+    BookSnapshot,
+    Event,
+    Funding,
+    Liquidation,
+    Mark,
+    OpenInterest,
+    Quote,
+    Ticker,
+    Trade,
+)
 from tapeline.model.instrument import Instrument
 from tapeline.model.verdict import Verdict
 from tapeline.venues.binance import BINANCE, BINANCE_USDM
@@ -35,6 +47,8 @@ ACCOUNT = {
     "ConditionalTrigger", "GridUpdate", "Leverage", "MarginUpdate", "MultiAssetMode", "StrategyUpdate", "TradeUpdate",
     "ws_futures_algo_update_finished", "ws_futures_algo_update_finished_canceled", "ws_futures_algo_update_triggered",
 }  # fmt: skip
+# How often ccxt says something of each kind that we say too.
+CCXT = {"trade": 10, "bidask": 8, "ohlcv": 7, "ticker": 10, "markPrice": 4, "liquidations": 2}
 PASSED_OVER = {"RollingWindowTicker", "AssetIndex", "CompositIndex", "ContKlines"}
 
 
@@ -91,7 +105,7 @@ def near(ours: Decimal | None, theirs: float | str | None) -> bool:
 
 
 def test_ccxt_agrees(shared: Path) -> None:
-    found, compared = readable(shared), {"trade": 0, "bidask": 0, "ohlcv": 0, "ticker": 0}
+    found, compared = readable(shared), dict.fromkeys(CCXT, 0)
     for row in lines(shared / "expected" / "samples.ccxt.jsonl"):
         if row["venue"] not in VENUES or row["sample_id"] not in found:
             continue
@@ -101,11 +115,11 @@ def test_ccxt_agrees(shared: Path) -> None:
                 compared[kind] += 1
                 event = found[row["sample_id"]][0] if found[row["sample_id"]] else None
                 assert ccxt_same(kind, event, value), f"{row['sample_id']}: {event} is not {value}"
-    assert compared == {"trade": 10, "bidask": 8, "ohlcv": 7, "ticker": 10}
+    assert compared == CCXT
 
 
-def ccxt_same(kind: str, event: Event | None, value: Any) -> bool:
-    native = value[0] if kind == "ohlcv" else value[0]["symbol"] if kind == "trade" else value["symbol"]
+def ccxt_same(kind: str, event: Event | None, value: Any) -> bool:  # noqa: PLR0911  # a table of kinds
+    native = value[0] if kind == "ohlcv" else value[0]["symbol"] if isinstance(value, list) else value["symbol"]
     if event is None:
         return kind == "ticker"  # the rolling windows, which are no `ticker` of ours
     assert event.instrument is not None
@@ -123,6 +137,10 @@ def ccxt_same(kind: str, event: Event | None, value: Any) -> bool:
         ((start, *numbers),) = value[2]
         ours = (event.open, event.high, event.low, event.close, event.volume)
         return value[1] == event.interval and start == event.open_at_ns // 1_000_000 and all(map(near, ours, numbers))
+    if isinstance(event, Liquidation):
+        return event.side == value[0]["side"] and near(event.price, value[0]["price"])
+    if isinstance(event, Mark):
+        return near(event.price, value["markPrice"])
     assert isinstance(event, Ticker)
     fields = {"last": event.last, "open": event.open, "high": event.high, "low": event.low, "bid": event.bid,
               "ask": event.ask, "baseVolume": event.volume, "quoteVolume": event.quote_volume}  # fmt: skip

@@ -217,11 +217,11 @@ def mark(id_of: Callable[[str], str]) -> Handler:
 
 
 def liquidations(id_of: Callable[[str], str]) -> Handler:
-    """`<symbol>@forceOrder`: the order's own price, which is not what it was filled at."""
+    """`<symbol>@forceOrder`, at what the order was filled at; at its limit where nothing was yet."""
 
     def read(frame: bytes, received_ns: int) -> Sequence[Event]:
         o = _force(frame).data.o
-        side, price, size = _SIDES.get(o.S), number(o.p), number(o.q)
+        side, price, size = _SIDES.get(o.S), number(o.ap) or number(o.p), number(o.q)
         if side is None or price is None or size is None:
             raise BadData(f"{o.s}: a forced order needs side, price and size: {frame[:200]!r}")
         return (Liquidation(id_of(o.s), "liquidations", o.T * MS_NS, received_ns, "ws", side, price, size),)

@@ -185,8 +185,9 @@ class ForceOrderBody(msgspec.Struct, gc=False):
     s: str
     S: str  # side of the order
     q: str
-    p: str
+    p: str  # the order's limit
     T: Ms
+    ap: str | None = None  # what it was filled at on average, 0 before any fill
 
 
 class ForceOrder(msgspec.Struct, gc=False):
