@@ -47,12 +47,18 @@ def staged() -> Callable[..., None]:
     """Play a test against an instance on a simulated venue."""
 
     def stage(
-        play: Play, *, venue: str = "binance", faults: tuple[str, ...] = (), seed: int = 1, **options: Any
+        play: Play,
+        *,
+        venue: str = "binance",
+        faults: tuple[str, ...] = (),
+        seed: int = 1,
+        rate: int = 60,
+        **options: Any,
     ) -> None:
         async def main() -> None:
             clock = VirtualClock(START_NS)
             value = venue_named(venue)
-            market = Market(value, seed, START_NS, Rates(trades_per_minute=60))
+            market = Market(value, seed, START_NS, Rates(trades_per_minute=rate))
             sim = SimulatedVenue(value, market, clock=clock, faults=[fault(text) for text in faults])
             async with sim.open():
                 on = Stage(None, sim, clock)  # type: ignore[arg-type]  # it is set two lines down

@@ -62,7 +62,7 @@ def test_empty_intervals_can_be_carried(staged: Staged) -> None:
         assert opens == list(range(opens[0], opens[0] + len(opens) * 1_000_000_000, 1_000_000_000))
         assert any(bar.trades == 0 for bar in bars)
 
-    staged(play, empty="carry")
+    staged(play, empty="carry", rate=20)
 
 
 def test_bars_end_with_their_topic(staged: Staged) -> None:

@@ -69,23 +69,31 @@ class Instance:
         self.started_at_ns = world.clock.wall_ns()
         self.links: list[Link] = []  # the last changes, newest last
         self._tasks: asyncio.TaskGroup | None = None
+        self._serving: list[asyncio.Task[None]] = []
         self._blocking: list[Outlet] = []
         self.bus.subscribe(self._linked, channel="link", types=(Link,), name="tapeline.links")
         self.bus.subscribe(self._noticed, channel="notice", types=(Notice,), name="tapeline.notices")
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator["Instance"]:
-        """Serve every desk, those of later subscriptions too, until the block is left."""
-        async with asyncio.TaskGroup() as tasks:
-            self._tasks = tasks
-            serving = [tasks.create_task(desk.run(), name=f"desk {key[0]}") for key, desk in self.desks.items()]
-            self._serving = serving
-            try:
-                yield self
-            finally:
-                self._tasks = None
-                for task in self._serving:
-                    task.cancel()
+        """Serve every desk, those of later subscriptions too, until the block is left.
+
+        An exception of the block comes out as it is, not wrapped in a group.
+        """
+        try:
+            async with asyncio.TaskGroup() as tasks:
+                self._tasks = tasks
+                self._serving = [
+                    tasks.create_task(desk.run(), name=f"desk {key[0]}") for key, desk in self.desks.items()
+                ]
+                try:
+                    yield self
+                finally:
+                    self._tasks = None
+                    for task in self._serving:
+                        task.cancel()
+        except BaseExceptionGroup as group:
+            raise _only(group) from None
 
     async def desk(
         self, venue_name: str, *, ws_url: str | None = None, rest_url: str | None = None,
@@ -195,6 +203,14 @@ class Instance:
 
     def _noticed(self, notice: Notice) -> None:
         _log.warning("notice", venue=notice.venue, code=notice.code, text=notice.text)
+
+
+def _only(group: BaseExceptionGroup[BaseException]) -> BaseException:
+    """The one exception inside, however deep; the group itself where there are several."""
+    found: BaseException = group
+    while isinstance(found, BaseExceptionGroup) and len(found.exceptions) == 1:
+        found = found.exceptions[0]
+    return found
 
 
 def _answer(instrument: str, of: Channel, outcome: Outcome) -> Answer:
