@@ -115,3 +115,21 @@ def test_statistics_name_every_connection(staged: Staged) -> None:
         assert found["public"].frames > 10
 
     staged(play, venue="binance-usdm")
+
+
+def test_giving_back_one_channel_of_a_shared_stream_does_not_silence_the_other(staged: Staged) -> None:
+    async def play(on: Any) -> None:
+        perp = "binance-usdm:BTC/USDT:USDT"
+        await on.instance.subscribe(perp, ["mark", "funding"])
+        await on.instance.unsubscribe(perp, ["funding"])
+        marks, funding = on.collect(channel="mark"), on.collect(channel="funding")
+        await asyncio.sleep(20)
+        assert len(marks) > 10
+        assert funding == []
+        await on.instance.unsubscribe(perp, ["mark"])
+        await asyncio.sleep(3)
+        count = len(marks)
+        await asyncio.sleep(20)
+        assert len(marks) == count
+
+    staged(play, venue="binance-usdm")

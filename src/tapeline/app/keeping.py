@@ -90,6 +90,10 @@ class Keeping:
             parts["tape"] = self.tape.statistics()
         return parts
 
+    def flush(self) -> bool:
+        """Wait until everything is on disk; False where it was not in time."""
+        return self.writer.flush(STOP_WITHIN_S)
+
     def stop(self) -> None:
         """Flush and close both, within a bounded time."""
         self.writer.stop(STOP_WITHIN_S)

@@ -99,6 +99,7 @@ def _say_goodbye(running: Running, file: StatusFile) -> None:
     for gap in running.instance.open_gaps():
         running.instance.bus.publish(gap)
     running.keeping.write_points(running.instance)
+    running.keeping.flush()
     file.write(running.status("stopped"))
 
 

@@ -98,6 +98,11 @@ class Merge:
         return out
 
     @property
+    def holding(self) -> bool:
+        """Whether anything waits for what it jumped over."""
+        return bool(self._holding)
+
+    @property
     def waiting_until(self) -> float | None:
         """When `release` has something to do."""
         times = [track.waiting_until for track in self._holding if track.waiting_until is not None]

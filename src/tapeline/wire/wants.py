@@ -68,7 +68,7 @@ class Wants:
             want = self._wants.pop(topic)
             self.awaiting.pop(self.key(topic), None)
             self._alone.discard(topic)
-            if want.asked and want.state != "refused":
+            if want.asked and want.state != "refused" and not self._shared(topic):
                 self._leaving.append(topic)
 
     def key(self, topic: Topic) -> tuple[str, str | None]:
@@ -157,6 +157,15 @@ class Wants:
             self._leaving.append(topic)
             want.state, want.due_at, want.asked = "wanted", 0.0, 0
             self.awaiting[self.key(topic)] = want
+
+    def _shared(self, topic: Topic) -> bool:
+        """Whether another wanted topic comes in the same stream of the venue: giving this one back would silence it.
+
+        A mark price and a funding rate may be one stream, or liquidations of a whole class of instruments; the venue's
+        own request says so.
+        """
+        own = self._venue.requests(Subscribe((topic,), 0))
+        return any(self._venue.requests(Subscribe((other,), 0)) == own for other in self._wants)
 
     def deadline(self) -> float:
         """When `tick` or `request` has something to do."""

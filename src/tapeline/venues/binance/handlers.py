@@ -26,13 +26,12 @@ from tapeline.model.event import (
 from tapeline.model.number import number
 from tapeline.venues.binance import wire
 from tapeline.venues.binance.instruments import STATUS, USDM_WORDS
-from tapeline.venues.spec import Problem
 
 MS_NS = 1_000_000
 _UNDERSCORE, _BRACE = ord("_"), ord("{")
 _SIDES = {"BUY": "buy", "SELL": "sell"}
 
-Handler = Callable[[bytes, int], Sequence[Event | Problem] | None]
+Handler = Callable[[bytes, int], Sequence[Event] | None]
 Bound = Callable[[str, str, str], Handler]  # instrument id, channel, native symbol
 Loose = Callable[[Callable[[str], str]], Handler]  # native symbol -> instrument id
 
@@ -65,16 +64,14 @@ def plain_numbers(frame: bytes, names: str) -> None:
 
 
 def trades(instrument: str, channel: str, native: str) -> Handler:
-    """`<symbol>@trade`. A fill without size was not made in the market: a Problem, so that it is counted."""
+    """`<symbol>@trade`. A fill without size was not made in the market: it keeps its id, and counts for nothing."""
 
-    def read(frame: bytes, received_ns: int) -> Sequence[Event | Problem] | None:
+    def read(frame: bytes, received_ns: int) -> Sequence[Event] | None:
         t = _trade(frame).data
         if t.s != native:
             return None
         if _UNDERSCORE in frame:
             plain_numbers(frame, "pq")
-        if not t.q:
-            return (Problem("off_market", f"{native} trade {t.t} ({t.X}) has no size"),)
         return (
             Trade(
                 instrument, channel, t.T * MS_NS, received_ns, "ws", str(t.t), t.t, "sell" if t.m else "buy", t.p, t.q

@@ -1,0 +1,75 @@
+"""Tapeline from Python, over loopback sockets."""
+
+import asyncio
+from typing import Any
+
+import pytest
+
+import tapeline
+from tapeline.errors import ConfigError, UnknownInstrument
+
+pytestmark = pytest.mark.sockets
+BTC = "binance:BTC/USDT"
+
+
+def urls(address: str) -> dict[str, dict[str, str]]:
+    return {"binance": {"ws": f"ws://{address}", "rest": f"http://{address}"}}
+
+
+def test_subscribe_call_back_iterate_and_read_a_book(market: Any) -> None:
+    async def main() -> None:
+        async with market() as address, tapeline.Feed(urls=urls(address)) as feed:
+            seen: list[Any] = []
+            handle = feed.on(seen.append, BTC, "quotes")
+            stream = feed.stream(BTC, "trades")
+            answers = await feed.subscribe(BTC, "trades", "quotes", "book", "bars:1s@trades")
+            assert [(answer.channel, answer.state) for answer in answers] == [
+                ("trades", "live"), ("quotes", "live"), ("book", "live"), ("bars:1s@trades", "live"),
+            ]  # fmt: skip
+            seqs = [(await anext(stream)).seq for _ in range(10)]
+            assert seqs == list(range(seqs[0], seqs[0] + 10))
+            bids, asks = feed.book(BTC).top(3)
+            assert len(bids) == len(asks) == 3
+            assert bids[0][0] < asks[0][0]
+            handle.close()
+            count = len(seen)
+            assert count > 0
+            await asyncio.sleep(0.5)
+            assert len(seen) == count
+            await feed.unsubscribe(BTC, "quotes")
+
+    asyncio.run(main())
+
+
+def test_mistakes_come_out_as_they_are(market: Any) -> None:
+    async def unknown(address: str) -> None:
+        async with tapeline.Feed(urls=urls(address)) as feed:
+            await feed.subscribe("binance:NOPE/USDT", "trades")
+
+    async def main() -> None:
+        async with market() as address:
+            with pytest.raises(UnknownInstrument):
+                await unknown(address)
+            async with tapeline.Feed(urls=urls(address)) as feed:
+                with pytest.raises(ConfigError, match="coroutine function: use `async for`"):
+                    feed.on(unknown)
+                with pytest.raises(ConfigError, match="trades cannot be conflated"):
+                    feed.stream(BTC, "trades", policy="conflate").put(tapeline_trade())
+        with pytest.raises(RuntimeError, match="async with Feed"):
+            _ = tapeline.Feed().instance
+
+    asyncio.run(main())
+
+
+def tapeline_trade() -> Any:
+    from decimal import Decimal  # noqa: PLC0415  # only here
+
+    from tapeline.model.event import Trade  # noqa: PLC0415  # only here
+
+    return Trade(BTC, "trades", 1, 1, "ws", "1", 1, "buy", Decimal(1), Decimal(1))
+
+
+def test_the_front_door_is_small_and_says_what_it_has_not() -> None:
+    assert tapeline.__all__ == ["Feed", "open"]
+    with pytest.raises(AttributeError, match="has no attribute 'nothing'"):
+        _ = tapeline.nothing

@@ -1,0 +1,144 @@
+"""A configuration, run whole over loopback sockets, into a store on disk."""
+
+import asyncio
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tapeline.app.running import EXIT_DONE, EXIT_GAVE_UP, run_config, start
+from tapeline.config import Config, ConnectionConfig, StoreConfig, StreamConfig
+from tapeline.control import ask
+from tapeline.errors import ConfigError, StoreLocked, UnknownInstrument
+from tapeline.store.reader import open_store
+from tapeline.store.tape import read_answers, read_tape
+
+BTC = "binance:BTC/USDT"
+pytestmark = pytest.mark.sockets
+
+
+def config(folder: Path, address: str, **changes: Any) -> Config:
+    stream = {"symbols": ("BTCUSDT",), "channels": ("trades", "quotes", "book", "bars:1s@trades")} | changes
+    return Config(
+        store=StoreConfig(path=str(folder / "store"), tape=True, batch_timeout_s=0.05),
+        stream=(StreamConfig(venue="binance", ws_url=f"ws://{address}", rest_url=f"http://{address}", **stream),),
+        seed=1,
+    )
+
+
+def test_a_run_fills_a_store_a_tape_and_a_status(market: Any, tmp_path: Path) -> None:
+    async def main() -> None:
+        async with market() as address:
+            async with start(config(tmp_path, address)) as running:
+                await asyncio.sleep(4.0)
+                found = await asyncio.to_thread(ask, running.keeping.socket, {"op": "status"})
+                assert found["state"] == "running"
+                with pytest.raises(StoreLocked):
+                    await start(config(tmp_path, address)).__aenter__()
+            assert not running.keeping.socket.exists()
+
+    asyncio.run(main())
+    store = tmp_path / "store"
+    status = json.loads((store / "status.json").read_text())
+    assert status["state"] == "stopped"
+    assert status["store"]["queue_rows"] == 0
+    with open_store(store) as held:
+        trades = list(held.trades(BTC))
+        bars = list(held.bars(BTC, "1s@trades"))
+        points = {point.channel: point for point in held.points()}
+        instruments = [each.id for each in held.instruments()]
+    assert len(trades) == status["events"]["trade"] > 10
+    assert [bar.certificate for bar in bars][:2] == ["partial", "complete"]
+    assert points["trades"].seq == trades[-1].seq
+    assert {"trades", "quotes", "book"} <= points.keys()
+    assert BTC in instruments
+    (tape,) = (store / "tape").glob("*.ws.jsonl.gz")
+    lines = list(read_tape(tape))
+    assert [line.dir for line in lines][:2] == ["open", "out"]
+    assert lines[-1].dir == "close"
+    assert status["tape"]["frames"] <= len(lines)
+    (rest,) = (store / "tape").glob("*.rest.jsonl.gz")
+    assert any("/exchangeInfo" in answer.url for answer in read_answers(rest))
+
+
+def test_a_second_run_announces_the_hole_between_the_two(market: Any, tmp_path: Path) -> None:
+    async def main() -> None:
+        async with market() as address:
+            for _ in range(2):
+                async with start(config(tmp_path, address)):
+                    await asyncio.sleep(1.5)
+                await asyncio.sleep(1.0)
+
+    asyncio.run(main())
+    with open_store(tmp_path / "store") as held:
+        gaps = held.gaps()
+        seqs = [trade.seq or 0 for trade in held.trades(BTC)]
+    by_channel = {gap.channel: gap for gap in gaps}
+    assert {gap.cause for gap in gaps} == {"restart"}
+    assert by_channel.keys() >= {"quotes", "book"}
+    gap = by_channel["trades"]
+    assert gap.after_seq is not None
+    assert gap.before_seq is not None
+    assert [seq for seq in seqs if gap.after_seq < seq < gap.before_seq] == []
+    assert gap.after_seq in seqs
+    assert gap.before_seq in seqs
+    assert sorted(set(range(seqs[0], seqs[-1] + 1)) - set(seqs)) == list(range(gap.after_seq + 1, gap.before_seq))
+
+
+def test_the_time_that_was_asked_for_ends_a_run(market: Any, tmp_path: Path) -> None:
+    async def main() -> int:
+        async with market() as address:
+            return await run_config(config(tmp_path, address), stop=asyncio.Event(), for_s=0.5)
+
+    assert asyncio.run(main()) == EXIT_DONE
+
+
+def test_stop_ends_a_run(market: Any, tmp_path: Path) -> None:
+    async def main() -> int:
+        stop = asyncio.Event()
+        asyncio.get_running_loop().call_later(0.3, stop.set)
+        async with market() as address:
+            return await run_config(config(tmp_path, address), stop=stop)
+
+    assert asyncio.run(main()) == EXIT_DONE
+
+
+def test_when_every_connection_has_given_up_the_run_ends_with_its_own_code(market: Any, tmp_path: Path) -> None:
+    async def main() -> int:
+        settings = ConnectionConfig(reconnect_attempts=2, reconnect_delay_s=0.01, reconnect_delay_max_s=0.01)
+        async with market(faults=("refuse@+0s+10m",)) as address:
+            asked = config(tmp_path, address)
+            asked = Config(store=asked.store, stream=asked.stream, connection=settings, seed=1)
+            return await run_config(asked, stop=asyncio.Event(), for_s=20)
+
+    assert asyncio.run(main()) == EXIT_GAVE_UP
+
+
+def test_what_cannot_run_says_why(market: Any, tmp_path: Path) -> None:
+    async def main() -> None:
+        async with market() as address:
+            with pytest.raises(UnknownInstrument, match="did you mean BTC/USDT"):
+                await run_config(config(tmp_path, address, symbols=("BTC/USDX",)), stop=asyncio.Event())
+            with pytest.raises(ConfigError, match="binance has no channel 'mark'"):
+                await run_config(config(tmp_path, address, channels=("mark",)), stop=asyncio.Event())
+        with pytest.raises(ConfigError, match=r"add a \[\[stream\]\] table"):
+            await run_config(Config(), stop=asyncio.Event())
+        with pytest.raises(ConfigError, match=r"set \[store\] path"):
+            await run_config(Config(stream=config(tmp_path, "x").stream), stop=asyncio.Event())
+
+    asyncio.run(main())
+
+
+def test_a_tape_is_kept_only_where_something_needs_it(market: Any, tmp_path: Path) -> None:
+    async def main() -> None:
+        async with market() as address:
+            asked = config(tmp_path, address, channels=("trades",))
+            store = StoreConfig(path=str(tmp_path / "store"))
+            async with start(Config(store=store, stream=asked.stream)) as running:
+                await asyncio.sleep(0.2)
+                assert running.keeping.tape is None
+                assert "tape" not in running.status()
+
+    asyncio.run(main())
+    assert not (tmp_path / "store" / "tape").exists()
