@@ -25,7 +25,7 @@ from tapeline.model.instrument import Instrument
 from tapeline.model.interval import DAY_NS, HOUR_NS, INTERVALS, MINUTE_NS
 from tapeline.model.number import EXACT, ZERO
 from tapeline.model.topic import Topic
-from tapeline.sim.pit import BEAT_NS, Pit, Rates
+from tapeline.sim.pit import BEAT_NS, BEATS, Pit, Rates
 from tapeline.sim.source import Moment, window
 from tapeline.venues.spec import Answer, Ask, ServerTime, Venue
 
@@ -45,12 +45,22 @@ class Market:
         if not instruments:
             raise ConfigError(f"venue {venue.name!r} names no instruments for a synthetic market")
         self._venue, self._server = venue, venue.server
-        self._pits = {one.native: Pit(one, seed, rates or Rates()) for one in instruments}
+        rates = rates or Rates()
+        self._pits = {one.native: Pit(one, seed, rates) for one in instruments}
+        self._step = rates.step_beats
+        self._agenda: list[
+            int
+        ] = []  # beats of this minute at which something is told, newest first; where they are few
         self.start_ns = start_ns // BEAT_NS * BEAT_NS
         self._beat = self.start_ns // BEAT_NS  # the last one that was taken
         self._at_ns = self.start_ns
         self.history_ns = (self.start_ns - HISTORY_NS) // DAY_NS * DAY_NS
         self._parsed: dict[Topic, Channel] = {}
+
+    @property
+    def pits(self) -> Sequence[Pit]:
+        """Every instrument's trading: what truly happened."""
+        return list(self._pits.values())
 
     @property
     def at_ns(self) -> int:
@@ -59,17 +69,34 @@ class Market:
 
     def next_ns(self) -> int | None:
         """See `Source`. A market never ends."""
-        return (self._beat + 1) * BEAT_NS
+        return self._next_beat() * BEAT_NS
+
+    def _next_beat(self) -> int:
+        if self._step == 1:
+            return self._beat + 1
+        agenda = self._agenda
+        while agenda and agenda[-1] <= self._beat:
+            agenda.pop()
+        minute = self._beat // BEATS
+        while not agenda:
+            first = minute * BEATS
+            told = set(range(-(-(first + 1) // self._step) * self._step, first + BEATS + 1, self._step))
+            for pit in self._pits.values():
+                told |= {(trade.at_ns or 0) // BEAT_NS + 1 for trade in pit.trades(minute)}
+            agenda = self._agenda = sorted((beat for beat in told if beat > self._beat), reverse=True)
+            minute += 1
+        return agenda[-1]
 
     def take(self, before_ns: int | None, most: int, wanted: Container[Topic]) -> Sequence[Moment]:
         """See `Source`."""
         moments: list[Moment] = []
         topics = sorted(wanted) if isinstance(wanted, Mapping) else ()
         for _ in range(most):
-            at_ns = (self._beat + 1) * BEAT_NS
+            beat = self._next_beat()
+            at_ns = beat * BEAT_NS
             if before_ns is not None and at_ns >= before_ns:
                 break
-            self._beat += 1
+            self._beat = beat
             self._at_ns = at_ns
             for topic in topics:
                 for event in self.events(topic, self._beat):
@@ -109,6 +136,8 @@ class Market:
 
     def _tell_quotes(self, pit: Pit, parsed: Channel, name: str, beat: int) -> Sequence[Event]:
         del parsed
+        if beat % self._step:
+            return ()
         (bid,), (ask,) = pit.top(beat, 1)
         at_ns = beat * BEAT_NS
         return [
@@ -119,7 +148,9 @@ class Market:
         ]  # fmt: skip
 
     def _tell_book(self, pit: Pit, parsed: Channel, name: str, beat: int) -> Sequence[Event]:
-        beats = max(1, int(parsed.speed.removesuffix("ms")) * 1_000_000 // BEAT_NS) if parsed.speed else 1
+        beats = (
+            max(self._step, int(parsed.speed.removesuffix("ms")) * 1_000_000 // BEAT_NS) if parsed.speed else self._step
+        )
         if beat % beats:
             return ()
         at_ns = beat * BEAT_NS
@@ -136,7 +167,7 @@ class Market:
 
     def _tell_bars(self, pit: Pit, parsed: Channel, name: str, beat: int) -> Sequence[Event]:
         """Once a second the open bar, and a bar that has just ended once more, closed."""
-        if beat % 10:
+        if beat % max(10, self._step):
             return ()
         now_ns, interval = beat * BEAT_NS, INTERVALS[parsed.interval]
         open_ns = interval.floor(now_ns)
@@ -149,7 +180,7 @@ class Market:
 
     def _tell_ticker(self, pit: Pit, parsed: Channel, name: str, beat: int) -> Sequence[Event]:
         del parsed
-        if beat % 10:
+        if beat % max(10, self._step):
             return ()
         now_ns = beat * BEAT_NS
         hours = pit.candles("1h", (now_ns - DAY_NS) // HOUR_NS * HOUR_NS, now_ns, now_ns)
@@ -169,18 +200,22 @@ class Market:
         ]  # fmt: skip
 
     def _tell_derivative(self, pit: Pit, parsed: Channel, name: str, beat: int) -> Sequence[Event]:
-        return () if beat % 10 else [_derivative(pit, parsed.kind, name, beat * BEAT_NS, "ws")]
+        return () if beat % max(10, self._step) else [_derivative(pit, parsed.kind, name, beat * BEAT_NS, "ws")]
 
     # ---- REST
 
     def book(self, topic: Topic) -> BookSnapshot | None:
         """See `Source`."""
         pit = self._pits[topic.native]
-        bids, asks = pit.top(self._beat)
-        at_ns = self._beat * BEAT_NS
-        return BookSnapshot(
-            pit.instrument.id, topic.channel, at_ns, at_ns, "ws", bids, asks, last_seq=self._beat * SEQ_STEP
-        )
+        beat = self._told_beat
+        bids, asks = pit.top(beat)
+        at_ns = beat * BEAT_NS
+        return BookSnapshot(pit.instrument.id, topic.channel, at_ns, at_ns, "ws", bids, asks, last_seq=beat * SEQ_STEP)
+
+    @property
+    def _told_beat(self) -> int:
+        """The last beat of which books were told."""
+        return self._beat // self._step * self._step
 
     def answer(self, ask: Ask, now_ns: int) -> bytes | None:
         """See `Source`."""
@@ -204,8 +239,9 @@ class Market:
         return None if call is None else call(pit, ask, now_ns)
 
     def _depth(self, pit: Pit, ask: Ask, now_ns: int) -> Sequence[BookSnapshot]:
-        bids, asks = pit.top(self._beat, ask.limit)
-        at_ns, seq = self._beat * BEAT_NS, self._beat * SEQ_STEP
+        beat = self._told_beat
+        bids, asks = pit.top(beat, ask.limit)
+        at_ns, seq = beat * BEAT_NS, beat * SEQ_STEP
         return [BookSnapshot(pit.instrument.id, "book", at_ns, now_ns, "rest", bids, asks, last_seq=seq)]
 
     def _traded(self, pit: Pit, ask: Ask, now_ns: int) -> Sequence[Trade]:
@@ -264,7 +300,8 @@ _TELLERS: Mapping[str, _Teller] = {
 
 
 def _sells(instrument: Instrument, kind: str) -> bool:
-    return kind not in _DERIVATIVES or instrument.kind != "spot"
+    """An index is named after a spot pair at some venues; the rest is of derivatives only."""
+    return kind not in _DERIVATIVES or kind == "index" or instrument.kind != "spot"
 
 
 def _renamed(trade: Trade, name: str) -> Trade:

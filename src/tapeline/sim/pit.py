@@ -20,6 +20,7 @@ from tapeline.sim.candles import Candles
 
 BEAT_NS = 100_000_000
 BEATS = MINUTE_NS // BEAT_NS  # a minute
+_BOUNDS = [min(beat, BEATS - beat, 12) for beat in range(BEATS)]  # how far a walk may stray from its course
 KEPT_BARS = 20_000
 PRICES = {"BTC": 60_000, "ETH": 3_000, "SOL": 150, "BNB": 550, "XRP": 1}
 _MASK = (1 << 64) - 1
@@ -29,12 +30,18 @@ _MASK = (1 << 64) - 1
 class Rates:
     """How busy an instrument is."""
 
-    trades_per_minute: int = 300
+    trades_per_minute: int = 120
     levels: int = 25  # of each side of the book
     refresh_beats: int = 13  # a level's size changes every so many beats
+    step_beats: int = 1  # quotes, books and bars are told every so many beats; trades when they happen
 
     def __post_init__(self) -> None:
-        if not (0 < self.trades_per_minute <= 20 * BEATS and 0 < self.levels <= 500 and self.refresh_beats > 0):
+        if not (
+            0 < self.trades_per_minute <= 20 * BEATS
+            and 0 < self.levels <= 500
+            and self.refresh_beats > 0
+            and self.step_beats > 0
+        ):
             raise ConfigError(f"no market can run at {self}")
 
 
@@ -43,15 +50,21 @@ class Pit:
 
     def __init__(self, instrument: Instrument, seed: int, rates: Rates) -> None:
         self.instrument = instrument
-        self._rates = rates
+        self.rates = rates
         digest = blake2b(f"{seed}:{instrument.native}".encode(), digest_size=8).digest()
         self._salt = int.from_bytes(digest, "big")
         self._tick = instrument.tick or Decimal("0.01")
-        self._lot = instrument.lot or Decimal("0.001")
-        price = Decimal(PRICES.get(instrument.base, 10 + self._salt % 90))
+        price = Decimal(PRICES.get(instrument.base, 10 + self._salt % 90)) / PRICES.get(instrument.quote, 1)
         self._middle = int(price / self._tick)
+        self._unit = _unit(instrument, price * PRICES.get(instrument.quote, 1))
+        self._sizes = [EXACT.multiply(self._unit, Decimal(lots)) for lots in range(5001)]
+        self.price = lru_cache(maxsize=4096)(self._price)
+        self._text = lru_cache(maxsize=4096)(lambda ticks: str(self.price(ticks)))
+        self._sparse = rates.step_beats > 1
         self.path = lru_cache(maxsize=64)(self._path)
-        self.trades = lru_cache(maxsize=128)(self._trades)
+        self.anchor = lru_cache(maxsize=64)(self._anchor)
+        self.trades = lru_cache(maxsize=2000 if self._sparse else 128)(self._trades)
+        self.bid = self._sparse_bid if self._sparse else self._walked_bid
         self._hours: dict[tuple[str, int], Candles] = {}
 
     # ---- price
@@ -63,7 +76,7 @@ class Pit:
             low, part = divmod(minute, period)
             here, there = self._noise(low, period), self._noise(low + 1, period)
             bid += (here * (period - part) + there * part) * max(self._middle // weight, 2) // (period << 16)
-        return max(bid, self._rates.levels + 2)
+        return max(bid, self.rates.levels + 2)
 
     def _noise(self, place: int, octave: int) -> int:
         """A number in [-32768, 32767] for this place of this wave."""
@@ -75,24 +88,34 @@ class Pit:
 
     def _path(self, minute: int) -> list[int]:
         """The best bid in ticks at each beat of a minute: a walk from its anchor to the next one's."""
-        start, end = self._anchor(minute), self._anchor(minute + 1)
+        start, end = self.anchor(minute), self.anchor(minute + 1)
         bits = Random(self._mix(minute)).getrandbits(2 * BEATS)
         drift, walk = end - start, 0
         path = []
-        for beat in range(BEATS):
+        floor = self.rates.levels + 1
+        for beat, most in enumerate(_BOUNDS):
             walk += (bits & 1) - (bits >> 1 & 1)
             bits >>= 2
-            most = min(beat, BEATS - beat, 12)
-            walk = max(-most, min(most, walk))
-            path.append(max(start + drift * beat // BEATS + walk, self._rates.levels + 1))
+            if walk > most:
+                walk = most
+            elif walk < -most:
+                walk = -most
+            ticks = start + drift * beat // BEATS + walk
+            path.append(ticks if ticks > floor else floor)  # noqa: FURB136  # a call would double the cost
         return path
 
-    def bid(self, beat: int) -> int:
+    def _walked_bid(self, beat: int) -> int:
         """The best bid in ticks at this beat; the best offer is one tick above."""
         minute, part = divmod(beat, BEATS)
         return self.path(minute)[part]
 
-    def price(self, ticks: int) -> Decimal:
+    def _sparse_bid(self, beat: int) -> int:
+        """The same where few beats are ever asked for: no walk, a jitter around the line between the anchors."""
+        minute, part = divmod(beat, BEATS)
+        start, end = self.anchor(minute), self.anchor(minute + 1)
+        return max(start + (end - start) * part // BEATS + (self._mix(beat) >> 24) % 9, self.rates.levels + 1)
+
+    def _price(self, ticks: int) -> Decimal:
         """A price on the grid."""
         return EXACT.multiply(self._tick, Decimal(ticks))
 
@@ -100,9 +123,11 @@ class Pit:
 
     def _trades(self, minute: int) -> list[Trade]:
         """All trades of a minute, oldest first; their ids follow those of the minute before."""
-        count = self._rates.trades_per_minute
+        count = self.rates.trades_per_minute
         chance = Random(self._mix(minute) ^ 0x5EED)
-        path, at = self.path(minute), minute * MINUTE_NS
+        at, first, bid = minute * MINUTE_NS, minute * BEATS, self.bid
+        path = None if self._sparse else self.path(minute)
+        price, sizes = self.price, self._sizes
         trades = []
         for number in range(count):
             draw = chance.getrandbits(40)
@@ -110,14 +135,15 @@ class Pit:
             # at least 1 ms into its slot, so that no trade falls on a bar's first instant
             slot_ms = 60_000 // count
             offset_ms = number * 60_000 // count + min(1, slot_ms - 1) + (draw >> 1) % max(slot_ms - 1, 1)
-            ticks = path[offset_ms * 1_000_000 // BEAT_NS] + bought
+            beat = offset_ms * 1_000_000 // BEAT_NS
+            ticks = (bid(first + beat) if path is None else path[beat]) + bought
             lots = 1 + (draw >> 20) % 97 * (1 + (draw >> 30) % 7)
             key = minute * count + number
             at_ns = at + offset_ms * 1_000_000
             trades.append(
                 Trade(
                     self.instrument.id, "trades", at_ns, at_ns, "ws", str(key), key, "buy" if bought else "sell",
-                    self.price(ticks), EXACT.multiply(self._lot, Decimal(lots)), key, key,
+                    price(ticks), sizes[lots], key, key,
                 )
             )  # fmt: skip
         return trades
@@ -131,7 +157,7 @@ class Pit:
 
     def trade_minute(self, number: int) -> int:
         """The minute that holds the trade of this id."""
-        return number // self._rates.trades_per_minute
+        return number // self.rates.trades_per_minute
 
     def candles(self, name: str, from_ns: int, to_ns: int, now_ns: int) -> Sequence[Bar]:
         """Bars of [from_ns, to_ns), of trades before now; both ends on the interval's grid or cut."""
@@ -172,22 +198,22 @@ class Pit:
     # ---- book
 
     def _level(self, ticks: int, beat: int) -> Level:
-        epoch = (beat + 7 * ticks) // self._rates.refresh_beats
+        epoch = (beat + 7 * ticks) // self.rates.refresh_beats
         lots = 1 + (self._mix(ticks * 0x1000003 + epoch) >> 20) % 5000
-        return str(self.price(ticks)), str(EXACT.multiply(self._lot, Decimal(lots)))
+        return self._text(ticks), str(self._sizes[lots])
 
     def _fresh(self, ticks: int, beat: int, beats: int) -> bool:
-        return (beat + 7 * ticks) % self._rates.refresh_beats < beats
+        return (beat + 7 * ticks) % self.rates.refresh_beats < beats
 
     def top(self, beat: int, levels: int | None = None) -> tuple[list[Level], list[Level]]:
         """Bids and asks at this beat, best first."""
-        bid, most = self.bid(beat), min(levels or self._rates.levels, self._rates.levels)
+        bid, most = self.bid(beat), min(levels or self.rates.levels, self.rates.levels)
         bids = [self._level(bid - place, beat) for place in range(most)]
         return bids, [self._level(bid + 1 + place, beat) for place in range(most)]
 
     def change(self, beat: int, beats: int) -> tuple[list[Level], list[Level]]:
         """What changed between `beats` ago and this beat: bids and asks; a size of 0 deletes."""
-        before, now, most = self.bid(beat - beats), self.bid(beat), self._rates.levels
+        before, now, most = self.bid(beat - beats), self.bid(beat), self.rates.levels
         bids = self._side(range(before - most + 1, before + 1), range(now - most + 1, now + 1), beat, beats)
         return bids, self._side(range(before + 1, before + 1 + most), range(now + 1, now + 1 + most), beat, beats)
 
@@ -198,3 +224,12 @@ class Pit:
     def mix(self, number: int) -> int:
         """A number for slow facts (funding, open interest) that follows from this one."""
         return self._mix(number)
+
+
+def _unit(instrument: Instrument, price: Decimal) -> Decimal:
+    """What sizes are multiples of: the lot, times ten until it is worth something."""
+    unit = instrument.lot or Decimal("0.001")
+    each = Decimal(1) if instrument.inverse else instrument.contract_size * price
+    while unit * each < 1:
+        unit = unit.scaleb(1)
+    return Decimal(format(unit, "f"))
