@@ -127,14 +127,15 @@ def _check_requests(venue: Venue) -> None:
             for on in (True, False):
                 asked = Subscribe((Topic(str(of), instrument.native),), 7, on)
                 frames = venue.requests(asked)
+                if not on and not frames:
+                    continue  # a stream that other symbols' topics come by is not given back with one of them
                 assert len(frames) == 1, f"{venue.name}: one topic takes one frame, not {len(frames)}"
                 read = server.read_request(frames[0])
                 assert isinstance(read, Subscribe), f"{venue.name}: {frames[0]!r} is read back as {read!r}"
                 assert read.on is on, f"{venue.name}: {frames[0]!r} is read back as {read!r}"
-                whole = Topic(str(of), "")  # a stream of the whole venue serves every symbol's topic
-                assert {asked.topics[0], whole} & set(read.topics), (
-                    f"{venue.name}: {asked.topics[0]} is read back as {read.topics}"
-                )
+                # A stream of many symbols may be read back under its own name: asked for by that, it is the same one.
+                same = asked.topics[0] in read.topics or venue.requests(read) == frames
+                assert same, f"{venue.name}: {asked.topics[0]} is read back as {read.topics}"
 
 
 def _check_garbage(venue: Venue) -> None:

@@ -15,7 +15,7 @@ from tapeline.model.event import Event
 from tapeline.model.instrument import Instrument
 from tapeline.venues.okx import wire
 from tapeline.venues.okx.control import Head, control
-from tapeline.venues.okx.streams import BINDERS, Read, Stream
+from tapeline.venues.okx.streams import BINDERS, Read
 from tapeline.venues.okx.wire import UNREADABLE, Arg, Names
 from tapeline.venues.spec import Control, Decode, Pong, Problem
 
@@ -32,7 +32,7 @@ def decoder(name: str, instruments: Mapping[str, Instrument]) -> Decode:
     known = by_prefix.get
 
     def decode(frame: bytes, received_ns: int) -> Sequence[Event | Control]:
-        read = known(frame[: frame.find(b"}")])
+        read = known(frame.partition(b"}")[0])
         if read is not None:
             try:
                 return read(frame, received_ns)
@@ -49,17 +49,17 @@ def _general(frame: bytes, received_ns: int, names: Names, by_prefix: dict[bytes
     head = _head(frame)
     if head.event or head.op or head.arg is None:
         return control(head, names, received_ns)
-    stream = _stream(head.arg, names)
-    if stream is None:
+    read = _read(head.arg, names)
+    if read is None:
         return ()
     if names.knows(head.arg.instId) and frame.startswith(b'{"arg":{'):
         if len(by_prefix) >= MOST_STREAMS:
             by_prefix.clear()
-        by_prefix[frame[: frame.find(b"}")]] = stream.read
+        by_prefix[frame.partition(b"}")[0]] = read
     try:
-        return stream.read(frame, received_ns)
+        return read(frame, received_ns)
     except UNREADABLE as error:
-        return _saved(stream, head.arg, head.data, received_ns, error)
+        return _saved(read, head.arg, head.data, received_ns, error)
 
 
 def _head(frame: bytes) -> Head:
@@ -71,7 +71,7 @@ def _head(frame: bytes) -> Head:
         raise BadData(f"okx: {error}", kind="bad_json") from error
 
 
-def _stream(arg: Arg, names: Names) -> Stream | None:
+def _read(arg: Arg, names: Names) -> Read | None:
     """What reads this arg's pushes; None for a public channel that has no event of ours. Raises BadData."""
     bind = BINDERS.get(arg.channel)
     if bind is not None:
@@ -85,7 +85,7 @@ def _stream(arg: Arg, names: Names) -> Stream | None:
     raise BadData(f"okx: unknown channel {arg.channel[:40]!r}", kind="unknown_type")
 
 
-def _saved(stream: Stream, arg: Arg, data: Raw, received_ns: int, error: Exception) -> Sequence[Event | Control]:
+def _saved(read: Read, arg: Arg, data: Raw, received_ns: int, error: Exception) -> Sequence[Event | Control]:
     """Item by item, with "" read as absent; what cannot be read becomes a Problem. Raises BadData if nothing can."""
     where = f"okx: {arg.channel} {arg.instId or arg.instType}"
     out: list[Event | Control] = []
@@ -97,7 +97,7 @@ def _saved(stream: Stream, arg: Arg, data: Raw, received_ns: int, error: Excepti
     problems = 0
     for each in items:
         try:
-            out.extend(stream.make(stream.item(each), received_ns))
+            out.extend(read(b'{"data":[%b]}' % bytes(each), received_ns))
         except UNREADABLE as why:
             problems += 1
             out.append(Problem("schema", f"{where}: {why}"))

@@ -186,7 +186,7 @@ def _parse_trades(venue: str, body: bytes, ask: Ask, ids: Mapping[str, str], rec
 
 def _trade(item: wire.TradeItem, last: int, who: str, received_ns: int) -> Trade:
     price, size = Decimal(item.px), Decimal(item.sz)
-    first = last - (item.count or 1) + 1
+    first = last - item.count + 1
     return Trade(
         who, "trades", item.ts * MS_NS, received_ns, "rest", item.tradeId, last, item.side, price, size, first, last
     )

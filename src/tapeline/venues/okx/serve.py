@@ -1,6 +1,7 @@
 """OKX's own side of a connection: requests read and answered, market frames named and renamed. Pure."""
 
 from collections.abc import Sequence
+from decimal import Decimal
 from functools import lru_cache
 from typing import Any
 
@@ -8,6 +9,7 @@ import msgspec
 from msgspec import Raw, Struct
 
 from tapeline.errors import BadData
+from tapeline.model.instrument import Instrument
 from tapeline.model.topic import Topic
 from tapeline.venues.okx.control import UPGRADE
 from tapeline.venues.okx.encode import encode
@@ -110,6 +112,29 @@ def _named(arg: Arg) -> str:
     return "Wrong URL or " + ",".join(f"{name}:{value}" for name, value in fields if value)
 
 
+def _samples() -> tuple[Instrument, ...]:
+    """Two pairs and their perpetual swaps, by the venue's rules of 2024."""
+    spots = (("BTC", "0.1", "0.00000001", "0.00001"), ("ETH", "0.01", "0.000001", "0.001"))
+    swaps = (("BTC", "0.1", "0.01", "0.01"), ("ETH", "0.01", "0.1", "0.01"))
+    return (
+        *(
+            Instrument(
+                venue="okx", symbol=f"{base}/USDT", native=f"{base}-USDT", kind="spot", base=base, quote="USDT",
+                tick=Decimal(tick), lot=Decimal(lot), min_size=Decimal(least),
+            )
+            for base, tick, lot, least in spots
+        ),
+        *(
+            Instrument(
+                venue="okx", symbol=f"{base}/USDT:USDT", native=f"{base}-USDT-SWAP", kind="perpetual", base=base,
+                quote="USDT", settle="USDT", tick=Decimal(tick), lot=Decimal("0.01"), min_size=Decimal(least),
+                size_unit="contract", contract_size=Decimal(face),
+            )
+            for base, tick, face, least in swaps
+        ),
+    )  # fmt: skip
+
+
 SERVER = Server(
     read_request=read_request,
     acknowledge=acknowledge,
@@ -125,4 +150,5 @@ SERVER = Server(
         None, UPGRADE, "The connection will soon be closed for a service upgrade. Please reconnect."
     ).replace(b'"error"', b'"notice"'),
     no_such=("60018", "Wrong URL or channel doesn't exist. Please use the correct URL, channel and parameters."),
+    sample_instruments=_samples(),
 )

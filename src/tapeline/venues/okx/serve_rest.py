@@ -9,7 +9,7 @@ from tapeline.model.event import BookSnapshot
 from tapeline.model.instrument import Instrument
 from tapeline.venues.okx import wire
 from tapeline.venues.okx.encode import ITEMS, ms, rows
-from tapeline.venues.okx.instruments import TYPES, listing
+from tapeline.venues.okx.instruments import TYPE_OF, TYPES, listing
 from tapeline.venues.okx.rest import HTTP_CODES, MOST_TRADES, PATHS
 from tapeline.venues.okx.wire import MS_NS
 from tapeline.venues.spec import Answer, Ask, ServerTime
@@ -69,8 +69,12 @@ _READERS: dict[str, Callable[[Mapping[str, str]], Ask]] = {
 
 def answer_rest(ask: Ask, items: Sequence[Answer]) -> bytes:
     """The answer's body; items come oldest first, rows go newest first."""
-    rows = [_answered(item, ask) for item in reversed(items)]
+    rows = [_answered(item, ask) for item in reversed(items) if _asked_for(item, ask)]
     return _json({"code": "0", "msg": "", "data": rows})
+
+
+def _asked_for(item: Answer, ask: Ask) -> bool:
+    return not (isinstance(item, Instrument) and ask.part and TYPE_OF[item.kind] != ask.part)
 
 
 def _answered(item: Answer, ask: Ask) -> Any:

@@ -30,15 +30,7 @@ from tapeline.venues.okx.control import maintenance
 from tapeline.venues.okx.wire import MS_NS, Arg, Names
 
 Read = Callable[[bytes, int], Sequence[Event]]
-Make = Callable[[Any, int], Sequence[Event]]
-
-
-class Stream(Struct):
-    """How one arg's pushes become events: whole frames, and single items where the whole cannot be read."""
-
-    read: Read
-    item: Callable[[bytes], Any]
-    make: Make
+"""(frame, received_ns) -> the events of a whole push, {"data": [item, ...]}."""
 
 
 def _push(item: Any) -> Callable[[bytes], Any]:
@@ -47,84 +39,78 @@ def _push(item: Any) -> Callable[[bytes], Any]:
     return msgspec.json.Decoder(shape, strict=False).decode
 
 
-def _plain(item: Any) -> Callable[[Make], Stream]:
-    """Streams whose items stand alone."""
-    decode, decode_item = _push(item), msgspec.json.Decoder(item, strict=False).decode
-
-    def stream(make: Make) -> Stream:
-        def read(frame: bytes, received_ns: int) -> Sequence[Event]:
-            items = decode(frame).data
-            if len(items) == 1:
-                return make(items[0], received_ns)
-            return [event for item in items for event in make(item, received_ns)]
-
-        return Stream(read, decode_item, make)
-
-    return stream
+class _BookPush(Struct, gc=False):
+    data: list[wire.BookItem]
+    action: str = ""
 
 
-_trades, _quotes, _books = _plain(wire.TradeItem), _plain(wire.BookItem), _plain(wire.BookItem)
-_tickers, _candles, _marks = _plain(wire.TickerItem), _plain(wire.CandleRow), _plain(wire.MarkItem)
-_indices, _fundings, _interests = _plain(wire.IndexItem), _plain(wire.FundingItem), _plain(wire.OpenInterestItem)
-_liquidations, _instruments, _status = (
-    _plain(wire.LiquidationItem), _plain(wire.InstrumentItem), _plain(wire.MaintenanceItem)
-)  # fmt: skip
+_decode_trades, _decode_tops = _push(wire.TradeItem), _push(wire.BookItem)
+_decode_books = msgspec.json.Decoder(_BookPush, strict=False).decode
+_decode_tickers, _decode_candles, _decode_marks = _push(wire.TickerItem), _push(wire.CandleRow), _push(wire.MarkItem)
+_decode_indices, _decode_funding = _push(wire.IndexItem), _push(wire.FundingItem)
+_decode_interest, _decode_liquidations = _push(wire.OpenInterestItem), _push(wire.LiquidationItem)
+_decode_instruments, _decode_status = _push(wire.InstrumentItem), _push(wire.MaintenanceItem)
+
+
+def _each(decode: Callable[[bytes], Any], make: Callable[[Any, int], Event]) -> Read:
+    """For streams of which each item is one event."""
+    return lambda frame, received_ns: [make(item, received_ns) for item in decode(frame).data]
 
 
 def _ns(at_ms: int | None) -> int | None:
     return None if at_ms is None else at_ms * MS_NS
 
 
-def _bind_trades(arg: Arg, names: Names) -> Stream:
+def _bind_trades(arg: Arg, names: Names) -> Read:
     native, bound, id_of = arg.instId, names.id_of(arg.instId), names.id_of
 
-    def make(item: wire.TradeItem, received_ns: int) -> tuple[Trade]:
-        last = int(item.tradeId)
-        return (
-            Trade(
+    def read(frame: bytes, received_ns: int) -> Sequence[Event]:
+        out = []
+        for item in _decode_trades(frame).data:
+            last = int(item.tradeId)
+            trade = Trade(
                 bound if item.instId == native else id_of(item.instId), "trades", item.ts * MS_NS, received_ns, "ws",
-                item.tradeId, last, item.side, Decimal(item.px), Decimal(item.sz), last - (item.count or 1) + 1, last,
-            ),
-        )  # fmt: skip
+                item.tradeId, last, item.side, Decimal(item.px), Decimal(item.sz), last - item.count + 1, last,
+            )  # fmt: skip
+            out.append(trade)
+        return out
 
-    return _trades(make)
+    return read
 
 
-def _bind_quotes(arg: Arg, names: Names) -> Stream:
+def _bind_quotes(arg: Arg, names: Names) -> Read:
     bound = names.id_of(arg.instId)
 
-    def make(item: wire.BookItem, received_ns: int) -> tuple[Quote]:
-        bid = ask = bid_size = ask_size = None
-        if item.bids:
-            best = item.bids[0]
-            bid, bid_size = Decimal(best.price), Decimal(best.size)
-        if item.asks:
-            best = item.asks[0]
-            ask, ask_size = Decimal(best.price), Decimal(best.size)
-        return (Quote(bound, "quotes", item.ts * MS_NS, received_ns, "ws", bid, bid_size, ask, ask_size, item.seqId),)
+    def read(frame: bytes, received_ns: int) -> Sequence[Event]:
+        out = []
+        for item in _decode_tops(frame).data:
+            bid = ask = bid_size = ask_size = None
+            if item.bids:
+                best = item.bids[0]
+                bid, bid_size = Decimal(best.price), Decimal(best.size)
+            if item.asks:
+                best = item.asks[0]
+                ask, ask_size = Decimal(best.price), Decimal(best.size)
+            at_ns = item.ts * MS_NS
+            out.append(Quote(bound, "quotes", at_ns, received_ns, "ws", bid, bid_size, ask, ask_size, item.seqId))
+        return out
 
-    return _quotes(make)
+    return read
 
 
-def _bind_top(arg: Arg, names: Names) -> Stream:
+def _bind_top(arg: Arg, names: Names) -> Read:
     bound = names.id_of(arg.instId)
 
-    def make(item: wire.BookItem, received_ns: int) -> tuple[BookSnapshot]:
-        return (_book(BookSnapshot, bound, "book:5", item, received_ns),)
+    def read(frame: bytes, received_ns: int) -> Sequence[Event]:
+        return [_book(BookSnapshot, bound, "book:5", item, received_ns) for item in _decode_tops(frame).data]
 
-    return _books(make)
-
-
-class _BookPush(Struct, gc=False):
-    data: list[wire.BookItem]
-    action: str = ""
+    return read
 
 
-_decode_books = msgspec.json.Decoder(_BookPush, strict=False).decode
 _BOOKS: dict[str, type[BookDelta | BookSnapshot]] = {"update": BookDelta, "snapshot": BookSnapshot}
 
 
-def _bind_books(arg: Arg, names: Names) -> Stream:
+def _bind_books(arg: Arg, names: Names) -> Read:
     bound = names.id_of(arg.instId)
 
     def read(frame: bytes, received_ns: int) -> Sequence[Event]:
@@ -134,14 +120,9 @@ def _bind_books(arg: Arg, names: Names) -> Stream:
             if push.action or any(item.prevSeqId != -1 for item in push.data):
                 raise ValueError(f"a book that is neither snapshot nor update: action {push.action[:20]!r}")
             kind = BookSnapshot
-        if len(push.data) == 1:
-            return (_book(kind, bound, "book", push.data[0], received_ns),)
         return [_book(kind, bound, "book", item, received_ns) for item in push.data]
 
-    def make(_item: Any, _received_ns: int) -> Sequence[Event]:
-        raise ValueError("part of a book is no book")
-
-    return Stream(read, bytes, make)
+    return read
 
 
 def _book(kind: Any, bound: str, channel: str, item: wire.BookItem, received_ns: int) -> Any:
@@ -153,17 +134,15 @@ def _book(kind: Any, bound: str, channel: str, item: wire.BookItem, received_ns:
     )  # fmt: skip
 
 
-def _bind_tickers(_arg: Arg, names: Names) -> Stream:
-    def make(item: wire.TickerItem, received_ns: int) -> tuple[Ticker]:
-        return (
-            Ticker(
-                names.id_of(item.instId), "ticker", _ns(item.ts), received_ns, "ws", item.last, item.open24h,
-                item.high24h, item.low24h, item.vol24h, item.volCcy24h if item.instType == "SPOT" else None,
-                item.bidPx, item.askPx,
-            ),
+def _bind_tickers(_arg: Arg, names: Names) -> Read:
+    def make(item: wire.TickerItem, received_ns: int) -> Ticker:
+        return Ticker(
+            names.id_of(item.instId), "ticker", _ns(item.ts), received_ns, "ws", item.last, item.open24h,
+            item.high24h, item.low24h, item.vol24h, item.volCcy24h if item.instType == "SPOT" else None,
+            item.bidPx, item.askPx,
         )  # fmt: skip
 
-    return _tickers(make)
+    return _each(_decode_tickers, make)
 
 
 def bar(item: wire.CandleRow, instrument: str, name: str, received_ns: int, source: str) -> Bar:
@@ -177,83 +156,81 @@ def bar(item: wire.CandleRow, instrument: str, name: str, received_ns: int, sour
     )  # fmt: skip
 
 
-def _bind_candles(arg: Arg, names: Names) -> Stream:
+def _bind_candles(arg: Arg, names: Names) -> Read:
     bound = names.id_of(arg.instId)
     name = (wire.CHANNEL_OF.get(arg.channel) or wire.ALSO_READ[arg.channel]).removeprefix("bars:")
 
-    def make(item: wire.CandleRow, received_ns: int) -> tuple[Bar]:
-        return (bar(item, bound, name, received_ns, "ws"),)
-
-    return _candles(make)
+    return _each(_decode_candles, lambda item, received_ns: bar(item, bound, name, received_ns, "ws"))
 
 
-def _bind_marks(_arg: Arg, names: Names) -> Stream:
-    def make(item: wire.MarkItem, received_ns: int) -> tuple[Mark]:
-        return (Mark(names.id_of(item.instId), "mark", _ns(item.ts), received_ns, "ws", item.markPx),)
+def _bind_marks(_arg: Arg, names: Names) -> Read:
+    def make(item: wire.MarkItem, received_ns: int) -> Mark:
+        return Mark(names.id_of(item.instId), "mark", _ns(item.ts), received_ns, "ws", item.markPx)
 
-    return _marks(make)
+    return _each(_decode_marks, make)
 
 
-def _bind_indices(_arg: Arg, names: Names) -> Stream:
-    def make(item: wire.IndexItem, received_ns: int) -> list[Index]:
-        at_ns = _ns(item.ts)
+def _bind_indices(_arg: Arg, names: Names) -> Read:
+    def read(frame: bytes, received_ns: int) -> Sequence[Event]:
         return [
-            Index(names.id_of(native), "index", at_ns, received_ns, "ws", item.idxPx)
+            Index(names.id_of(native), "index", _ns(item.ts), received_ns, "ws", item.idxPx)
+            for item in _decode_indices(frame).data
             for native in names.following(item.instId)
         ]
 
-    return _indices(make)
+    return read
 
 
-def _bind_funding(_arg: Arg, names: Names) -> Stream:
-    def make(item: wire.FundingItem, received_ns: int) -> tuple[Funding]:
+def _bind_funding(_arg: Arg, names: Names) -> Read:
+    def make(item: wire.FundingItem, received_ns: int) -> Funding:
         interval_s = None
         if item.nextFundingTime is not None and item.fundingTime is not None:
-            interval_s = (item.nextFundingTime - item.fundingTime) // 1000 or None
-        return (
-            Funding(
-                names.id_of(item.instId), "funding", _ns(item.ts), received_ns, "ws", item.fundingRate, interval_s,
-                _ns(item.fundingTime),
-            ),
+            apart_s = (item.nextFundingTime - item.fundingTime) // 1000
+            interval_s = apart_s if apart_s > 0 else None
+        return Funding(
+            names.id_of(item.instId), "funding", _ns(item.ts), received_ns, "ws", item.fundingRate, interval_s,
+            _ns(item.fundingTime),
         )  # fmt: skip
 
-    return _fundings(make)
+    return _each(_decode_funding, make)
 
 
-def _bind_open_interest(_arg: Arg, names: Names) -> Stream:
-    def make(item: wire.OpenInterestItem, received_ns: int) -> tuple[OpenInterest]:
-        return (OpenInterest(names.id_of(item.instId), "open_interest", _ns(item.ts), received_ns, "ws", item.oi),)
+def _bind_open_interest(_arg: Arg, names: Names) -> Read:
+    def make(item: wire.OpenInterestItem, received_ns: int) -> OpenInterest:
+        return OpenInterest(names.id_of(item.instId), "open_interest", _ns(item.ts), received_ns, "ws", item.oi)
 
-    return _interests(make)
+    return _each(_decode_interest, make)
 
 
-def _bind_liquidations(_arg: Arg, names: Names) -> Stream:
-    def make(item: wire.LiquidationItem, received_ns: int) -> list[Liquidation]:
-        instrument = names.id_of(item.instId)
+def _bind_liquidations(_arg: Arg, names: Names) -> Read:
+    def read(frame: bytes, received_ns: int) -> Sequence[Event]:
         return [
-            Liquidation(instrument, "liquidations", _ns(each.ts), received_ns, "ws", each.side, each.bkPx, each.sz)
+            Liquidation(
+                names.id_of(item.instId), "liquidations", _ns(each.ts), received_ns, "ws", each.side, each.bkPx, each.sz
+            )
+            for item in _decode_liquidations(frame).data
             for each in item.details
         ]
 
-    return _liquidations(make)
+    return read
 
 
-def _bind_instruments(_arg: Arg, names: Names) -> Stream:
-    def make(item: wire.InstrumentItem, received_ns: int) -> tuple[Status]:
+def _bind_instruments(_arg: Arg, names: Names) -> Read:
+    def make(item: wire.InstrumentItem, received_ns: int) -> Status:
         status = wire.STATUS_OF.get(item.state)
         if status is None:
             raise ValueError(f"{item.instId}: unknown state {item.state[:40]!r}")
         text = "" if wire.STATE_OF[status] == item.state else item.state
-        return (Status(names.id_of(item.instId), "status", None, received_ns, "ws", status, text),)
+        return Status(names.id_of(item.instId), "status", None, received_ns, "ws", status, text)
 
-    return _instruments(make)
-
-
-def _bind_status(_arg: Arg, names: Names) -> Stream:
-    return _status(lambda item, received_ns: (maintenance(item, names, received_ns),))
+    return _each(_decode_instruments, make)
 
 
-BINDERS: dict[str, Callable[[Arg, Names], Stream]] = {
+def _bind_status(_arg: Arg, names: Names) -> Read:
+    return _each(_decode_status, lambda item, received_ns: maintenance(item, names, received_ns))
+
+
+BINDERS: dict[str, Callable[[Arg, Names], Read]] = {
     "trades": _bind_trades,
     "trades-all": _bind_trades,
     "bbo-tbt": _bind_quotes,

@@ -197,7 +197,7 @@ class TradeItem(Struct, gc=False):
     sz: str
     side: Side
     ts: Ms
-    count: Annotated[int, Meta(ge=1, le=1_000_000)] | None = None
+    count: Annotated[int, Meta(ge=1, le=1_000_000)] = 1
 
 
 class Row(Struct, array_like=True, gc=False):
