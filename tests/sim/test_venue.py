@@ -16,7 +16,7 @@ from tapeline.model.topic import Topic
 from tapeline.sim.faults import fault
 from tapeline.sim.loop import VirtualClock, run
 from tapeline.sim.recording import Recorded, Recording
-from tapeline.sim.venue import SimulatedVenue
+from tapeline.sim.venue import MORE_LIFE_S, SimulatedVenue
 from tapeline.venues.spec import Ask, Request, Venue
 from tapeline.wire.pipe import Pipe
 
@@ -270,7 +270,7 @@ def test_connections_in_a_window() -> None:
 
 
 def test_the_life_of_a_connection() -> None:
-    short = replace(toy.TOY, limits=replace(toy.TOY.limits, connection_life_s=4))
+    short = replace(toy.TOY, limits=replace(toy.TOY.limits, connection_life_s=4 - MORE_LIFE_S))
 
     async def client(sim: SimulatedVenue) -> tuple[int | None, int]:
         async with sim.dial(URL) as pipe:
