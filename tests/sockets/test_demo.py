@@ -1,0 +1,44 @@
+"""The demo, whole, as a new user runs it: two venues in processes of their own, loopback sockets, a summary."""
+
+import re
+import subprocess
+import sys
+
+import pytest
+
+pytestmark = pytest.mark.sockets
+
+
+def demo(*arguments: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "tapeline.surfaces.cli", "demo", *arguments]
+    return subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+
+
+def test_the_demo_shows_an_outage_its_gaps_and_the_recovery() -> None:
+    done = demo("--seconds", "8", "--seed", "3", "--keep")
+    assert done.returncode == 0, done.stderr
+    said = done.stdout
+    counts = {name: int(count) for name, count in re.findall(r"^  (\w+) +(\d+)$", said, re.MULTILINE)}
+    assert counts["trade"] > 20
+    assert counts["quote"] > 20
+    assert counts["book_delta"] > 20
+    assert re.search(r"bars stored +\d+ +\(\d+ complete, \d+ partial\)", said)
+    assert re.search(
+        r"binance/public/1: the connection ended without a close frame; *\n? *recovered in \d+\.\d+ s", said
+    )
+    assert re.search(r"gap in binance:BTC/USDT trades: link_down \(\d+\.\d+ s\), \d+ trades missing", said)
+    assert re.search(r"p50 \d+ us, p99 \d+ us", said)
+    store = re.search(r"--store (\S+)", said)
+    assert store is not None
+    bars = subprocess.run(
+        [sys.executable, "-m", "tapeline.surfaces.cli", "bars", "okx:BTC/USDT", "1s@trades", "--store", store[1],
+         "--format", "csv"],
+        capture_output=True, text=True, timeout=60, check=True,
+    )  # fmt: skip
+    assert bars.stdout.count("\n") > 3
+
+
+def test_a_demo_too_short_to_show_anything_is_refused() -> None:
+    done = demo("--seconds", "1")
+    assert done.returncode == 2
+    assert "at least 5" in done.stderr

@@ -1,0 +1,36 @@
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tapeline.surfaces.cli import main
+from tapeline.surfaces.cli import record as module
+
+
+def test_bad_names_are_refused_before_anything_is_dialled(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    for arguments, said in (
+        (["record", "BTC/USDT", "--channel", "trades", "--out", str(tmp_path)], "write VENUE:SYMBOL"),
+        (["record", "binance:BTC/USDT", "--channel", "trade", "--out", str(tmp_path)], "did you mean 'trades'"),
+    ):
+        with pytest.raises(SystemExit) as ended:
+            main(arguments)
+        assert ended.value.code == 2
+        assert said in capsys.readouterr().err
+
+
+def test_what_was_recorded_is_said(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[Any] = []
+
+    async def record_streams(*arguments: Any, **options: Any) -> int:
+        asked.append((arguments, options["for_s"], options["ws_url"]))
+        return 42
+
+    monkeypatch.setattr(module, "record_streams", record_streams)  # its own tests run it over sockets
+    arguments = ["binance:BTC/USDT", "okx:BTC/USDT", "--channel", "trades", "--channel", "book", "--out", str(tmp_path)]
+    with pytest.raises(SystemExit) as ended:
+        main(["record", *arguments, "--for", "1.5", "--ws-url", "ws://127.0.0.1:1"])
+    assert ended.value.code == 0
+    assert asked == [((["binance:BTC/USDT", "okx:BTC/USDT"], ["trades", "book"], tmp_path), 1.5, "ws://127.0.0.1:1")]
+    assert capsys.readouterr().out == f"42 frames in {tmp_path}\n"
