@@ -1,8 +1,10 @@
 from itertools import pairwise
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from test_continuity import chained, delta
+from test_latest import bar
 from wire_fakes import SECOND_NS, START_NS, TOY, quote, trade
 
 from tapeline.model.channel import channel
@@ -94,6 +96,29 @@ def test_an_outage_releases_what_is_held_then_the_next_event_ends_the_hole() -> 
     gap, event = merge.offer([trade(9)], 1.0)
     assert isinstance(gap, Gap)
     assert (gap.after_seq, gap.before_seq, gap.cause, event) == (3, 9, "link_down", trade(9))
+
+
+@pytest.mark.parametrize(
+    ("channel_name", "feed", "first", "after", "cause"),
+    [
+        ("trades", TRADES, trade(1), trade(3), "id_jump"),
+        ("book", BOOK, delta(1), delta(3), "sequence_jump"),
+        ("bars:1m", QUOTES, bar(0, closed=True), bar(2), "missing_bar"),
+        ("quotes", QUOTES, quote(1), quote(2), "link_down"),
+        ("trades", TRADES, trade(1), trade(3), "silence"),
+        ("trades", TRADES, None, trade(3), "restart"),
+    ],
+)
+def test_a_hole_of_every_cause(channel_name: str, feed: Feed, first: Event | None, after: Event, cause: str) -> None:
+    merge = Merge()
+    merge.declare(A, channel_name, feed, after=None if first is not None else Point(START_NS, 0, 1))
+    if first is not None:
+        assert list(merge.offer([first], 0.0)) == [first]
+    if cause in {"link_down", "silence"}:
+        merge.down(A, channel_name, cause, 0.0)
+    out = [*merge.offer([after], 1.0), *merge.release(2.0)]
+    assert [event.cause for event in out if isinstance(event, Gap)] == [cause]
+    assert out[-1] == after
 
 
 def test_the_rule_of_each_channel() -> None:

@@ -253,6 +253,14 @@ def test_bad_frames_in_a_row_trip_and_a_good_one_between_forgives() -> None:
     assert ended.value.tripped
 
 
+def test_a_bug_in_a_venues_decoder_costs_one_frame() -> None:
+    trouble = Trouble()
+    session = opened(trouble=trouble)
+    assert session.received(frame(t="trade", i=5), 0.0, START_NS) == ()  # the venue has dropped a field
+    assert trouble.told == [("decoder", "KeyError('s')")]
+    assert session.received(trade_frame("A", 6), 0.0, START_NS) == [trade(6, received_ns=START_NS)]
+
+
 def test_a_bad_part_of_a_frame_leaves_the_rest() -> None:
     trouble = Trouble()
     session = opened(trouble=trouble)

@@ -19,12 +19,20 @@ def _bad_price(price: Decimal | None) -> bool:
 
 
 def _trade(event: Trade) -> str:
+    price, size = event.price, event.size
+    if price.is_finite() and size.is_finite() and not size.is_signed():  # nearly all: no calls of ours, no comparison
+        return ""
     if _bad_price(event.price) or _bad_size(event.size):
         return f"price {event.price}, size {event.size}"
     return ""
 
 
 def _quote(event: Quote) -> str:
+    bid, bid_size, ask, ask_size = event.bid, event.bid_size, event.ask, event.ask_size
+    if bid and bid_size and ask and ask_size and bid.is_finite() and ask.is_finite():  # nearly all, as above
+        fine = bid_size.is_finite() and ask_size.is_finite()
+        if fine and not bid_size.is_signed() and not ask_size.is_signed():
+            return ""
     if any(map(_bad_price, (event.bid, event.ask))) or any(map(_bad_size, (event.bid_size, event.ask_size))):
         return f"bid {event.bid_size} at {event.bid}, ask {event.ask_size} at {event.ask}"
     return ""
@@ -67,7 +75,7 @@ def _liquidation(event: Liquidation) -> str:
     return ""
 
 
-_CHECKS: dict[type, Callable[[Any], str]] = {
+CHECKS: dict[type, Callable[[Any], str]] = {
     Trade: _trade, Quote: _quote, Bar: _bar, Ticker: _ticker, Mark: _priced, Index: _priced, Funding: _funding,
     OpenInterest: _open_interest, Liquidation: _liquidation,
 }  # fmt: skip
@@ -78,5 +86,5 @@ def impossible(event: Event) -> str:
 
     Book levels are checked where they become numbers, in the book.
     """
-    check = _CHECKS.get(type(event))
+    check = CHECKS.get(type(event))
     return check(event) if check is not None else ""
