@@ -80,6 +80,7 @@ class VenueDesk:
         self._users: dict[Topic, int] = {}
         self._kept: dict[Topic, list[Channel]] = {}
         self._outcomes: dict[Topic, Outcome] = {}
+        self._probed: dict[Topic, tuple[int, int]] = {}  # events we had, and the venue's newest, at the last probe
         self._waiting: dict[Topic, list[asyncio.Future[Outcome]]] = {}
         self._tasks: asyncio.TaskGroup | None = None
         self._venue_now_ns: int | None = None
@@ -156,6 +157,7 @@ class VenueDesk:
             gone.append(topic)
             self._kept.pop(topic, None)
             self._outcomes.pop(topic, None)
+            self._probed.pop(topic, None)
             self.books.drop(topic)
             self.merge.forget(instrument.id, topic.channel)
             shard = self.shards.shard_of(topic)
@@ -274,9 +276,16 @@ class VenueDesk:
         except (TapelineError, TimeoutError) as error:
             self._trouble("probe", f"{topic}: {error}")
             return None
+        known = self._probed.get(topic)
+        newest = self._probed[topic] = (track.count, _newest(items))
         if track.count != before:
             return False
-        return _newer(items, track.point)
+        if not track.broken:
+            return _newer(items, track.point)
+        # Our last point is from before an outage: news from during it proves nothing, news since the last probe does.
+        if known is None or known[0] != track.count:
+            return None if _newer(items, track.point) else False
+        return newest[1] > known[1]
 
     # ---- inside ----------------------------------------------------------------------------------------------
 
@@ -369,6 +378,11 @@ class VenueDesk:
 
     def _menu(self) -> str:
         return ", ".join(sorted(self.venue.feeds))
+
+
+def _newest(items: Sequence[Any]) -> int:
+    """The venue's newest sequence, or time where it has none."""
+    return max((getattr(i, "last_seq", None) or getattr(i, "seq", None) or i.at_ns or 0 for i in items), default=0)
 
 
 def _newer(items: Sequence[Any], point: Point | None) -> bool | None:

@@ -8,7 +8,7 @@ from itertools import pairwise
 
 import msgspec
 
-from tapeline.model.event import Bar, BookDelta, BookSnapshot, Event, Gap, Link, Quote, Trade
+from tapeline.model.event import Bar, BookDelta, Event, Gap, Link, Quote, Trade
 from tapeline.model.interval import INTERVALS
 from tapeline.sim.market import SEQ_STEP
 from tapeline.sim.pit import BEAT_NS, Pit
@@ -46,7 +46,7 @@ class Witness:
                 self.gaps[event.channel, event.instrument].append(event)
             case Link() if event.change != "state":
                 self.links[event.connection].append(event)
-            case BookDelta() | BookSnapshot():
+            case BookDelta():
                 self.seqs[event.instrument].append(event.last_seq or 0)
             case _:
                 pass
@@ -150,10 +150,10 @@ def _quotes(seen: Witness, pit: Pit, until_ns: int, excused: Callable[[int], boo
         said = tuple(map(str, (quote.bid, quote.bid_size, quote.ask, quote.ask_size)))
         if said != (*bid, *ask):
             yield f"{name}: {quote}, but the market stood at {bid} {ask}"
-    silent, came = 0, set(beats)
+    silent, came, gaps = 0, set(beats), seen.gaps["quotes", name]
     for beat in range(beats[0], until_ns // BEAT_NS, step):
         at_ns = beat * BEAT_NS
-        if beat in came or excused(at_ns) or any(_covers(gap, at_ns) for gap in seen.gaps["quotes", name]):
+        if beat in came or excused(at_ns) or any(_inside(gap, beat * SEQ_STEP, at_ns) for gap in gaps):
             continue
         silent += 1
         if silent > struck:

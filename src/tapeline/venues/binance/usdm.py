@@ -73,7 +73,7 @@ _SAMPLES = tuple(
         quote="USDT", settle="USDT", tick=Decimal(tick), lot=Decimal("0.001"), min_size=Decimal("0.001"),
         min_notional=Decimal(least),
     )
-    for base, tick, least in (("BTC", "0.10", "100"), ("ETH", "0.01", "20"))
+    for base, tick, least in (("BTC", "0.10", "100"), ("ETH", "0.01", "20"), ("SOL", "0.01", "5"))
 )  # fmt: skip
 
 _FEEDS = (
