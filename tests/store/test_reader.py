@@ -10,7 +10,7 @@ from tapeline.model.event import Bar, Trade
 from tapeline.model.instrument import Instrument
 from tapeline.store.reader import open_store
 from tapeline.store.schema import FILE
-from tapeline.store.series import SeriesStore
+from tapeline.store.series import PointRow, SeriesStore
 
 BTC = "binance:BTC/USDT"
 MINUTE_NS = 60_000_000_000
@@ -53,6 +53,22 @@ def test_a_bar_comes_back_whole(tmp_path: Path, bar: Callable[..., Bar]) -> None
         assert list(held.bars(BTC, "1m@trades")) == [bar()]
 
 
+def test_what_was_known_at_a_moment(tmp_path: Path, bar: Callable[..., Bar], trade: Callable[..., Trade]) -> None:
+    known = bar().received_ns
+    second = bar(revision=2, close=Decimal(61829), known_at_ns=known + 100)
+    venue = bar(open_at_ns=bar().open_at_ns + MINUTE_NS, known_at_ns=None, received_ns=known + 50)
+    store = SeriesStore(tmp_path)
+    store.write([bar(), second, venue, trade(1, received_ns=5), trade(2, received_ns=9)])
+    store.close()
+    with open_store(tmp_path) as held:
+        assert list(held.bars(BTC, "1m@trades", at=known - 1)) == []
+        assert list(held.bars(BTC, "1m@trades", at=known + 49)) == [bar()]
+        assert list(held.bars(BTC, "1m@trades", at=known + 99)) == [bar(), venue]
+        assert list(held.bars(BTC, "1m@trades", at="2030-01-01")) == [second, venue]
+        assert list(held.bars(BTC, "1m@trades", venue.open_at_ns, at="2030-01-01")) == [venue]
+        assert [each.seq for each in held.trades(BTC, at=8)] == [1]
+
+
 def test_trades_come_in_venue_order(tmp_path: Path, trade: Callable[..., Trade]) -> None:
     store = SeriesStore(tmp_path)
     store.write([trade(3, at_ns=1), trade(1), trade(2)])
@@ -85,7 +101,39 @@ def test_what_is_not_held_names_what_is(tmp_path: Path, bar: Callable[..., Bar])
             held.bars("binance:BTC/USD", "1m")
         with pytest.raises(NotHeld, match="knows binance:ETH/USDT but holds nothing of it"):
             held.trades("binance:ETH/USDT")
+        with pytest.raises(UnknownInstrument, match=r"it holds .*binance:ETH/USDT"):
+            held.trades("binance:ETH/USD")
         assert held.series() == [(BTC, "bars:1m@trades")]
+
+
+def test_a_store_of_nothing_but_a_list_names_what_is_near(tmp_path: Path) -> None:
+    store = SeriesStore(tmp_path)
+    with pytest.raises(AttributeError):
+        store.write(["no row"])  # type: ignore[list-item]  # a row that fails, so that nothing is held
+    with open_store(tmp_path) as held, pytest.raises(UnknownInstrument, match="it holds nothing"):
+        held.trades(BTC)
+    store.write([Instrument(venue="okx", symbol="ETH/USDT", native="ETH-USDT", kind="spot", base="ETH", quote="USDT")])
+    store.poison("no row", "it is text")  # type: ignore[arg-type]  # as above
+    with open_store(tmp_path) as held:
+        with pytest.raises(UnknownInstrument, match="it holds okx:ETH/USDT"):
+            held.trades("zz")
+        (aside,) = held.poison()
+        assert (aside.type, aside.body, aside.reason) == ("str", '"no row"', "it is text")
+    store.close()
+
+
+def test_venue_bars_of_which_none_has_closed_are_not_held(tmp_path: Path, bar: Callable[..., Bar]) -> None:
+    store = SeriesStore(tmp_path)
+    venue = bar(channel="bars:1m", origin="venue", certificate="", source="ws")
+    store.write([PointRow(BTC, "bars:1m", 1, 2, None), PointRow(BTC, "bars:1m@trades", 1, 2, None)])
+    with open_store(tmp_path) as held:
+        with pytest.raises(NotHeld, match=r"holds no bars:1m of binance:BTC/USDT; it holds bars:1m@trades$"):
+            held.bars(BTC, "1m")
+        assert list(held.bars(BTC, "1m@trades")) == []
+        store.write([venue])
+        assert list(held.bars(BTC, "1m", venue.open_at_ns + 1)) == []
+        assert list(held.bars(BTC, "1m")) == [venue]
+    store.close()
 
 
 def test_reading_works_while_a_writer_writes(tmp_path: Path, trade: Callable[..., Trade]) -> None:

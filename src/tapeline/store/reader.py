@@ -11,7 +11,7 @@ import msgspec
 
 from tapeline.errors import NotHeld, StoreTooNew, UnknownInstrument
 from tapeline.model.channel import channel as parse_channel
-from tapeline.model.event import Bar, Gap, Link, Trade
+from tapeline.model.event import Bar, Gap, Link, Notice, Trade
 from tapeline.model.instrument import Instrument
 from tapeline.model.stamp import instant
 from tapeline.store.numbers import decimal
@@ -19,7 +19,41 @@ from tapeline.store.schema import FILE, VERSION, version_of
 from tapeline.store.series import BAR_COLUMNS, BAR_NUMBERS, PointRow
 
 Instant = int | str | None  # UTC nanoseconds, or ISO 8601 text
-_FIRST, _LAST = -(2**62), 2**62
+_FIRST, _LAST = -(2**63), 2**63 - 1
+_BAR_NAMES = ", ".join((*BAR_COLUMNS, "exact"))
+_IN_RANGE = "WHERE series = ? AND open_at_ns >= ? AND open_at_ns < ?"
+# The names are our own, no input reaches these texts.
+_BARS = f"SELECT {_BAR_NAMES} FROM bars {_IN_RANGE} ORDER BY open_at_ns"  # noqa: S608
+_SUPERSEDED = f"SELECT {_BAR_NAMES} FROM bars_superseded {_IN_RANGE} ORDER BY open_at_ns, revision"  # noqa: S608
+_BARS_AT = (  # of a group, SQLite gives the row that has the maximum
+    f"SELECT {_BAR_NAMES}, max(revision) FROM (SELECT * FROM bars {_IN_RANGE} UNION ALL "  # noqa: S608
+    f"SELECT series, {_BAR_NAMES} FROM bars_superseded {_IN_RANGE}) "
+    "WHERE coalesce(known_at_ns, received_ns) <= ? GROUP BY open_at_ns ORDER BY open_at_ns"
+)
+_TRADES = (
+    "SELECT at_ns, received_ns, source, id, seq, side, price, size, first_id, last_id, exact FROM trades "
+    "WHERE series = ? AND coalesce(at_ns, received_ns) >= ? AND coalesce(at_ns, received_ns) < ? "
+    "AND received_ns <= ? ORDER BY seq, id"
+)
+
+
+class Dispute(msgspec.Struct, frozen=True):
+    """Two readings of one trade: `held` is kept as (price, size, exact digits, side), `given` is the later one."""
+
+    instrument: str
+    channel: str
+    id: str
+    received_ns: int
+    held: tuple[float, float, str | None, str]
+    given: Trade
+
+
+class Poison(msgspec.Struct, frozen=True):
+    """A row that could not be written: its type, its JSON, and why."""
+
+    type: str
+    body: str
+    reason: str
 
 
 def open_store(path: str | Path) -> "Store":
@@ -66,44 +100,53 @@ class Store:
         decode = msgspec.json.Decoder(Instrument).decode
         return [msgspec.structs.replace(decode(body), valid_from_ns=valid) for body, valid in rows]
 
+    def versions(self, instrument: str) -> list[Instrument]:
+        """Every version of one instrument, oldest first; `valid_from_ns` says since when, 0 where since ever."""
+        rows = self._connection.execute(
+            "SELECT body, valid_from_ns FROM instruments WHERE instrument = ? ORDER BY valid_from_ns", (instrument,)
+        )
+        decode = msgspec.json.Decoder(Instrument).decode
+        return [msgspec.structs.replace(decode(body), valid_from_ns=valid) for body, valid in rows]
+
     def series(self) -> list[tuple[str, str]]:
         """(instrument, channel) of everything held."""
         rows = self._connection.execute("SELECT instrument, channel FROM series ORDER BY instrument, channel")
         return [(instrument, of) for instrument, of in rows]
 
     def bars(
-        self, instrument: str, interval: str, start: Instant = None, end: Instant = None, *, superseded: bool = False
-    ) -> Iterator[Bar]:
-        """Closed bars in order of time: `1m` is the venue's, `1m@trades` built from trades; by open time.
+        self, instrument: str, interval: str, start: Instant = None, end: Instant = None, *, at: Instant = None,
+        superseded: bool = False,
+    ) -> Iterator[Bar]:  # fmt: skip
+        """Closed bars in order of time, by open time: `1m` is the venue's, `1m@trades` built from trades.
 
-        `superseded` gives the older revisions instead. Raises UnknownInstrument, or NotHeld naming what is held.
+        `at` gives what was known then; `superseded` the older revisions instead of the newest. Raises
+        UnknownInstrument, or NotHeld naming what is held: also for the venue's bars where none has closed yet.
         """
-        of = str(parse_channel(f"bars:{interval}"))
+        of = str(parse_channel(interval if interval.startswith("bars:") else f"bars:{interval}"))
         series = self._held(instrument, of)
-        table = "bars_superseded" if superseded else "bars"
-        rows = self._connection.execute(
-            f"SELECT {', '.join(BAR_COLUMNS)}, exact FROM {table} "  # noqa: S608  # our own names, no input
-            "WHERE series = ? AND open_at_ns >= ? AND open_at_ns < ? ORDER BY open_at_ns, revision",
-            (series, *_range(start, end)),
-        )
-        name = interval.partition("@")[0]
+        if "@" not in of and not self._any_bar(series):
+            raise self._not_held(instrument, of)
+        within = (series, *_range(start, end))
+        if superseded:
+            rows = self._connection.execute(_SUPERSEDED, within)
+        elif at is not None:
+            rows = self._connection.execute(_BARS_AT, (*within, *within, _ns(at)))
+        else:
+            rows = self._connection.execute(_BARS, within)
+        name = of.removeprefix("bars:").partition("@")[0]
         return (_bar(instrument, of, name, row) for row in rows)
 
     def trades(
-        self, instrument: str, start: Instant = None, end: Instant = None, *, channel: str = ""
+        self, instrument: str, start: Instant = None, end: Instant = None, *, channel: str = "", at: Instant = None
     ) -> Iterator[Trade]:
         """Trades in the venue's order, by the venue's time; `channel` trades or aggtrades, else whichever is held.
 
-        Raises UnknownInstrument, or NotHeld naming what is held.
+        `at` gives what was known then. Raises UnknownInstrument, or NotHeld naming what is held.
         """
         of = channel or self._trade_channel(instrument)
         series = self._held(instrument, of)
-        rows = self._connection.execute(
-            "SELECT at_ns, received_ns, source, id, seq, side, price, size, first_id, last_id, exact FROM trades "
-            "WHERE series = ? AND coalesce(at_ns, received_ns) >= ? AND coalesce(at_ns, received_ns) < ? "
-            "ORDER BY seq, id",
-            (series, *_range(start, end)),
-        )
+        known = _LAST if at is None else _ns(at)
+        rows = self._connection.execute(_TRADES, (series, *_range(start, end), known))
         return (_trade(instrument, of, row) for row in rows)
 
     def gaps(self, instrument: str | None = None, channel: str | None = None) -> list[Gap]:
@@ -144,6 +187,27 @@ class Store:
             for received_ns, venue, connection, change, state, reason, attempts, final in rows
         ]
 
+    def notices(self) -> list[Notice]:
+        """The venues' own words, as they came."""
+        rows = self._connection.execute("SELECT received_ns, venue, code, text FROM notices ORDER BY notice")
+        return [Notice(None, "notice", None, received_ns, "ws", *words) for received_ns, *words in rows]
+
+    def disputes(self) -> list[Dispute]:
+        """Trades that came again with another price, size or side; the first reading is what `trades` gives."""
+        rows = self._connection.execute(
+            "SELECT instrument, channel, id, received_ns, held, given FROM disputes JOIN series USING (series)"
+        )
+        held_of = msgspec.json.Decoder(tuple[float, float, str | None, str]).decode
+        given_of = msgspec.json.Decoder(Trade).decode
+        return [
+            Dispute(who, of, ident, received_ns, held_of(held), given_of(given))
+            for who, of, ident, received_ns, held, given in rows
+        ]
+
+    def poison(self) -> list[Poison]:
+        """Rows that were set aside."""
+        return [Poison(*row) for row in self._connection.execute("SELECT type, body, reason FROM poison")]
+
     def points(self) -> list[PointRow]:
         """The last good point of every series."""
         rows = self._connection.execute(
@@ -168,28 +232,37 @@ class Store:
         ).fetchone()
         if row is not None:
             return int(row[0])
+        raise self._not_held(instrument, of)
+
+    def _any_bar(self, series: int) -> bool:
+        return self._connection.execute("SELECT 1 FROM bars WHERE series = ? LIMIT 1", (series,)).fetchone() is not None
+
+    def _not_held(self, instrument: str, of: str) -> NotHeld | UnknownInstrument:
         every = self.series()
-        held = [channel for who, channel in every if who == instrument]
+        held = [channel for who, channel in every if who == instrument and channel != of]
         if held:
-            raise NotHeld(f"the store at {self._path} holds no {of} of {instrument}; it holds {', '.join(held)}")
-        known = sorted({who for who, _ in every})
-        if any(each.id == instrument for each in self.instruments()):
-            raise NotHeld(f"the store at {self._path} knows {instrument} but holds nothing of it")
-        near = difflib.get_close_matches(instrument, known, n=3, cutoff=0.5) or known[:5]
-        raise UnknownInstrument(
+            return NotHeld(f"the store at {self._path} holds no {of} of {instrument}; it holds {', '.join(held)}")
+        listed = {each.id for each in self.instruments()}
+        if instrument in listed or (instrument, of) in every:
+            return NotHeld(f"the store at {self._path} knows {instrument} but holds nothing of it")
+        known = sorted({who for who, _ in every if who}) or sorted(listed)
+        near = difflib.get_close_matches(instrument, listed.union(known), n=3, cutoff=0.5) or known[:5]
+        return UnknownInstrument(
             f"the store at {self._path} holds no {instrument!r}; it holds {', '.join(near) if near else 'nothing'}"
         )
 
 
+def _ns(at: int | str) -> int:
+    return instant(at) if isinstance(at, str) else at
+
+
 def _range(start: Instant, end: Instant) -> tuple[int, int]:
-    low = _FIRST if start is None else instant(start) if isinstance(start, str) else start
-    high = _LAST if end is None else instant(end) if isinstance(end, str) else end
-    return low, high
+    return _FIRST if start is None else _ns(start), _LAST if end is None else _ns(end)
 
 
 def _bar(instrument: str, of: str, interval: str, row: tuple[Any, ...]) -> Bar:
-    *values, exact = row
-    found = dict(zip(BAR_COLUMNS, values, strict=True))
+    found = dict(zip(BAR_COLUMNS, row, strict=False))  # an as-of row has one more column
+    exact = row[len(BAR_COLUMNS)]
     for name in BAR_NUMBERS:
         found[name] = decimal(found[name], name, exact)
     return Bar(instrument=instrument, channel=of, interval=interval, closed=True, **found)

@@ -39,7 +39,8 @@ CREATE TABLE events (
 CREATE TABLE gaps (
     gap INTEGER PRIMARY KEY, series INTEGER NOT NULL, received_ns INTEGER NOT NULL, after_ns INTEGER,
     before_ns INTEGER, after_seq INTEGER, before_seq INTEGER, cause TEXT NOT NULL, open INTEGER NOT NULL);
-CREATE UNIQUE INDEX gaps_once ON gaps (series, coalesce(after_ns, -1), coalesce(before_ns, -1), cause);
+CREATE UNIQUE INDEX gaps_once ON gaps (
+    series, coalesce(after_ns, -1), coalesce(before_ns, -1), coalesce(after_seq, -1), coalesce(before_seq, -1), cause);
 CREATE TABLE links (
     link INTEGER PRIMARY KEY, received_ns INTEGER NOT NULL, venue TEXT NOT NULL, connection TEXT NOT NULL,
     change TEXT NOT NULL, state TEXT NOT NULL, reason TEXT NOT NULL, attempts INTEGER NOT NULL,
@@ -64,6 +65,7 @@ VERSION = len(MIGRATIONS)
 def connect(folder: Path, *, migrations: Sequence[str] = MIGRATIONS) -> sqlite3.Connection:
     """Open for writing, made or brought forward where needed. Raises StoreTooNew for one from a later version."""
     folder.mkdir(parents=True, exist_ok=True)
+    # Opened on one thread and used on the writer's: never by two at once.
     connection = sqlite3.connect(folder / FILE, timeout=1.0, isolation_level=None, check_same_thread=False)
     try:
         connection.execute("PRAGMA auto_vacuum = INCREMENTAL")  # before the first page, or it has no effect

@@ -1,14 +1,17 @@
 """Events to rows: one transaction a batch, keyed so that a repeat is no duplicate. Runs on the writer's thread."""
 
+import sqlite3
 from collections.abc import Callable, Iterable, Sequence
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
+from tapeline.clock import Clock, SystemClock
 from tapeline.model.event import Bar, Event, Gap, Link, Notice, Trade
 from tapeline.model.instrument import Instrument
-from tapeline.store.numbers import exact_column, real
+from tapeline.store.numbers import exact_column, reals
 from tapeline.store.schema import connect
 
 BAR_COLUMNS = (
@@ -16,6 +19,8 @@ BAR_COLUMNS = (
     "last_id", "certificate", "revision", "origin", "reason", "known_at_ns", "at_ns", "received_ns", "source",
 )  # fmt: skip
 BAR_NUMBERS = ("open", "high", "low", "close", "volume", "quote_volume", "taker_buy_volume")
+POISON_FILE = "poison.jsonl"
+ROW_FAULTS = (sqlite3.Error, ValueError, TypeError, AttributeError, ArithmeticError, msgspec.MsgspecError)
 _BAR_NAMES = ", ".join(("series", *BAR_COLUMNS, "exact"))
 _BAR_MARKS = ", ".join("?" * (len(BAR_COLUMNS) + 2))
 _BAR_UPDATES = ", ".join(f"{name} = excluded.{name}" for name in (*BAR_COLUMNS[1:], "exact"))
@@ -49,9 +54,13 @@ Row = Event | Instrument | PointRow
 
 
 class SeriesStore:
-    """The only writer of `series.sqlite`. Every `write` is one transaction: all of it, or none."""
+    """The only writer of `series.sqlite`. Every `write` is one transaction: all of it, or none.
 
-    def __init__(self, folder: Path) -> None:
+    `clock` stamps the versions of instruments that do not say since when they are so. Raises StoreTooNew.
+    """
+
+    def __init__(self, folder: Path, clock: Clock | None = None) -> None:
+        self._folder, self._clock = folder, clock or SystemClock()
         self.connection = connect(folder)
         self._series: dict[tuple[str, str], int] = {
             (instrument, channel): series
@@ -71,28 +80,49 @@ class SeriesStore:
         }  # fmt: skip
 
     def write(self, rows: Sequence[Row]) -> None:
-        """Write a batch. Raises sqlite3.Error or ValueError, and then nothing of it was written."""
+        """Write a batch. Raises one of ROW_FAULTS, and then nothing of it was written."""
         by_type: dict[type, list[Any]] = {}
         for row in rows:
             by_type.setdefault(type(row), []).append(row)
-        known = dict(self._series), dict(self._instruments)
+        known = dict(self._series), dict(self._instruments), self.disputes
         self.connection.execute("BEGIN IMMEDIATE")
         try:
             for kind, group in by_type.items():
                 self._keepers.get(kind, self._events)(group)
             self.connection.execute("COMMIT")
         except BaseException:
-            self.connection.execute("ROLLBACK")
-            self._series, self._instruments = known
+            self._series, self._instruments, self.disputes = known
+            if self.connection.in_transaction:  # SQLite itself rolls back when the disk is full
+                self.connection.execute("ROLLBACK")
             raise
         self.rows_written += len(rows)
 
     def poison(self, row: Row, reason: str) -> None:
-        """Set a row aside that cannot be written, with why."""
-        body = _encode(row).decode()
-        self.connection.execute(
-            "INSERT INTO poison (type, body, reason) VALUES (?, ?, ?)", (type(row).__name__, body, reason)
-        )
+        """Set a row aside that cannot be written, with why: in the store, or beside it where even that fails."""
+        kind = type(row).__name__
+        try:
+            body = _encode(row).decode()
+        except (TypeError, ValueError):
+            body = repr(row)
+        try:
+            self.connection.execute("INSERT INTO poison (type, body, reason) VALUES (?, ?, ?)", (kind, body, reason))
+        except (sqlite3.Error, ValueError):
+            line = _encode({"type": kind, "body": body, "reason": reason}) + b"\n"
+            with (self._folder / POISON_FILE).open("ab") as file:
+                file.write(line)
+
+    def last_good(self, instrument: str, channel: str) -> tuple[int | None, int | None]:
+        """(time, seq) of the newest row of a series; of its point where its rows are kept elsewhere."""
+        series = self._series.get((instrument, channel))
+        for query in (
+            "SELECT at_ns, seq FROM trades WHERE series = ? ORDER BY seq DESC LIMIT 1",
+            "SELECT open_at_ns, NULL FROM bars WHERE series = ? ORDER BY open_at_ns DESC LIMIT 1",
+            "SELECT at_ns, seq FROM points WHERE series = ?",
+        ):
+            row = self.connection.execute(query, (series,)).fetchone()
+            if row is not None:
+                return row[0], row[1]
+        return None, None
 
     def close(self) -> None:
         """Close; what was written stays."""
@@ -109,22 +139,21 @@ class SeriesStore:
         return found
 
     def _trades(self, trades: list[Trade]) -> None:
-        rows = [self._trade_row(trade) for trade in trades]
+        numbers = [number for trade in trades for number in (trade.price, trade.size)]
+        floats, unsure = reals(numbers)
+        exact = self._exact(unsure, numbers, ("price", "size"))
+        rows = [
+            (
+                self._series.get((trade.instrument, trade.channel)) or self._key(trade.instrument, trade.channel),
+                _seq(trade) if trade.seq is None else trade.seq, trade.id or _name(trade), trade.at_ns,
+                trade.received_ns, trade.side, price, size, trade.first_id, trade.last_id, trade.source, exact.get(i),
+            )
+            for i, (trade, price, size) in enumerate(zip(trades, floats[::2], floats[1::2], strict=True))
+        ]  # fmt: skip
         before = self.connection.total_changes
         self.connection.executemany(_INSERT_TRADE, rows)
         if self.connection.total_changes - before < len(rows):
             self._dispute(rows, trades)
-
-    def _trade_row(self, trade: Trade) -> tuple[Any, ...]:
-        price, sure_price = real(trade.price)
-        size, sure_size = real(trade.size)
-        exact = None if sure_price and sure_size else exact_column({"price": trade.price, "size": trade.size})
-        seq = trade.seq if trade.seq is not None else trade.at_ns if trade.at_ns is not None else trade.received_ns
-        ident = trade.id or f"~{trade.price}-{trade.size}-{trade.side}"
-        return (
-            self._key(trade.instrument, trade.channel), seq, ident, trade.at_ns, trade.received_ns, trade.side, price,
-            size, trade.first_id, trade.last_id, trade.source, exact,
-        )  # fmt: skip
 
     def _dispute(self, rows: list[tuple[Any, ...]], trades: list[Trade]) -> None:
         """Some ids were held already: the first reading stays; a different price or size is a dispute, on record."""
@@ -141,19 +170,47 @@ class SeriesStore:
             )
 
     def _bars(self, bars: list[Bar]) -> None:
-        for bar in bars:
-            if not bar.closed:
-                continue  # an open bar is not a fact yet
-            series = self._key(bar.instrument, bar.channel)
-            numbers = {name: getattr(bar, name) for name in BAR_NUMBERS}
-            values = [
-                None if value is None else float(value) if name in BAR_NUMBERS else value
-                for name in BAR_COLUMNS
-                for value in (getattr(bar, name),)
-            ]
-            if bar.revision > 1:
-                self.connection.execute(_SUPERSEDE, (bar.received_ns, series, bar.open_at_ns, bar.revision))
-            self.connection.execute(_INSERT_BAR, (series, *values, exact_column(numbers)))
+        """The newest revision of each closed bar; an open bar is not a fact yet."""
+        closed = [bar for bar in bars if bar.closed]
+        rows: list[tuple[Any, ...]] = []
+        for bar, row in zip(closed, self._bar_rows(closed), strict=True):
+            if bar.revision > 1:  # what it replaces may stand in this very batch
+                self.connection.executemany(_INSERT_BAR, rows)
+                rows.clear()
+                since = bar.received_ns if bar.known_at_ns is None else bar.known_at_ns
+                self.connection.execute(_SUPERSEDE, (since, row[0], bar.open_at_ns, bar.revision))
+            rows.append(row)
+        self.connection.executemany(_INSERT_BAR, rows)
+
+    def _bar_rows(self, bars: list[Bar]) -> list[tuple[Any, ...]]:
+        numbers = [
+            number
+            for bar in bars
+            for number in (bar.open, bar.high, bar.low, bar.close, bar.volume, bar.quote_volume, bar.taker_buy_volume)
+        ]
+        floats, unsure = reals(numbers)
+        exact = self._exact(unsure, numbers, BAR_NUMBERS)
+        each = iter(floats)
+        return [
+            (
+                self._series.get((bar.instrument, bar.channel)) or self._key(bar.instrument, bar.channel),
+                bar.open_at_ns, open_, high, low, close, volume, quote_volume, bar.trades, bought, bar.first_id,
+                bar.last_id, bar.certificate, bar.revision, bar.origin, bar.reason, bar.known_at_ns, bar.at_ns,
+                bar.received_ns, bar.source, exact.get(i),
+            )
+            for i, (bar, open_, high, low, close, volume, quote_volume, bought) in enumerate(
+                zip(bars, each, each, each, each, each, each, each, strict=True)
+            )
+        ]  # fmt: skip
+
+    @staticmethod
+    def _exact(unsure: list[int], numbers: Sequence[Decimal | None], names: tuple[str, ...]) -> dict[int, str | None]:
+        """The `exact` column of each row, by its place, that floats may not hold."""
+        width = len(names)
+        return {
+            row: exact_column(dict(zip(names, numbers[row * width : (row + 1) * width], strict=True)))
+            for row in {place // width for place in unsure}
+        }
 
     def _gaps(self, gaps: list[Gap]) -> None:
         for gap in gaps:
@@ -183,15 +240,17 @@ class SeriesStore:
         )
 
     def _versions(self, instruments: list[Instrument]) -> None:
-        """A version is written only where something has changed since the last one."""
+        """A version is written only where something has changed since the last one, and never over it."""
         for instrument in instruments:
             body = _encode(msgspec.structs.replace(instrument, valid_from_ns=0))
-            if self._instruments.get(instrument.id) == body:
+            before = self._instruments.get(instrument.id)
+            if before == body:
                 continue
             self._instruments[instrument.id] = body
+            since = instrument.valid_from_ns or (0 if before is None else self._clock.wall_ns())
             self.connection.execute(
                 "INSERT OR REPLACE INTO instruments VALUES (?, ?, ?, ?)",
-                (instrument.id, instrument.valid_from_ns, instrument.native, body.decode()),
+                (instrument.id, since, instrument.native, body.decode()),
             )
 
     def _points(self, points: Iterable[PointRow]) -> None:
@@ -209,3 +268,13 @@ class SeriesStore:
                 for each in events
             ],
         )
+
+
+def _seq(trade: Trade) -> int:
+    """The place in the series of a trade that the venue does not number."""
+    return trade.received_ns if trade.at_ns is None else trade.at_ns
+
+
+def _name(trade: Trade) -> str:
+    """What tells a trade without an id from others at the same place."""
+    return f"~{trade.price}-{trade.size}-{trade.side}"

@@ -1,10 +1,12 @@
 """`tapeline bars`: closed bars of a store."""
 
+import sys
 from pathlib import Path
 from typing import Annotated, Literal
 
 from cyclopts import Parameter
 
+from tapeline.errors import NotHeld
 from tapeline.model.event import Bar
 from tapeline.model.number import plain
 from tapeline.store.reader import open_store
@@ -30,12 +32,20 @@ def bars(
 ) -> None:
     """Print closed bars of a store, oldest first.
 
-    Exit codes: 0 also where nothing is in range, 2 where the store does not hold the series.
+    Exit codes: 0 also where nothing is found, 2 for an unknown instrument, and where the venue's own bars are asked
+    for and there are none: the error names what there is.
 
     Example: `tapeline bars binance:BTC/USDT 1m@trades --store ./data --format csv --from 2024-08-08T23:55:00Z`
     """
     with open_store(store) as held:
-        write_rows(COLUMNS, map(_row, held.bars(instrument, interval, from_, to)), format)
+        try:
+            found = held.bars(instrument, interval, from_, to)
+        except NotHeld as error:
+            if "@" not in interval:
+                raise
+            sys.stderr.write(f"tapeline: {error}\n")
+            found = iter(())
+        write_rows(COLUMNS, map(_row, found), format)
 
 
 def _row(bar: Bar) -> list[str | int | None]:

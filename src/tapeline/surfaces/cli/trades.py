@@ -1,10 +1,12 @@
 """`tapeline trades`: trades of a store."""
 
+import sys
 from pathlib import Path
 from typing import Annotated, Literal
 
 from cyclopts import Parameter
 
+from tapeline.errors import NotHeld
 from tapeline.model.event import Trade
 from tapeline.model.number import plain
 from tapeline.store.reader import open_store
@@ -29,12 +31,17 @@ def trades(
 ) -> None:
     """Print trades of a store, in the venue's order.
 
-    Exit codes: 0 also where nothing is in range, 2 where the store does not hold the series.
+    Exit codes: 0 also where nothing is found, 2 for an unknown instrument.
 
     Example: `tapeline trades binance:BTC/USDT --store ./data --format csv --to 2024-08-09T00:00:00Z`
     """
     with open_store(store) as held:
-        write_rows(COLUMNS, map(_row, held.trades(instrument, from_, to, channel=channel or "")), format)
+        try:
+            found = held.trades(instrument, from_, to, channel=channel or "")
+        except NotHeld as error:
+            sys.stderr.write(f"tapeline: {error}\n")
+            found = iter(())
+        write_rows(COLUMNS, map(_row, found), format)
 
 
 def _row(trade: Trade) -> list[str | int | None]:
