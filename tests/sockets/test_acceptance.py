@@ -185,3 +185,84 @@ def test_a_second_instance_is_refused_and_named(shared: Path, tmp_path: Path) ->
             first.communicate(timeout=30)
         assert first.returncode == 0
     assert os.path.exists(tmp_path / "store" / "series.sqlite")  # noqa: PTH110
+
+
+def gaps_of(store: Path) -> dict[str, list[str]]:
+    from tapeline.store.reader import open_store  # noqa: PLC0415  # the commands are what is tested
+
+    found: dict[str, list[str]] = {}
+    with open_store(store) as held:
+        for gap in held.gaps():
+            found.setdefault(gap.channel, []).append(gap.cause)
+    return found
+
+
+def test_usdm_routes_with_two_cuts(shared: Path, tmp_path: Path) -> None:
+    """Two connections (public and market routes do not mix), each series with exactly its two gaps."""
+    captures = shared / "captures"
+    name = "binance_usdm_hft_btcusdt_20240808"
+    with served(
+        "binance-usdm", "--tape", str(captures / f"{name}.ws.jsonl.gz"),
+        "--rest", str(captures / f"{name}.rest.jsonl.gz"), "--speed", "max",
+        "--fault", "cut@2024-08-08T23:55:30Z+20s", "--fault", "cut@2024-08-08T23:57:10Z+20s",
+    ) as address:  # fmt: skip
+        config = configure(
+            tmp_path,
+            address,
+            venue="binance-usdm",
+            symbols=["BTCUSDT"],
+            channels=["trades", "quotes", "book", "bars:1m@trades"],
+        )
+        run_until_settled(config, tmp_path / "store")
+    store = tmp_path / "store"
+    assert gaps_of(store) == {channel: ["link_down", "link_down"] for channel in ("trades", "quotes", "book")}
+    want = expected_bars(shared, "binance_usdm_BTCUSDT_trade_20240808T2354_20240809T0000")
+    name = _instrument(store)
+    got = {int(row["start_ms"]): row for row in rows("bars", name, "1m@trades", "--store", str(store))}
+    assert sorted(got) == sorted(want)[:-1]
+    complete = {start for start, row in got.items() if row["certificate"] == "complete"}
+    assert complete == set(sorted(want)[1:-1]) - {1723161300000, 1723161420000}
+    for start in complete:
+        assert {c: Decimal(got[start][c]) for c in COLUMNS} == {c: Decimal(want[start][c]) for c in COLUMNS}
+
+
+def _instrument(store: Path) -> str:
+    from tapeline.store.reader import open_store  # noqa: PLC0415  # the commands are what is tested
+
+    with open_store(store) as held:
+        return next(who for who, channel in held.series() if channel == "trades")
+
+
+def test_okx_with_a_cut(shared: Path, tmp_path: Path) -> None:
+    """Twelve seconds of 2022, without sequence ids: what cannot be proved is a gap."""
+    captures = shared / "captures"
+    name = "okx_v5_cryptofeed_20220513"
+    with served(
+        "okx", "--tape", str(captures / f"{name}.ws.jsonl.gz"), "--rest", str(captures / f"{name}.rest.jsonl.gz"),
+        "--speed", "max", "--fault", "cut@2022-05-13T16:27:10Z+2s",
+    ) as address:  # fmt: skip
+        config = configure(
+            tmp_path,
+            address,
+            venue="okx",
+            symbols=["BTC/USDT", "BTC-USD-220527"],
+            channels=["trades", "ticker", "book"],
+        )
+        run_until_settled(config, tmp_path / "store")
+    store = tmp_path / "store"
+    found = gaps_of(store)
+    assert set(found) <= {"trades", "ticker", "book"}
+    assert found["book"] == ["link_down", "link_down"], "one for each instrument"
+    assert all(cause == "link_down" for causes in found.values() for cause in causes)
+    with gzip.open(shared / "expected" / f"{name}.cryptofeed.trades.jsonl.gz", "rt") as lines:
+        expected = {(row["exch_symbol"], str(row["id"])): row for row in map(json.loads, lines)}
+    got = rows("trades", "okx:BTC/USDT", "--store", str(store))
+    assert len(got) > 10
+    for row in got:
+        want = expected["BTC-USDT", row["id"]]
+        assert (Decimal(row["price"]), Decimal(row["qty"]), row["taker_side"]) == (
+            Decimal(str(want["price"])), Decimal(str(want["size"])), want["side"],
+        )  # fmt: skip
+    status = json.loads((store / "status.json").read_text())
+    assert status["problems"] == {} or "okx" in status["problems"]
+    assert {book["instrument"] for book in status["books"]} == {"okx:BTC/USDT", "okx:BTC/USD:BTC-220527"}
