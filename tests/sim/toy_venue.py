@@ -133,7 +133,10 @@ def answer_rest(ask: Ask, answers: Sequence[Answer]) -> bytes:
 def parse(body: bytes, ask: Ask, ids: Mapping[str, str], received_ns: int) -> Sequence[Answer]:
     del ids, received_ns
     kind = {"instruments": Instrument, "time": ServerTime}.get(ask.call, AnyEvent)
-    return msgspec.json.decode(body, type=list[kind])  # type: ignore[valid-type]  # a table of types
+    try:
+        return msgspec.json.decode(body, type=list[kind])  # type: ignore[valid-type]  # a table of types
+    except msgspec.MsgspecError as error:
+        raise BadData(str(error), kind="bad_json") from error
 
 
 AB = Instrument(

@@ -15,6 +15,7 @@ from tapeline.sim.source import Moment, Source
 from tapeline.venues.spec import Server
 
 BATCH = 256  # moments between two looks at the world, at top speed
+COMING_S, COMING_MOST_S = 0.25, 3.0  # at top speed the start waits for whoever is just connecting, by the loop's time
 HELD_S = 120.0  # how long the tape waits for a client that was cut, in the loop's seconds
 COMPANY_S = 5.0  # and for further connections of it, once everything asked for is asked for again
 Say = Callable[..., None]
@@ -96,6 +97,8 @@ class Player:
         """Move the tape until its end, then wait for ever."""
         if self._source.waits:
             await self._until_changed(lambda: bool(self._clients.listening))
+            if self._speed is None:
+                await self._until_all_have_come()
         self._go_on(self._source.start_ns)
         while (next_ns := self._source.next_ns()) is not None:
             edge_ns = self._schedule.next_ns()
@@ -118,6 +121,17 @@ class Player:
         self._stop(self._source.at_ns)
         self._say("the end of the tape: its clock stands still", delivered=self.delivered)
         await asyncio.Event().wait()
+
+    async def _until_all_have_come(self) -> None:
+        """A client with several connections would find the tape over when its second one is confirmed."""
+        try:
+            async with asyncio.timeout(COMING_MOST_S):
+                while True:
+                    self._changed.clear()
+                    async with asyncio.timeout(COMING_S):
+                        await self._changed.wait()
+        except TimeoutError:
+            return
 
     async def _play_on(self, edge_ns: int | None) -> None:
         await self._until_changed(lambda: bool(self._clients.listening))

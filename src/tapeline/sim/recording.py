@@ -44,10 +44,10 @@ class Recording:
     def __init__(self, venue: Venue, frames: Iterable[tuple[int, bytes]], answers: Iterable[Recorded] = ()) -> None:
         assert venue.server is not None, f"{venue.name} has no server side"
         self._venue, self._server = venue, venue.server
-        self._moments: list[Moment] = []
+        self.moments: list[Moment] = []
         self._reads: dict[Topic, _Read] = {}
         self._load(frames)
-        self._times = [moment[0] for moment in self._moments]
+        self._times = [moment[0] for moment in self.moments]
         self._answers: dict[tuple[str, str, str], list[tuple[Recorded, Ask]]] = {}
         self._file(answers)
         self._ids: Mapping[str, str] = {}
@@ -84,7 +84,7 @@ class Recording:
         end = min(self._at + most, len(self._times))
         if before_ns is not None:
             end = min(end, bisect_left(self._times, before_ns, self._at))
-        batch = self._moments[self._at : end]
+        batch = self.moments[self._at : end]
         self._at = end
         if batch:
             self._at_ns = max(self._at_ns, batch[-1][0])
@@ -153,6 +153,16 @@ class Recording:
         return self._server.answer_rest(ask, chosen)
 
     def _bars(self, native: str, interval: str, now_ns: int) -> Sequence[Bar] | None:
+        """The venue's own streamed bars as they last were, and bars of the trades where it streamed none."""
+        computed = self._computed_bars(native, interval, now_ns)
+        topic = Topic(f"bars:{interval}", native)
+        if topic not in self._reads:
+            return computed
+        newest = {bar.open_at_ns: bar for bar in computed or ()}
+        newest.update((event.open_at_ns, event) for event in self._events(topic) if isinstance(event, Bar))
+        return [newest[open_at_ns] for open_at_ns in sorted(newest)]
+
+    def _computed_bars(self, native: str, interval: str, now_ns: int) -> Sequence[Bar] | None:
         for kind in ("trades", "aggtrades"):
             topic = Topic(kind, native)
             if topic in self._reads:
@@ -165,10 +175,6 @@ class Recording:
                         candles.add(event)
                 read[0] = len(events)
                 return candles.rows(now_ns)
-        topic = Topic(f"bars:{interval}", native)
-        if topic in self._reads:
-            newest = {event.open_at_ns: event for event in self._events(topic) if isinstance(event, Bar)}
-            return [newest[open_at_ns] for open_at_ns in sorted(newest)]
         return None
 
     def _depth(self, native: str) -> Depth | None:
@@ -205,7 +211,7 @@ class Recording:
         """What the frames of this topic so far mean; each is decoded once."""
         read = self._reads[topic]
         while read.done < len(read.positions) and read.positions[read.done] < self._at:
-            at_ns, _, frame = self._moments[read.positions[read.done]]
+            at_ns, _, frame = self.moments[read.positions[read.done]]
             read.done += 1
             try:
                 items = self._decode(frame, at_ns)
@@ -227,8 +233,8 @@ class Recording:
             read = self._reads.get(topic)
             if read is None:
                 read = self._reads[topic] = _Read()
-            read.positions.append(len(self._moments))
-            self._moments.append((latest_ns, topic, raw))
+            read.positions.append(len(self.moments))
+            self.moments.append((latest_ns, topic, raw))
 
     def _file(self, answers: Iterable[Recorded]) -> None:
         for recorded in sorted(answers, key=lambda answer: answer.at_ns):
