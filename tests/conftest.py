@@ -5,6 +5,12 @@ from pathlib import Path
 
 import pytest
 
+from market_fixtures import market
+from stage_fixtures import patient, staged
+from store_fixtures import bar, trade
+
+__all__ = ["bar", "market", "patient", "shared", "staged", "trade"]
+
 
 @pytest.fixture(scope="session")
 def shared() -> Path:

@@ -34,7 +34,7 @@ def age(chance: float) -> float:
 
 
 def test_re_dials_are_spread_before_the_venues_age_limit() -> None:
-    assert [age(chance) for chance in (0.0, 0.5, 1.0)] == [86_400.0, 85_500.0, 84_600.0]
+    assert [age(chance) for chance in (0.0, 0.5, 1.0)] == [86_340.0, 85_440.0, 84_540.0]
 
 
 def test_the_users_age_limit_is_kept_where_it_is_shorter() -> None:

@@ -6,16 +6,17 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Sequence
+from decimal import Decimal
 from pathlib import Path
 
 import pytest
 
-from tapeline.clock import SystemClock
-from tapeline.errors import StoreLocked
-from tapeline.model.event import Gap, Trade
+from tapeline.clock import Clock, SystemClock
+from tapeline.errors import StoreLocked, StoreTooNew
+from tapeline.model.event import Bar, Link, Mark, Trade
 from tapeline.store.reader import open_store
 from tapeline.store.series import PointRow, Row, SeriesStore
-from tapeline.store.writer import ROW_BYTES, InlineWriter, StoreWriter
+from tapeline.store.writer import ROW_BYTES, InlineWriter, StoreWriter, Writer
 
 BTC = "binance:BTC/USDT"
 CLOCK = SystemClock()
@@ -94,19 +95,19 @@ def test_a_poison_row_is_set_aside_and_the_others_are_written(tmp_path: Path, tr
 class Full(SeriesStore):
     """A store whose disk is full until told otherwise."""
 
-    full = True
+    fault: sqlite3.Error | None = sqlite3.OperationalError("database or disk is full")
 
     def write(self, rows: Sequence[Row]) -> None:
-        if self.full:
-            raise sqlite3.OperationalError("database or disk is full")
+        if self.fault is not None:
+            raise self.fault
         super().write(rows)
 
 
-def remembering(stores: list[Full]) -> Callable[[Path], SeriesStore]:
+def remembering(stores: list[Full]) -> Callable[[Path, Clock], SeriesStore]:
     """Opens full stores, and lets the test have them."""
 
-    def open_full(folder: Path) -> SeriesStore:
-        stores.append(Full(folder))
+    def open_full(folder: Path, clock: Clock) -> SeriesStore:
+        stores.append(Full(folder, clock))
         return stores[-1]
 
     return open_full
@@ -124,7 +125,7 @@ def test_while_the_disk_is_full_rows_wait_and_then_all_are_written(tmp_path: Pat
     assert found.retries >= 1
     assert found.queue_rows == 600
     assert found.queue_bytes == 600 * ROW_BYTES
-    stores[0].full = False
+    stores[0].fault = None
     assert store.flush(10.0)
     store.stop()
     assert seqs(tmp_path) == list(range(1, 601))
@@ -141,18 +142,140 @@ def test_past_the_bound_the_oldest_go_and_leave_a_gap(tmp_path: Path, trade: Cal
     store.start()
     store.offer(trade(1))
     assert not store.flush(0.2)  # the thread has the first row, and cannot write it
+    other = trade(1, channel="aggtrades")
+    store.offer(other)
+    store.offer(PointRow(BTC, "quotes", 1, 2, 3))
     for i in range(2, 152):
         store.offer(trade(i))
-    assert store.statistics().dropped == 50
-    stores[0].full = False
+    assert store.statistics().dropped == 52
+    stores[0].fault = None
     assert store.flush(10.0)
-    store.stop()
     assert seqs(tmp_path) == [1, *range(52, 152)]
     with open_store(tmp_path) as held:
-        (gap,) = held.gaps()
-    assert isinstance(gap, Gap)
-    assert (gap.instrument, gap.channel, gap.cause) == (BTC, "trades", "overflow")
-    assert (gap.after_ns, gap.before_ns) == (trade(2).at_ns, trade(51).at_ns)
+        gaps = {gap.channel: gap for gap in held.gaps()}
+    assert len(gaps) == 2
+    closed, still_open = gaps["trades"], gaps["aggtrades"]
+    assert (closed.instrument, closed.cause, closed.open) == (BTC, "overflow", False)
+    assert (closed.after_ns, closed.after_seq) == (trade(1).at_ns, 1), "the last good one before the hole"
+    assert (closed.before_ns, closed.before_seq) == (trade(52).at_ns, 52), "the first good one after it"
+    assert (still_open.after_ns, still_open.before_ns, still_open.open) == (None, None, True)
+    store.offer(trade(9, channel="aggtrades"))
+    store.stop()
+    with open_store(tmp_path) as held:
+        (ended,) = [gap for gap in held.gaps() if gap.channel == "aggtrades"]
+    assert (ended.after_ns, ended.before_ns, ended.before_seq, ended.open) == (None, trade(9).at_ns, 9, False)
+
+
+def test_a_hole_in_bars_and_links_is_told_by_what_they_are(
+    tmp_path: Path, trade: Callable[..., Trade], bar: Callable[..., Bar]
+) -> None:
+    stores: list[Full] = []
+    store = writer(tmp_path, batch_size=2, queue_bytes=2 * ROW_BYTES, open_store=remembering(stores))
+    store.start()
+    store.offer(bar(open_at_ns=0))
+    assert not store.flush(0.2)
+    link = Link(None, "link", None, 5, "ws", "binance", "1", (), "down", "backing_off", "cut")
+    mark = Mark(BTC, "mark", 1, 2, "ws", Decimal(100))
+    for row in (link, mark, bar(open_at_ns=60), bar(open_at_ns=120), mark):
+        store.offer(row)
+    assert store.statistics().dropped == 3
+    stores[0].fault = None
+    store.stop()
+    with open_store(tmp_path) as held:
+        found = {gap.channel: (gap.after_ns, gap.before_ns) for gap in held.gaps()}
+        assert [each.open_at_ns for each in held.bars(BTC, "1m@trades")] == [0, 120]
+    assert found == {"bars:1m@trades": (0, 120), "mark": (None, 1)}
+
+
+def test_a_damaged_database_keeps_events_waiting(tmp_path: Path, trade: Callable[..., Trade]) -> None:
+    stores: list[Full] = []
+    store = writer(tmp_path, open_store=remembering(stores))
+    store.start()
+    stores[0].fault = sqlite3.DatabaseError("database disk image is malformed")
+    store.offer(trade(1))
+    assert not store.flush(0.3)
+    found = store.statistics()
+    assert (found.poisoned, found.queue_rows) == (0, 1)
+    assert "malformed" in found.last_error
+    stores[0].fault = None
+    assert store.flush(10.0)
+    store.stop()
+    assert seqs(tmp_path) == [1]
+
+
+def test_the_disk_fills_while_a_poison_row_is_sought(tmp_path: Path, trade: Callable[..., Trade]) -> None:
+    """Rows that wait for the disk are not taken for poison."""
+
+    class Filling(SeriesStore):
+        writes = 0
+
+        def write(self, rows: Sequence[Row]) -> None:
+            self.writes += 1
+            if self.writes in {2, 3}:
+                raise sqlite3.OperationalError("database or disk is full")
+            super().write(rows)
+
+    store = writer(tmp_path, open_store=Filling)
+    store.start()
+    for i in range(1, 8):
+        store.offer(trade(i, price=Decimal("NaN")) if i == 5 else trade(i))
+    assert store.flush(10.0)
+    store.stop()
+    assert seqs(tmp_path) == [1, 2, 3, 4, 6, 7]
+    assert (store.statistics().poisoned, store.statistics().retries) == (1, 2)
+
+
+def test_a_poison_row_that_nothing_takes_is_lost_and_told(tmp_path: Path, trade: Callable[..., Trade]) -> None:
+    class Nowhere(SeriesStore):
+        def poison(self, row: Row, reason: str) -> None:
+            raise OSError(28, "No space left on device", "poison.jsonl")
+
+    store = writer(tmp_path, open_store=Nowhere)
+    store.start()
+    store.offer(trade(1, price=Decimal("NaN")))
+    store.offer(trade(2))
+    assert store.flush(10.0)
+    assert store.statistics().last_error == "a row is lost, not even poison.jsonl takes it: No space left on device"
+    store.stop()
+    assert seqs(tmp_path) == [2]
+
+
+def test_a_flush_waits_for_what_was_offered_before_it_only(tmp_path: Path, trade: Callable[..., Trade]) -> None:
+    store = writer(tmp_path, batch_size=50)
+    store.start()
+    over = threading.Event()
+
+    def keep_offering() -> None:
+        number = 0
+        while not over.is_set():
+            number += 1
+            store.offer(trade(number))
+
+    feed = threading.Thread(target=keep_offering)
+    feed.start()
+    try:
+        assert store.flush(10.0)
+        assert store.flush(10.0)
+    finally:
+        over.set()
+        feed.join()
+    store.stop(60.0)
+    assert store.statistics().queue_rows == 0
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
+def test_a_fault_of_our_own_ends_no_wait_and_is_told(tmp_path: Path, trade: Callable[..., Trade]) -> None:
+    class Broken(SeriesStore):
+        def write(self, rows: Sequence[Row]) -> None:
+            raise AssertionError("a bug")
+
+    store = writer(tmp_path, open_store=Broken)
+    store.start()
+    store.offer(trade(1))
+    assert not store.flush(10.0)
+    assert store.statistics().last_error == "the writer's thread has ended by a fault of its own"
+    store.stop()
+    writer(tmp_path).start()
 
 
 def test_stopping_gives_up_on_a_disk_that_stays_full(tmp_path: Path, trade: Callable[..., Trade]) -> None:
@@ -163,6 +286,18 @@ def test_stopping_gives_up_on_a_disk_that_stays_full(tmp_path: Path, trade: Call
     store.stop(0.5)
     assert time.monotonic() - started < 5
     assert "full" in store.statistics().last_error
+    assert store.statistics().queue_rows == 1
+
+
+def test_a_store_that_cannot_be_opened_leaves_no_lock(tmp_path: Path) -> None:
+    def refuse(folder: Path, clock: Clock) -> SeriesStore:
+        raise StoreTooNew(f"{folder} {clock.now() >= 0}")
+
+    with pytest.raises(StoreTooNew):
+        writer(tmp_path, open_store=refuse).start()
+    after = writer(tmp_path)
+    after.start()
+    after.stop()
 
 
 def test_a_locked_database_is_waited_for(tmp_path: Path, trade: Callable[..., Trade]) -> None:
@@ -182,10 +317,22 @@ def test_a_locked_database_is_waited_for(tmp_path: Path, trade: Callable[..., Tr
 def test_the_inline_writer_writes_at_once(tmp_path: Path, trade: Callable[..., Trade]) -> None:
     store = SeriesStore(tmp_path)
     inline = InlineWriter(store)
+    inline.start()
     inline.offer(trade(1))
+    inline.offer(trade(2, price=Decimal("NaN")))
     inline.offer(PointRow(BTC, "trades", 1, 2, 3))
     assert seqs(tmp_path) == [1]
-    store.close()
+    assert inline.flush()
+    found = inline.statistics()
+    assert (found.rows_written, found.poisoned, found.queue_rows, found.dropped) == (2, 1, 0, 0)
+    assert "DecodeError" in found.last_error
+    inline.stop()
+
+
+def test_both_writers_are_writers(tmp_path: Path) -> None:
+    either: list[Writer] = [writer(tmp_path), InlineWriter(SeriesStore(tmp_path))]
+    for each in either:
+        each.stop()
 
 
 KILLED = """

@@ -9,13 +9,13 @@ from tapeline.wire.feed import Patience
 from tapeline.wire.pace import backoff
 from tapeline.wire.session import Timing
 
-AGE_MARGIN_S = 1800.0  # re-dial this long before the venue's own limit, connections spread over it
+AGE_MARGIN_S, AGE_SPREAD_S = 60.0, 1800.0  # re-dial so long before the venue's limit, and spread over so much more
 
 
 def timing(settings: ConnectionConfig, venue: Venue, chance: Callable[[], float]) -> Timing:
     """Deadlines of one connection. The age limit is spread, so that connections do not re-dial all at once."""
     limits, heartbeat = venue.limits, venue.heartbeat
-    life_s = limits.connection_life_s - AGE_MARGIN_S * chance()
+    life_s = limits.connection_life_s - AGE_MARGIN_S - AGE_SPREAD_S * chance()
     if settings.max_connection_age_s is not None:
         life_s = min(life_s, settings.max_connection_age_s)
     return Timing(
