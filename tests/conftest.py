@@ -9,6 +9,7 @@ from market_fixtures import market
 from stage_fixtures import patient, staged
 from store_fixtures import bar, trade
 
+pytest_plugins = ["tapeline.testing"]
 __all__ = ["bar", "market", "patient", "shared", "staged", "trade"]
 
 

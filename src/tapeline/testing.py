@@ -1,16 +1,19 @@
-"""What others test their venues with: the contract every venue keeps, a simulated venue and a virtual-time world.
+"""What others test their venues and strategies with: the contract every venue keeps, a simulated venue, a world.
 
-Use it from a test module, or name it as a pytest plugin: `pytest_plugins = ["tapeline.testing"]`.
+`check_venue(venue)` is plain. The fixtures come with `pytest_plugins = ["tapeline.testing"]` in a root conftest:
+`simulated_venue` plays a story against an instance on a simulated venue in virtual time, `world` a whole seeded day.
 """
 
 import random
-from collections.abc import Callable, Sequence
-from dataclasses import fields
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, fields
 from decimal import Decimal
 from typing import Any
 
 import msgspec
+import pytest
 
+from tapeline.app.instance import Instance, World
 from tapeline.errors import BadData
 from tapeline.model.channel import Channel, channel
 from tapeline.model.event import (
@@ -30,6 +33,11 @@ from tapeline.model.event import (
 )
 from tapeline.model.instrument import Instrument
 from tapeline.model.topic import Topic
+from tapeline.sim.faults import fault
+from tapeline.sim.loop import VirtualClock, run
+from tapeline.sim.market import Market
+from tapeline.sim.venue import SimulatedVenue
+from tapeline.sim.world import WorldPlan, WorldReport, run_world
 from tapeline.venues.spec import Ack, Ask, Decode, Feed, Ping, Pong, Refusal, Server, ServerTime, Subscribe, Venue
 
 AT_NS = 1_723_161_255_342_000_000
@@ -45,6 +53,53 @@ def check_venue(venue: Venue) -> None:
     _check_market_frames(venue)
     _check_rest(venue)
     _check_control(venue)
+
+
+@dataclass(frozen=True, slots=True)
+class Scene:
+    """What a story plays on: subscribe on the instance, look at what the venue saw, let virtual time pass."""
+
+    instance: Instance
+    venue: SimulatedVenue
+    clock: VirtualClock
+
+
+def play(
+    story: Callable[[Scene], Awaitable[None]], venue: Venue, *, seed: int = 1, faults: Sequence[str] = (),
+    start_ns: int = AT_NS,
+) -> None:  # fmt: skip
+    """Run `await story(scene)` in virtual time: `asyncio.sleep(3600)` takes no time, and the same seed plays the same.
+
+    `faults` are those of `tapeline serve-venue --fault` ("cut@+30s+5s"). Raises what the story raises.
+    """
+
+    async def main() -> None:
+        clock = VirtualClock(start_ns)
+        specs = [fault(text) for text in faults]
+        sim = SimulatedVenue(venue, Market(venue, seed, start_ns), clock=clock, faults=specs)
+        chance = random.Random(seed).random
+        async with sim.open():
+            outside = World(dial=lambda _settings: sim.dial, fetch=sim.fetch, clock=clock, chance=chance)
+            async with Instance(outside).running() as instance:
+                await story(Scene(instance, sim, clock))
+
+    run(main())
+
+
+@pytest.fixture
+def simulated_venue() -> Callable[..., None]:
+    """`simulated_venue(story, venue, seed=1, faults=[...])`: see `play`."""
+    return play
+
+
+@pytest.fixture
+def world() -> Callable[..., WorldReport]:
+    """`world(venue, seed)`: a whole seeded day with faults; its report's `violations` are to be empty."""
+
+    def live(venue: Venue, seed: int, **plan: Any) -> WorldReport:
+        return run_world(WorldPlan(venue=venue, seed=seed, **plan))
+
+    return live
 
 
 def example_channels(feed: Feed) -> list[Channel]:

@@ -23,7 +23,7 @@ from tapeline.wire.breaker import Breaker
 from tapeline.wire.continuity import Point
 from tapeline.wire.feed import FeedStatistics, KeepFed, keep_fed
 from tapeline.wire.merge import Merge
-from tapeline.wire.pace import TokenBucket
+from tapeline.wire.pace import at_most
 from tapeline.wire.pipe import Dial, Fetch, Response
 from tapeline.wire.rest import Rest
 from tapeline.wire.shards import Shard, Shards
@@ -71,10 +71,7 @@ class VenueDesk:
             bus, edge.clock, fetch_snapshot=self._snapshot, subscribe_again=self._subscribe_again, trouble=self._trouble
         )
         self._dial = edge.dial(settings)
-        limits = venue.limits
-        self._gate = TokenBucket(
-            limits.connections_per_window / limits.window_s, limits.connections_per_window, edge.clock.now()
-        )
+        self._gate = at_most(venue.limits.connections_per_window, venue.limits.window_s, edge.clock.now())
         self._feeds: dict[Shard, KeepFed] = {}
         self._bar_desks: dict[Shard, BarDesk] = {}
         self._users: dict[Topic, int] = {}
