@@ -166,9 +166,7 @@ def test_past_the_bound_the_oldest_go_and_leave_a_gap(tmp_path: Path, trade: Cal
     assert (ended.after_ns, ended.before_ns, ended.before_seq, ended.open) == (None, trade(9).at_ns, 9, False)
 
 
-def test_a_hole_in_bars_and_links_is_told_by_what_they_are(
-    tmp_path: Path, trade: Callable[..., Trade], bar: Callable[..., Bar]
-) -> None:
+def test_a_hole_in_bars_and_links_is_told_by_what_they_are(tmp_path: Path, bar: Callable[..., Bar]) -> None:
     stores: list[Full] = []
     store = writer(tmp_path, batch_size=2, queue_bytes=2 * ROW_BYTES, open_store=remembering(stores))
     store.start()
@@ -228,14 +226,17 @@ def test_the_disk_fills_while_a_poison_row_is_sought(tmp_path: Path, trade: Call
 def test_a_poison_row_that_nothing_takes_is_lost_and_told(tmp_path: Path, trade: Callable[..., Trade]) -> None:
     class Nowhere(SeriesStore):
         def poison(self, row: Row, reason: str) -> None:
-            raise OSError(28, "No space left on device", "poison.jsonl")
+            raise OSError(28, f"No space left for {type(row).__name__}, {reason[:11]}", "poison.jsonl")
 
     store = writer(tmp_path, open_store=Nowhere)
     store.start()
     store.offer(trade(1, price=Decimal("NaN")))
     store.offer(trade(2))
     assert store.flush(10.0)
-    assert store.statistics().last_error == "a row is lost, not even poison.jsonl takes it: No space left on device"
+    assert (
+        store.statistics().last_error
+        == "a row is lost, not even poison.jsonl takes it: No space left for Trade, DecodeError"
+    )
     store.stop()
     assert seqs(tmp_path) == [2]
 
@@ -267,7 +268,7 @@ def test_a_flush_waits_for_what_was_offered_before_it_only(tmp_path: Path, trade
 def test_a_fault_of_our_own_ends_no_wait_and_is_told(tmp_path: Path, trade: Callable[..., Trade]) -> None:
     class Broken(SeriesStore):
         def write(self, rows: Sequence[Row]) -> None:
-            raise AssertionError("a bug")
+            raise AssertionError(f"a bug that {len(rows)} rows met")
 
     store = writer(tmp_path, open_store=Broken)
     store.start()
@@ -275,7 +276,9 @@ def test_a_fault_of_our_own_ends_no_wait_and_is_told(tmp_path: Path, trade: Call
     assert not store.flush(10.0)
     assert store.statistics().last_error == "the writer's thread has ended by a fault of its own"
     store.stop()
-    writer(tmp_path).start()
+    again = writer(tmp_path)
+    again.start()
+    again.stop()
 
 
 def test_stopping_gives_up_on_a_disk_that_stays_full(tmp_path: Path, trade: Callable[..., Trade]) -> None:
@@ -349,24 +352,27 @@ seq = int(sys.argv[2])
 while True:
     seq += 1
     store.offer(Trade("binance:BTC/USDT", "trades", seq, seq, "ws", str(seq), seq, "buy", Decimal("1.5"), Decimal(1)))
-    if seq % 50 == 0:
-        store.flush()
+    if seq % 50 == 0 and store.flush():
+        print(seq, flush=True)
 """
 
 
 def test_kill_minus_nine_at_any_moment_corrupts_and_repeats_nothing(tmp_path: Path) -> None:
     last = 0
-    for after_s in (0.05, 0.12, 0.3):
+    for after_s in (0.05, 0.12, 0.3, 0.2, 0.08):
         child = subprocess.Popen([sys.executable, "-c", KILLED, str(tmp_path), str(last)], stdout=subprocess.PIPE)
         assert child.stdout is not None
         assert child.stdout.readline() == b"ready\n"
         threading.Event().wait(after_s)
         os.kill(child.pid, signal.SIGKILL)
-        child.communicate()
+        flushed = [int(line) for line in child.stdout.read().split(b"\n")[:-1]]
+        child.stdout.close()
+        child.wait()
         raw = sqlite3.connect(tmp_path / "series.sqlite")
         assert raw.execute("PRAGMA integrity_check").fetchone() == ("ok",)
         raw.close()
         held = seqs(tmp_path)
         assert held == list(range(1, len(held) + 1)), "a prefix of what was offered, each once"
+        assert len(held) >= max(flushed, default=0), "what was flushed is there"
         last = max(0, len(held) - 20)  # the next run repeats some: they are no duplicates
     assert last > 0

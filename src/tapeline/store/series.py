@@ -172,15 +172,13 @@ class SeriesStore:
     def _bars(self, bars: list[Bar]) -> None:
         """The newest revision of each closed bar; an open bar is not a fact yet."""
         closed = [bar for bar in bars if bar.closed]
-        rows: list[tuple[Any, ...]] = []
-        for bar, row in zip(closed, self._bar_rows(closed), strict=True):
-            if bar.revision > 1:  # what it replaces may stand in this very batch
-                self.connection.executemany(_INSERT_BAR, rows)
-                rows.clear()
-                since = bar.received_ns if bar.known_at_ns is None else bar.known_at_ns
-                self.connection.execute(_SUPERSEDE, (since, row[0], bar.open_at_ns, bar.revision))
-            rows.append(row)
-        self.connection.executemany(_INSERT_BAR, rows)
+        rows, begin = self._bar_rows(closed), 0
+        for i in [i for i, bar in enumerate(closed) if bar.revision > 1]:
+            self.connection.executemany(_INSERT_BAR, rows[begin:i])  # what it replaces may stand in this very batch
+            bar, begin = closed[i], i
+            since = bar.received_ns if bar.known_at_ns is None else bar.known_at_ns
+            self.connection.execute(_SUPERSEDE, (since, rows[i][0], bar.open_at_ns, bar.revision))
+        self.connection.executemany(_INSERT_BAR, rows[begin:])
 
     def _bar_rows(self, bars: list[Bar]) -> list[tuple[Any, ...]]:
         numbers = [

@@ -3,20 +3,23 @@
 import sqlite3
 import threading
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol
 
 import structlog
 
 from tapeline.clock import Clock
-from tapeline.model.event import Gap
+from tapeline.model.event import Bar, Gap, Trade
 from tapeline.model.instrument import Instrument
 from tapeline.store.lock import StoreLock
-from tapeline.store.series import PointRow, Row, SeriesStore
+from tapeline.store.series import ROW_FAULTS, PointRow, Row, SeriesStore
 
 ROW_BYTES = 640  # what a waiting event takes in memory, measured over trades and bars
 RETRY_S = (0.05, 0.2, 1.0, 5.0)  # a batch that fails is tried again after these, the last for as long as it takes
+LAST_TRIES = 4  # once it is to stop
+Key = tuple[str, str]  # instrument, channel
 _log = structlog.get_logger("tapeline")
 
 
@@ -36,6 +39,27 @@ class WriterStatistics:
     last_error: str
 
 
+class Writer(Protocol):
+    """What takes rows to the store: on a thread of its own, or inline."""
+
+    def start(self, socket: str = "") -> None:
+        """Begin to take rows. Raises StoreLocked, StoreTooNew."""
+
+    def offer(self, row: Row) -> None:
+        """Hand a row over; never blocks on the disk where there is a thread."""
+
+    def flush(self, within_s: float = 10.0) -> bool:
+        """Whether everything offered so far is on disk, in time."""
+        ...
+
+    def stop(self, within_s: float = 10.0) -> None:
+        """Write what waits and close."""
+
+    def statistics(self) -> WriterStatistics:
+        """How the store is doing."""
+        ...
+
+
 class StoreWriter:
     """Owns the SQLite connection on one thread. `offer` takes events, instruments and points from the loop's.
 
@@ -45,7 +69,7 @@ class StoreWriter:
 
     def __init__(
         self, folder: Path, *, clock: Clock, batch_size: int = 500, batch_timeout_s: float = 0.25,
-        queue_bytes: int = 64 * 2**20, open_store: Callable[[Path], SeriesStore] = SeriesStore,
+        queue_bytes: int = 64 * 2**20, open_store: Callable[[Path, Clock], SeriesStore] = SeriesStore,
     ) -> None:  # fmt: skip
         self._folder, self._clock, self._open_store = folder, clock, open_store
         self._batch_size, self._batch_timeout_s = batch_size, batch_timeout_s
@@ -54,24 +78,27 @@ class StoreWriter:
         self._queue: deque[Row] = deque()
         self._first_at = 0.0  # when the oldest waiting row came
         self._awake = threading.Event()
-        self._idle = threading.Condition()
-        self._stopping = False
-        self._flushing = False
+        self._stopping = threading.Event()
+        self._ended = False
         self._thread: threading.Thread | None = None
         self._store: SeriesStore | None = None
-        self._lost: dict[tuple[str, str], tuple[int | None, int | None]] = {}
-        self._batches = self._retries = self._poisoned = self._dropped = self._taken = 0
+        # `_moved` guards how many rows went where, and `_lost`; the loop's thread takes it only to drop and to flush.
+        self._moved = threading.Condition()
+        self._popped = self._taken = self._dropped = self._wanted = 0
+        self._lost: set[Key] = set()  # series that rows were dropped of since the last batch was taken
+        self._holes: dict[Key, tuple[int | None, int | None]] = {}  # not ended yet: the last good point before each
+        self._batches = self._retries = self._poisoned = 0
         self._last_error = ""
 
     def start(self, socket: str = "") -> None:
         """Take the lock, open the store, begin to write. Raises StoreLocked, StoreTooNew."""
         self._lock.acquire(socket)
         try:
-            self._store = self._open_store(self._folder)
+            self._store = self._open_store(self._folder, self._clock)
         except BaseException:
             self._lock.release()
             raise
-        self._thread = threading.Thread(target=self._run, name="tapeline-store", daemon=True)
+        self._thread = threading.Thread(target=self._run, args=(self._store,), name="tapeline-store", daemon=True)
         self._thread.start()
 
     def offer(self, row: Row) -> None:
@@ -88,132 +115,210 @@ class StoreWriter:
 
     def flush(self, within_s: float = 10.0) -> bool:
         """Wait until everything offered so far is on disk; False where it was not in time."""
-        self._flushing = True
-        self._awake.set()
-        with self._idle:
-            done = self._idle.wait_for(lambda: not self._queue and self._taken == 0, within_s)
-        self._flushing = False
-        return done
+        with self._moved:
+            wanted = self._popped + self._dropped + len(self._queue)
+            self._wanted = max(self._wanted, wanted)
+            self._awake.set()
+            self._moved.wait_for(lambda: self._ended or self._settled() >= wanted, within_s)
+            return self._settled() >= wanted
 
     def stop(self, within_s: float = 10.0) -> None:
         """Write what waits, close the store, release the lock."""
-        if self._thread is not None:
-            self._stopping = True
-            self._awake.set()
-            self._thread.join(within_s)
-            if self._thread.is_alive():
-                _log.error("store", problem=f"{len(self._queue)} rows could not be written", error=self._last_error)
-            self._thread = None
-        self._lock.release()
+        if self._thread is None:
+            return
+        self._stopping.set()
+        self._awake.set()
+        self._thread.join(within_s)
+        left = len(self._queue) + self._taken
+        if left:
+            _log.error("store", problem=f"{left} rows could not be written before the end", error=self._last_error)
+        if not self._thread.is_alive():  # else the system drops the lock with the process: it may still write
+            self._lock.release()
+        self._thread = None
 
     def statistics(self) -> WriterStatistics:
         """How the store is doing."""
-        waiting = len(self._queue) + self._taken
+        waiting, store = len(self._queue) + self._taken, self._store
         return WriterStatistics(
-            rows_written=self._store.rows_written if self._store else 0, batches=self._batches, retries=self._retries,
-            poisoned=self._poisoned, dropped=self._dropped, disputes=self._store.disputes if self._store else 0,
+            rows_written=store.rows_written if store else 0, batches=self._batches, retries=self._retries,
+            poisoned=self._poisoned, dropped=self._dropped, disputes=store.disputes if store else 0,
             queue_rows=waiting, queue_bytes=waiting * ROW_BYTES,
             behind_s=max(0.0, self._clock.now() - self._first_at) if waiting else 0.0, last_error=self._last_error,
         )  # fmt: skip
 
+    def _settled(self) -> int:
+        return self._popped - self._taken + self._dropped
+
+    def _drop(self) -> None:
+        """The queue is full: the oldest row goes, and its series has a hole."""
+        with self._moved:
+            row = self._queue.popleft()
+            self._dropped += 1
+            if not isinstance(row, PointRow | Instrument) and row.instrument is not None:
+                self._lost.add((row.instrument, row.channel))
+
     # ---- the thread --------------------------------------------------------------------------------------------
 
-    def _run(self) -> None:
-        assert self._store is not None, "start() opens the store before the thread"
-        store = self._store
+    def _run(self, store: SeriesStore) -> None:
+        problem = "the writer's thread has ended by a fault of its own"
         try:
-            while True:
-                self._awake.wait(self._batch_timeout_s)
-                self._awake.clear()
-                while self._queue:
-                    if not self._write_all(store, self._batch()):
-                        return
-                with self._idle:
-                    self._idle.notify_all()
-                if self._stopping and not self._queue:
-                    return
+            while self._write_due(store):
+                pass
+            problem = self._last_error
         finally:
+            with self._moved:
+                self._ended, self._last_error = True, problem
+                self._moved.notify_all()
             store.close()
 
-    def _batch(self) -> list[Row]:
-        queue, out = self._queue, []
-        for _ in range(min(len(queue), self._batch_size)):
-            try:
-                out.append(queue.popleft())
-            except IndexError:  # the loop's thread dropped rows in between
-                break
-        self._taken = len(out)
-        return out
+    def _write_due(self, store: SeriesStore) -> bool:
+        """Wait for a batch, by size or by age, and write it, with all that is wanted at once. False at the end."""
+        self._awake.wait(self._batch_timeout_s)
+        self._awake.clear()
+        stopping = self._stopping.is_set()
+        due = True  # a remainder smaller than a batch waits for its age, or each would be a transaction of its own
+        while due and self._queue:
+            if not self._write_next(store):
+                return False
+            due = stopping or len(self._queue) >= self._batch_size or self._settled() < self._wanted
+        return not stopping
 
-    def _write_all(self, store: SeriesStore, batch: list[Row]) -> bool:
-        """Write a batch, however long the disk is full or locked. False where stopping gave up on it."""
-        attempt = 0
+    def _write_next(self, store: SeriesStore) -> bool:
+        """Write one batch, and before it the holes that end in it. False where stopping gave up on it."""
+        with self._moved:
+            batch = [self._queue.popleft() for _ in range(min(len(self._queue), self._batch_size))]
+            lost, self._lost = self._lost, set()
+            self._popped += len(batch)
+            self._taken = len(batch)
+        gaps = self._gaps(store, lost, batch) if lost or self._holes else []
+        if not (self._settle(store, gaps) and self._settle(store, batch)):
+            return False
+        self._batches += 1
+        self._first_at = self._clock.now()
+        with self._moved:
+            self._taken = 0
+            self._moved.notify_all()
+        return True
+
+    def _settle(self, store: SeriesStore, rows: Sequence[Row]) -> bool:
+        """Write rows; where they are at fault themselves, bisect and set aside who is. False where it gave up."""
+        if not rows:
+            return True
+        try:
+            return self._persist(lambda: store.write(rows))
+        except ROW_FAULTS as error:
+            self._last_error = f"{type(error).__name__}: {error}"
+            if len(rows) == 1:
+                self._set_aside(store, rows[0])
+                return True
+            middle = len(rows) // 2
+            return self._settle(store, rows[:middle]) and self._settle(store, rows[middle:])
+
+    def _persist(self, write: Callable[[], None]) -> bool:
+        """Try for as long as it is the disk's fault (full, locked, damaged). False where stopping gave up."""
+        attempt = last = 0
         while True:
             try:
-                store.write(batch + self._overflow_gaps())
-            except sqlite3.OperationalError as error:  # full, locked, read-only: the rows are not at fault
+                write()
+            except sqlite3.DatabaseError as error:
+                if not isinstance(error, sqlite3.OperationalError) and type(error) is not sqlite3.DatabaseError:
+                    raise  # a row that breaks a rule of its table
                 self._last_error = f"{type(error).__name__}: {error}"
                 if attempt == 0:
                     _log.error("store", problem="cannot write, events wait", error=self._last_error)
                 self._retries += 1
-                if self._stopping and attempt >= len(RETRY_S):
+                last += self._stopping.is_set()
+                if last >= LAST_TRIES:
                     return False
-                threading.Event().wait(RETRY_S[min(attempt, len(RETRY_S) - 1)])
+                delay_s = RETRY_S[0] if last else RETRY_S[min(attempt, len(RETRY_S) - 1)]
+                self._stopping.wait(delay_s)
                 attempt += 1
-            except (sqlite3.Error, ValueError, TypeError, OverflowError) as error:
-                self._last_error = f"{type(error).__name__}: {error}"
-                self._bisect(store, batch)
-                break
             else:
                 if attempt:
                     _log.info("store", recovered=True)
-                self._last_error = ""
-                self._lost.clear()
-                break
-        self._batches += 1
-        self._taken = 0
-        self._first_at = self._clock.now()
-        return True
+                    self._last_error = ""
+                return True
 
-    def _bisect(self, store: SeriesStore, batch: list[Row]) -> None:
-        """Find the rows at fault and set them aside; the others are written."""
-        if len(batch) == 1:
-            self._poisoned += 1
-            _log.error("store", problem="a row cannot be written and is set aside", error=self._last_error)
-            store.poison(batch[0], self._last_error)
-            return
-        middle = len(batch) // 2
-        for half in (batch[:middle], batch[middle:]):
-            try:
-                store.write(half)
-            except (sqlite3.Error, ValueError, TypeError, OverflowError) as error:
-                self._last_error = f"{type(error).__name__}: {error}"
-                self._bisect(store, half)
+    def _set_aside(self, store: SeriesStore, row: Row) -> None:
+        self._poisoned += 1
+        if self._poisoned & (self._poisoned - 1) == 0:  # the first, second, fourth, ...: never a flood
+            _log.error("store", problem="a row cannot be written", error=self._last_error, so_far=self._poisoned)
+        try:
+            store.poison(row, self._last_error)
+        except OSError as error:
+            self._last_error = f"a row is lost, not even {error.filename} takes it: {error.strerror}"
 
-    def _drop(self) -> None:
-        """The queue is full: the oldest row goes, and its series has a hole."""
-        row = self._queue.popleft()
-        self._dropped += 1
-        if isinstance(row, PointRow | Instrument) or row.instrument is None:
-            return
-        key = (row.instrument, row.channel)
-        after, _ = self._lost.get(key, (row.at_ns, None))
-        self._lost[key] = (after, row.at_ns)
-
-    def _overflow_gaps(self) -> list[Row]:
+    def _gaps(self, store: SeriesStore, lost: set[Key], batch: Sequence[Row]) -> list[Row]:
+        """One Gap a series that rows were dropped of: open at first, ended by the series' next row."""
+        found: list[Row] = []
         now_ns = self._clock.wall_ns()
-        return [
-            Gap(instrument, channel, None, now_ns, "built", after, before, None, None, "overflow")
-            for (instrument, channel), (after, before) in list(self._lost.items())
-        ]
+        fresh = lost - self._holes.keys()
+
+        def look_up() -> None:
+            self._holes |= {key: store.last_good(*key) for key in fresh}
+
+        if not self._persist(look_up):
+            return []
+        next_good: dict[Key, tuple[int | None, int | None]] = {}
+        for row in reversed(batch):
+            if not isinstance(row, PointRow | Instrument | Gap) and row.instrument is not None:
+                next_good[row.instrument, row.channel] = _point(row)
+        for key, (after_ns, after_seq) in list(self._holes.items()):
+            before = next_good.get(key)
+            if before is not None:
+                del self._holes[key]
+            elif key not in fresh:
+                continue  # on record as open
+            before_ns, before_seq = before or (None, None)
+            found.append(
+                Gap(*key, before_ns, now_ns, "built", after_ns, before_ns, after_seq, before_seq, "overflow",
+                    open=before is None)
+            )  # fmt: skip
+        return found
 
 
 class InlineWriter:
-    """The same on the caller's own thread: for virtual-time worlds, where a thread would be chance."""
+    """The same on the caller's own thread, each row at once: for virtual-time worlds, where threads would be chance."""
 
     def __init__(self, store: SeriesStore) -> None:
         self.store = store
+        self._rows = self._poisoned = 0
+        self._last_error = ""
+
+    def start(self, socket: str = "") -> None:
+        """Nothing to start: the store is open."""
 
     def offer(self, row: Row) -> None:
-        """Write at once."""
-        self.store.write([row])
+        """Write at once; a row that cannot be written is set aside."""
+        self._rows += 1
+        try:
+            self.store.write([row])
+        except ROW_FAULTS as error:
+            self._poisoned += 1
+            self._last_error = f"{type(error).__name__}: {error}"
+            self.store.poison(row, self._last_error)
+
+    def flush(self, within_s: float = 10.0) -> bool:  # noqa: ARG002  # as StoreWriter has it
+        """Always so."""
+        return True
+
+    def stop(self, within_s: float = 10.0) -> None:  # noqa: ARG002  # as StoreWriter has it
+        """Close the store."""
+        self.store.close()
+
+    def statistics(self) -> WriterStatistics:
+        """How the store is doing."""
+        return WriterStatistics(
+            rows_written=self.store.rows_written, batches=self._rows, retries=0, poisoned=self._poisoned, dropped=0,
+            disputes=self.store.disputes, queue_rows=0, queue_bytes=0, behind_s=0.0, last_error=self._last_error,
+        )  # fmt: skip
+
+
+def _point(row: Row) -> tuple[int | None, int | None]:
+    """(time, seq) of a row in its series, as `SeriesStore.last_good` gives them."""
+    if isinstance(row, Bar):
+        return row.open_at_ns, None
+    if isinstance(row, Trade):
+        return row.at_ns, row.seq
+    assert not isinstance(row, Instrument), "an instrument stands in no series"
+    return row.at_ns, None
