@@ -30,8 +30,8 @@ from tapeline.venues import venue_named
 from tapeline.venues.spec import Venue
 
 START_NS = 19_900 * DAY_NS  # a midnight
-QUIET_RATES = Rates(trades_per_minute=1, levels=5, step_beats=3000)
-CALM_S = 2700.0  # the end of a world without faults, in which everything has to come right
+QUIET_RATES = Rates(trades_per_minute=2, levels=5, step_beats=1800)
+CALM_S = 1800.0  # the end of a world without faults, in which everything has to come right
 WARM_S = 600.0
 
 
@@ -42,11 +42,12 @@ class WorldPlan:
     venue: Venue
     seed: int
     symbols: int = 3
-    duration_s: float = 28_800.0  # a day of eight hours: 2,400 events at these rates
+    duration_s: float = 14_400.0  # a trading day of four hours: 2,400 events at these rates
     rates: Rates = QUIET_RATES
     bars: str = "15m"
     faults: Sequence[Spec] | None = None
-    fault_count: int = 8
+    fault_count: int = 10
+    clock_steps: Sequence[tuple[float, float]] | None = None  # (when, by how much), seconds; None: some seeds have one
     settings: ConnectionConfig = field(default_factory=lambda: ConnectionConfig(idle_ping_s=60.0))
 
 
@@ -99,8 +100,18 @@ def drawn(plan: WorldPlan) -> list[Fault]:
         if KINDS[kind].where == "pace":
             duration_s = chance.uniform(1, 30)
         param = {"oversize": "100000", "refuse": str(chance.randint(1, 5)), "ban": "30"}.get(kind, "")
+        if kind == "refuse" and chance.random() < 0.5:
+            duration_s = chance.uniform(1, 300)
         faults.append(Fault(kind, int(at_s * SECOND_NS), int(duration_s * SECOND_NS), param, relative=True))
     return sorted(faults, key=lambda fault: fault.at_ns)
+
+
+def drawn_steps(plan: WorldPlan) -> Sequence[tuple[float, float]]:
+    """When somebody sets our clock, and by how much: in one world of four, an hour at most."""
+    chance = random.Random(f"clock {plan.seed}")
+    if chance.random() > 0.25:
+        return ()
+    return [(chance.uniform(WARM_S, plan.duration_s - CALM_S), chance.choice((-3600.0, -1.0, 3600.0)))]
 
 
 async def live(plan: WorldPlan) -> WorldReport:
@@ -137,6 +148,8 @@ class _Life:
         async with AsyncExitStack() as stack:
             await stack.enter_async_context(self.sim.open())
             await stack.enter_async_context(instance.running())
+            for at_s, by_s in drawn_steps(self.plan) if self.plan.clock_steps is None else self.plan.clock_steps:
+                asyncio.get_running_loop().call_later(at_s, self.clock.step, by_s)
             desk = await instance.desk(self.venue.name, settings=self.plan.settings)
             await self._subscribe(instance)
             end_ns = START_NS + int(self.plan.duration_s * SECOND_NS)
