@@ -2,7 +2,7 @@
 
 import asyncio
 import ssl
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
 from functools import partial
 from typing import Any
@@ -75,16 +75,15 @@ class _Mailbox:
         self._life = True
         self._notify()
 
-    def put(self, frame: bytes) -> None:
-        """A frame has arrived. Nothing counts any more once the end is known."""
+    def put(self, frames: Sequence[bytes]) -> None:
+        """Frames have arrived. Nothing counts any more once the end is known."""
         if self._over is not None:
             return
-        self._frames.append(frame)
-        self._bytes += len(frame)
+        self._frames.extend(frames)
+        self._bytes += sum(map(len, frames))
         if self._bytes > HIGH_BYTES or len(self._frames) > HIGH_FRAMES:
             self.pause()
-        if self._waiter is not None:
-            self._notify()
+        self._notify()
 
     def end(self, reason: str, code: int | None = None) -> None:
         """The connection is over; the first reason given is the one that counts."""
@@ -115,6 +114,7 @@ class _PicowsPipe(_Mailbox, WSListener):
         _Mailbox.__init__(self, url)
         self._max_bytes = max_bytes
         self._parts: list[bytes] = []
+        self._read: list[bytes] = []  # the frames of one read of the socket, handed over together
         self._transport: WSTransport | None = None
 
     def on_ws_connected(self, transport: WSTransport) -> None:
@@ -122,11 +122,15 @@ class _PicowsPipe(_Mailbox, WSListener):
 
     def on_ws_frame(self, transport: WSTransport, frame: WSFrame) -> None:
         kind = frame.msg_type
+        if kind is _TEXT and frame.fin and frame.payload_size <= self._max_bytes and not self._parts:  # nearly all
+            self._read.append(frame.get_payload_as_bytes())
+            if frame.last_in_buffer:
+                self._hand_over()
+            return
+        self._hand_over()
         if kind in _DATA:
             if frame.payload_size > self._max_bytes:
                 self._oversize(transport, frame.payload_size)
-            elif frame.fin and not self._parts:
-                self.put(frame.get_payload_as_bytes())
             else:
                 self._join(transport, frame)
         elif kind == WSMsgType.CLOSE:
@@ -143,6 +147,7 @@ class _PicowsPipe(_Mailbox, WSListener):
             self.alive()
 
     def on_ws_disconnected(self, transport: WSTransport) -> None:
+        self._hand_over()  # picows does not tell which frame is the last one before a faulty one
         said = transport.close_handshake.sent if transport.close_handshake is not None else None
         if said is None:
             self.end("the connection ended without a close frame")
@@ -186,6 +191,11 @@ class _PicowsPipe(_Mailbox, WSListener):
         assert self._transport is not None, "a pipe is handed out only once it is connected"
         return self._transport
 
+    def _hand_over(self) -> None:
+        frames, self._read = self._read, []
+        if frames:
+            self.put(frames)
+
     def _join(self, transport: WSTransport, frame: WSFrame) -> None:
         self._parts.append(frame.get_payload_as_bytes())
         size = sum(map(len, self._parts))
@@ -193,7 +203,7 @@ class _PicowsPipe(_Mailbox, WSListener):
             self._oversize(transport, size)
         elif frame.fin:
             whole, self._parts = b"".join(self._parts), []
-            self.put(whole)
+            self.put((whole,))
 
     def _oversize(self, transport: WSTransport, size: int) -> None:
         self.end(f"a frame of {size} bytes is over the limit of {self._max_bytes} (buffer_size)", 1009)
@@ -219,7 +229,7 @@ class _MessagePipe(_Mailbox):
                 if self._socket.close_code in _AT_FAULT:
                     self.end(f"the connection ended by us: {self._socket.close_code}", self._socket.close_code)
                     return
-                self.put(bytes(message))
+                self.put((bytes(message),))
         except _FAILURES as error:
             closed = getattr(error, "rcvd", None)
             self.end(f"the connection ended: {error}", getattr(closed, "code", None))
