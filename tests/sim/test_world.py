@@ -79,6 +79,11 @@ def test_a_venue_with_too_few_instruments() -> None:
         run_world(plan_of(symbols=99))
 
 
+def test_a_world_too_short_for_random_faults() -> None:
+    with pytest.raises(ConfigError, match="a world of 60 s is too short for random faults"):
+        run_world(WorldPlan(venue=venue_named("binance"), seed=1, duration_s=60.0))
+
+
 # ---- the proofs find what they are for: the same world, told wrongly
 
 

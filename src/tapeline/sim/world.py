@@ -125,6 +125,10 @@ class _Life:
         server = plan.venue.server
         if server is None or len(server.sample_instruments) < plan.symbols:
             raise ConfigError(f"{plan.venue.name} has no {plan.symbols} instruments to make a world of")
+        if plan.faults is None and plan.duration_s < WARM_S + CALM_S:
+            raise ConfigError(
+                f"a world of {plan.duration_s:g} s is too short for random faults: {WARM_S + CALM_S:g} or more"
+            )
         self.listed: Sequence[Instrument] = server.sample_instruments[: plan.symbols]
         self.venue = replace(plan.venue, server=replace(server, sample_instruments=tuple(self.listed)))
         market = Market(self.venue, plan.seed, START_NS, plan.rates)
@@ -193,13 +197,13 @@ class _Life:
             self._check_book(pit, book, None)
         if desk.merge.statistics().held:
             self.wrong.append(f"events are held back at the end: {desk.merge.statistics()}")
-        kinds = {kind: KINDS[kind].where for kind, _, _ in self.faults}
+        windows = [
+            (start, end) for kind, start, end in self.faults if end > start and KINDS[kind].where in {QUIET, FRAME}
+        ]
         self.wrong += proofs(
             seen, self.pits, until_ns=now_ns - 60 * SECOND_NS, bars=self.plan.bars,
-            proven=bool(self.venue.feeds["trades"].continuity), struck=sum(
-                kinds[kind] == FRAME for kind, _, _ in self.faults
-            ),
-            excused=nearby([(a, b) for kind, a, b in self.faults if kinds[kind] == QUIET], 60 * SECOND_NS),
+            proven=bool(self.venue.feeds["trades"].continuity), excused=nearby(windows, 60 * SECOND_NS),
+            struck=sum(KINDS[kind].where == FRAME for kind, _, _ in self.faults),
         )  # fmt: skip
         tops = [(pit.instrument.id, instance.book(pit.instrument.id).sequence) for pit in self.pits]
         return WorldReport(
