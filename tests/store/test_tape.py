@@ -1,113 +1,10 @@
 import gzip
-import json
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from tapeline.errors import BadData
-from tapeline.store.tape import TapeReading, TapeWriter, merge_tapes, read_answers, read_tape
-
-AT_NS = 1_723_161_255_342_000_001
-
-
-class Clock:
-    """Stands still unless told: the writer's flush period is the queue's own timeout then."""
-
-    def __init__(self) -> None:
-        self.at = 0.0
-
-    def now(self) -> float:
-        self.at += 0.2  # each look takes a while, so that a flush period ends
-        return self.at
-
-    def wall_ns(self) -> int:
-        return AT_NS
-
-
-def written(folder: Path, fill: Callable[[TapeWriter], None], **options: float) -> TapeWriter:
-    tape = TapeWriter(folder, clock=Clock(), **options)  # type: ignore[arg-type]  # numbers by name
-    tape.start()
-    fill(tape)
-    tape.stop()
-    return tape
-
-
-def test_frames_and_answers_come_back_exactly(tmp_path: Path) -> None:
-    def fill(tape: TapeWriter) -> None:
-        tape.frame("binance/public/1#1", "open", b"", AT_NS, "wss://x")
-        tape.frame("binance/public/1#1", "in", '{"a":"é\\n"}'.encode(), AT_NS + 1)
-        tape.frame("binance/public/1#1", "in", b"\xff\xfe not text", AT_NS + 2)
-        tape.answer("GET", "https://x/depth?a=1", 200, b'{"b":[1]}', AT_NS + 3)
-        tape.frame("binance/public/1#1", "close", b"", AT_NS + 4, "cut")
-
-    tape = written(tmp_path, fill)
-    (path,) = tmp_path.glob("*.ws.jsonl.gz")
-    lines = list(read_tape(path))
-    assert [(line.dir, line.frame, line.at_ns, line.reason) for line in lines] == [
-        ("open", b"", AT_NS, "wss://x"),
-        ("in", '{"a":"é\\n"}'.encode(), AT_NS + 1, ""),
-        ("in", b"\xff\xfe not text", AT_NS + 2, ""),
-        ("close", b"", AT_NS + 4, "cut"),
-    ]
-    assert {line.conn for line in lines} == {"binance/public/1#1"}
-    (path,) = tmp_path.glob("*.rest.jsonl.gz")
-    (answer,) = read_answers(path)
-    assert (answer.url, answer.status, answer.body, answer.at_ns) == (
-        "https://x/depth?a=1",
-        200,
-        '{"b":[1]}',
-        AT_NS + 3,
-    )
-    found = tape.statistics()
-    assert (found.frames, found.answers, found.segments, found.queued, found.dropped, found.last_error) == (
-        4,
-        1,
-        1,
-        0,
-        0,
-        "",
-    )
-    assert found.bytes_written == sum(path.stat().st_size for path in tmp_path.iterdir())
-
-
-def test_a_line_is_what_the_reference_says(tmp_path: Path) -> None:
-    written(tmp_path, lambda tape: tape.frame("c", "in", b'{"x":1}', AT_NS))
-    (path,) = tmp_path.glob("*.ws.jsonl.gz")
-    with gzip.open(path, "rt") as text:
-        assert json.loads(text.readline()) == {
-            "t": AT_NS / 1e9, "t_ns": AT_NS, "conn": "c", "dir": "in", "raw": '{"x":1}',
-        }  # fmt: skip
-
-
-def test_segments_begin_anew_when_full(tmp_path: Path) -> None:
-    def fill(tape: TapeWriter) -> None:
-        for i in range(20):
-            tape.frame("c", "in", b"x" * 100, AT_NS + i)
-
-    tape = written(tmp_path, fill, segment_bytes=1, flush_s=0.5)
-    paths = sorted(tmp_path.glob("*.ws.jsonl.gz"))
-    assert len(paths) == tape.statistics().segments > 1
-    stamps = [line.at_ns for path in paths for line in read_tape(path)]
-    assert stamps == [AT_NS + i for i in range(20)]
-
-
-def test_a_full_queue_drops_and_counts(tmp_path: Path) -> None:
-    tape = TapeWriter(tmp_path, queue_frames=3)
-    for i in range(5):
-        tape.frame("c", "in", b"x", AT_NS + i)
-    assert tape.statistics().dropped == 2
-    tape.start()
-    tape.stop()
-    (path,) = tmp_path.glob("*.ws.jsonl.gz")
-    assert [line.at_ns for line in read_tape(path)] == [AT_NS, AT_NS + 1, AT_NS + 2]
-
-
-def test_a_disk_that_refuses_is_told_and_stops_nothing(tmp_path: Path) -> None:
-    (tmp_path / "file").write_text("in the way")
-    tape = written(tmp_path / "file" / "tape", lambda tape: tape.frame("c", "in", b"x", AT_NS))
-    assert tape.statistics().dropped == 1
-    assert "NotADirectoryError" in tape.statistics().last_error
+from tapeline.store.tape import READ_BYTES, TapeReading, merge_tapes, read_answers, read_numbered, read_tape
 
 
 def member(*stamps: int) -> bytes:
@@ -120,13 +17,60 @@ def test_a_torn_file_reads_to_its_last_flush(tmp_path: Path) -> None:
     assert [line.at_ns for line in read_tape(path)][:3] == [1, 2, 3]
 
 
-def test_damage_is_noted_and_what_was_before_it_is_read(tmp_path: Path) -> None:
+def test_a_torn_tail_is_noted(tmp_path: Path) -> None:
+    path = tmp_path / "torn.ws.jsonl.gz"
+    path.write_bytes(member(1, 2) + member(3)[:-3])
+    reading = TapeReading()
+    assert [line.at_ns for line in read_tape(path, reading)][:2] == [1, 2]
+    assert "torn: it ends in the middle of a flush" in reading.bad[-1]
+
+
+def test_what_follows_a_file_is_noted_as_damage(tmp_path: Path) -> None:
     path = tmp_path / "bad.ws.jsonl.gz"
     path.write_bytes(member(1, 2) + b"\x00\x01 this is no gzip")
     reading = TapeReading()
     assert [line.at_ns for line in read_tape(path, reading)] == [1, 2]
     assert len(reading.bad) == 1
     assert "damaged" in reading.bad[0]
+
+
+def test_reading_goes_on_behind_a_damaged_member(tmp_path: Path) -> None:
+    path = tmp_path / "bad.ws.jsonl.gz"
+    torn = member(3)[:-9]  # as a full disk leaves it, with more appended later
+    path.write_bytes(member(1, 2) + torn + member(4, 5) + member(6))
+    reading = TapeReading()
+    assert [line.at_ns for line in read_tape(path, reading) if line.at_ns != 3] == [1, 2, 4, 5, 6]
+    assert [text for text in reading.bad if "damaged" in text] != []
+
+
+def test_damage_longer_than_a_piece_is_one_problem(tmp_path: Path) -> None:
+    path = tmp_path / "bad.ws.jsonl.gz"
+    path.write_bytes(member(1) + b"\x00" * (2 * READ_BYTES) + member(2))
+    reading = TapeReading()
+    assert [line.at_ns for line in read_tape(path, reading)] == [1, 2]
+    assert len(reading.bad) == 1
+
+
+def test_members_that_span_pieces_are_read(tmp_path: Path) -> None:
+    path = tmp_path / "long.ws.jsonl.gz"
+    stamps = [i * 7_919_791 % 10**9 for i in range(60_000)]
+    path.write_bytes(member(*stamps) + member(1))
+    assert path.stat().st_size > 2 * READ_BYTES
+    assert [line.at_ns for line in read_tape(path)] == [*stamps, 1]
+
+
+def test_an_answer_that_is_no_text(tmp_path: Path) -> None:
+    path = tmp_path / "x.rest.jsonl"
+    path.write_text('{"t":1.5,"url":"u","body":"","hex":"fffe"}\n{"t_ns":7,"method":"POST","status":404,"body":"no"}\n')
+    first, second = read_answers(path)
+    assert (first.content, first.at_ns, first.method, first.status) == (b"\xff\xfe", 1_500_000_000, "GET", 200)
+    assert (second.content, second.at_ns, second.method, second.status) == (b"no", 7, "POST", 404)
+
+
+def test_lines_keep_their_numbers(tmp_path: Path) -> None:
+    path = tmp_path / "x.ws.jsonl"
+    path.write_bytes(b'{"t_ns":1}\n\nbad\n{"t_ns":2,"raw":"","hex":"ff"}')
+    assert [(number, line.at_ns, line.frame) for number, line in read_numbered(path)] == [(0, 1, b""), (3, 2, b"\xff")]
 
 
 def test_bad_lines_are_noted_by_number_and_skipped(tmp_path: Path) -> None:
@@ -158,6 +102,23 @@ def test_zstd_without_the_package_says_so(tmp_path: Path, monkeypatch: pytest.Mo
     path.write_bytes(b"")
     with pytest.raises(BadData, match="needs the zstandard package"):
         list(read_tape(path))
+
+
+def test_zstd_is_read_to_where_it_is_damaged(tmp_path: Path) -> None:
+    zstandard = pytest.importorskip("zstandard", reason="optional")
+    path = tmp_path / "x.ws.jsonl.zst"
+    whole = zstandard.ZstdCompressor().compress(b'{"t_ns":1}\n')
+    path.write_bytes(whole + whole)
+    assert [line.at_ns for line in read_tape(path)] == [1, 1]
+    path.write_bytes(whole + b"no zstd" + whole)
+    reading = TapeReading()
+    assert [line.at_ns for line in read_tape(path, reading)] == [1, 1]
+    assert "damaged" in reading.bad[0]
+    path.write_bytes(whole + whole[:-3])
+    reading = TapeReading()
+    assert next(read_tape(path, reading)).at_ns == 1
+    assert list(read_tape(path, reading)) != []
+    assert any("torn" in text for text in reading.bad)
 
 
 def test_a_real_recording_reads_whole(shared: Path) -> None:

@@ -15,7 +15,7 @@ from tapeline.model.event import Bar, Event, Gap, Link, Notice, Status
 from tapeline.model.instrument import Instrument
 from tapeline.store.reader import open_store
 from tapeline.store.series import PointRow
-from tapeline.store.tape import TapeWriter
+from tapeline.store.tape_writer import TapeWriter
 from tapeline.store.writer import StoreWriter
 from tapeline.wire.continuity import Point
 from tapeline.wire.pipe import Response

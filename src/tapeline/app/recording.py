@@ -11,7 +11,7 @@ from tapeline.app.running import real_world_dial
 from tapeline.clock import SystemClock
 from tapeline.errors import ConfigError
 from tapeline.model.instrument import split_id
-from tapeline.store.tape import TapeWriter
+from tapeline.store.tape_writer import TapeWriter
 from tapeline.wire.rest import real_fetch
 
 STOP_WITHIN_S = 10.0

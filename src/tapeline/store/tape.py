@@ -1,28 +1,21 @@
-"""Tapes: every raw frame and HTTP answer, as JSON lines in gzip members: a crash tears one flush at most.
+"""Reading tapes: every raw frame and HTTP answer, as JSON lines in gzip members.
 
-Format: `docs/reference/tape.md`. Reading tolerates torn tails and bad lines, and says how many there were.
+Format: `docs/reference/tape.md`. Torn tails, damaged members and bad lines are skipped and noted. `tape_writer` writes.
 """
 
-import gzip
-import queue
-import threading
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from heapq import merge
-from io import BufferedWriter
 from pathlib import Path
-from typing import TypeVar
+from typing import NamedTuple, Protocol, TypeVar
 
 import msgspec
 
-from tapeline.clock import Clock, SystemClock
 from tapeline.errors import BadData
-from tapeline.model.stamp import iso
 
-LEVEL = 1  # 1.5 us a frame; level 6 costs five times that for a tenth less
-READ_BYTES = 1 << 20
-STOP = None
+GZIP = 31  # zlib's word for its gzip format
+READ_BYTES = 1 << 16  # a quiet tape has members of a few hundred bytes, and each costs a copy of what is left
 
 
 class TapeLine(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -48,7 +41,7 @@ class TapeLine(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class TapeAnswer(msgspec.Struct, frozen=True, kw_only=True):
-    """One line of a `.rest.jsonl` file."""
+    """One line of a `.rest.jsonl` file. `hex` holds a body that is not UTF-8, `body` being "" then."""
 
     t: float | None = None
     t_ns: int | None = None
@@ -56,6 +49,12 @@ class TapeAnswer(msgspec.Struct, frozen=True, kw_only=True):
     url: str = ""
     status: int = 200
     body: str = ""
+    hex: str = ""
+
+    @property
+    def content(self) -> bytes:
+        """The body's bytes."""
+        return bytes.fromhex(self.hex) if self.hex else self.body.encode()
 
     @property
     def at_ns(self) -> int:
@@ -123,206 +122,62 @@ def _lines(path: Path, reading: TapeReading) -> Iterator[bytes]:
 
 
 def _chunks(path: Path, reading: TapeReading) -> Iterator[bytes]:
-    """Decompressed pieces, member by member; whatever came before damage is given out."""
     with path.open("rb") as file:
-        if path.suffix == ".zst":
-            yield from _zstd_chunks(path, file.read(), reading)
-            return
-        if path.suffix != ".gz":
-            while piece := file.read(READ_BYTES):
-                yield piece
-            return
-        unzip, torn = zlib.decompressobj(wbits=31), False
-        try:
-            while piece := file.read(READ_BYTES):
-                while piece:
-                    yield unzip.decompress(piece)
-                    piece, torn = b"", not unzip.eof
-                    if unzip.eof:
-                        piece, unzip = unzip.unused_data, zlib.decompressobj(wbits=31)
-        except zlib.error as error:
-            reading.note(f"{path}: damaged, the rest cannot be read: {error}")
-            return
-        if torn:
-            reading.note(f"{path}: torn: it ends in the middle of a flush")
+        pieces = iter(lambda: file.read(READ_BYTES), b"")
+        if path.suffix == ".gz":
+            yield from _unpacked(path, pieces, reading, _gzip())
+        elif path.suffix == ".zst":
+            yield from _unpacked(path, pieces, reading, _zstd(path))
+        else:
+            yield from pieces
 
 
-def _zstd_chunks(path: Path, data: bytes, reading: TapeReading) -> Iterator[bytes]:
+def _unpacked(path: Path, pieces: Iterator[bytes], reading: TapeReading, packed: "_Packed") -> Iterator[bytes]:
+    """Decompressed pieces, member by member; a damaged member is noted, and reading goes on at the next."""
+    unpack, torn, searching = packed.open(), False, False
+    for whole in pieces:
+        piece = whole
+        while piece:
+            try:
+                yield unpack.decompress(piece)
+            except packed.fault as error:
+                if not searching:
+                    reading.note(f"{path}: damaged: {error}")
+                    yield b"\n"  # the line it broke off in must not run into the next member's first
+                start = piece.find(packed.magic, 1)
+                piece = piece[start:] if start > 0 else b""
+                unpack, torn, searching = packed.open(), False, True
+                continue
+            piece, torn, searching = b"", not unpack.eof, False
+            if unpack.eof:
+                piece, unpack = unpack.unused_data, packed.open()
+    if torn:
+        reading.note(f"{path}: torn: it ends in the middle of a flush")
+
+
+class _Unpack(Protocol):
+    @property
+    def eof(self) -> bool: ...
+    @property
+    def unused_data(self) -> bytes: ...
+    def decompress(self, data: bytes, /) -> bytes: ...
+
+
+class _Packed(NamedTuple):
+    """How members are compressed: what opens one, how one begins, what damage raises."""
+
+    open: Callable[[], _Unpack]
+    magic: bytes
+    fault: type[Exception]
+
+
+def _gzip() -> _Packed:
+    return _Packed(lambda: zlib.decompressobj(wbits=GZIP), b"\x1f\x8b\x08", zlib.error)
+
+
+def _zstd(path: Path) -> _Packed:
     try:
         import zstandard  # noqa: PLC0415  # optional: only .zst files need it
     except ImportError as error:
         raise BadData(f"{path}: reading .zst needs the zstandard package") from error
-    try:
-        yield from zstandard.ZstdDecompressor().read_to_iter(data, read_across_frames=True)
-    except zstandard.ZstdError as error:
-        reading.note(f"{path}: damaged, the rest cannot be read: {error}")
-
-
-# ---- writing ------------------------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True, slots=True)
-class TapeStatistics:
-    """What a tape has taken."""
-
-    frames: int
-    answers: int
-    segments: int
-    bytes_written: int
-    queued: int
-    dropped: int
-    last_error: str
-
-
-class _Segment:
-    """One pair of files under one name; each flush is a gzip member of its own."""
-
-    def __init__(self, folder: Path, name: str) -> None:
-        self._folder, self._name = folder, name
-        self._files: dict[str, BufferedWriter] = {}
-        self.size = 0
-
-    def write(self, kind: str, lines: list[bytes]) -> None:
-        file = self._files.get(kind)
-        if file is None:
-            self._folder.mkdir(parents=True, exist_ok=True)
-            file = self._files[kind] = (self._folder / f"{self._name}.{kind}.jsonl.gz").open("ab")
-        member = gzip.compress(b"\n".join(lines) + b"\n", compresslevel=LEVEL, mtime=0)
-        file.write(member)
-        file.flush()
-        self.size += len(member)
-
-    def close(self) -> None:
-        for file in self._files.values():
-            file.close()
-
-
-class TapeWriter:
-    """A thread that writes what the loop hands over: `frame` and `answer` only append to a queue.
-
-    A new segment starts after `segment_bytes` compressed or `segment_s`; names sort by start time. The queue is bounded
-    by `queue_frames`; past it the newest are dropped, counted.
-    """
-
-    def __init__(
-        self, folder: Path, *, segment_bytes: int = 64 * 2**20, segment_s: float = 3600.0, flush_s: float = 1.0,
-        queue_frames: int = 500_000, clock: Clock | None = None,
-    ) -> None:  # fmt: skip
-        self._folder, self._segment_bytes, self._segment_s = folder, segment_bytes, segment_s
-        self._flush_s, self._queue_frames = flush_s, queue_frames
-        self._clock = clock or SystemClock()
-        self._queue: queue.SimpleQueue[tuple[object, ...] | None] = queue.SimpleQueue()
-        self._thread: threading.Thread | None = None
-        self._frames = self._answers = self._segments = self._bytes = self._dropped = self._taken = 0
-        self._last_error = ""
-
-    def start(self) -> None:
-        """Begin to write."""
-        self._thread = threading.Thread(target=self._run, name="tapeline-tape", daemon=True)
-        self._thread.start()
-
-    def frame(self, connection: str, direction: str, raw: bytes, at_ns: int, reason: str = "") -> None:
-        """A frame (in, out), or an opening or closing with its reason. Never blocks."""
-        self._frames += 1
-        if self._frames + self._answers - self._taken > self._queue_frames:
-            self._dropped += 1
-            self._taken += 1
-            return
-        self._queue.put((connection, direction, raw, at_ns, reason))
-
-    def answer(self, method: str, url: str, status: int, body: bytes, at_ns: int) -> None:
-        """An HTTP answer. Never blocks."""
-        self._answers += 1
-        self._queue.put((method, url, status, body, at_ns, "rest"))
-
-    def stop(self, within_s: float = 10.0) -> None:
-        """Write what waits, close the files, end the thread."""
-        if self._thread is not None:
-            self._queue.put(STOP)
-            self._thread.join(within_s)
-            self._thread = None
-
-    def statistics(self) -> TapeStatistics:
-        """What it has taken so far."""
-        return TapeStatistics(
-            frames=self._frames, answers=self._answers, segments=self._segments, bytes_written=self._bytes,
-            queued=max(0, self._frames + self._answers - self._taken), dropped=self._dropped,
-            last_error=self._last_error,
-        )  # fmt: skip
-
-    def _run(self) -> None:
-        segment: _Segment | None = None
-        started = 0.0
-        going = True
-        while going:
-            frames, answers, going = self._gather()
-            now = self._clock.now()
-            if segment is not None and (segment.size > self._segment_bytes or now - started > self._segment_s):
-                segment.close()
-                segment = None
-            if not frames and not answers:
-                continue
-            if segment is None:
-                segment, started = self._open(), now
-            self._write(segment, frames, answers)
-        if segment is not None:
-            segment.close()
-
-    def _gather(self) -> tuple[list[bytes], list[bytes], bool]:
-        """What came within one flush period, encoded; False at the end."""
-        frames: list[bytes] = []
-        answers: list[bytes] = []
-        until = self._clock.now() + self._flush_s
-        while (left_s := until - self._clock.now()) > 0:
-            try:
-                item = self._queue.get(timeout=left_s)
-            except queue.Empty:
-                break
-            if item is STOP:
-                return frames, answers, False
-            assert item is not None, "None is STOP"
-            self._taken += 1
-            (answers if len(item) == 6 else frames).append(_encoded(item))
-        return frames, answers, True
-
-    def _write(self, segment: _Segment, frames: list[bytes], answers: list[bytes]) -> None:
-        before = segment.size
-        try:
-            if frames:
-                segment.write("ws", frames)
-            if answers:
-                segment.write("rest", answers)
-        except OSError as error:
-            self._dropped += len(frames) + len(answers)
-            self._last_error = f"{type(error).__name__}: {error}"
-        self._bytes += segment.size - before
-
-    def _open(self) -> _Segment:
-        self._segments += 1
-        name = iso(self._clock.wall_ns() // 1_000_000 * 1_000_000).replace(":", "").replace("-", "")
-        return _Segment(self._folder, f"{name}-{self._segments:04d}")
-
-
-_encode = msgspec.json.Encoder().encode
-
-
-def _encoded(item: tuple[object, ...]) -> bytes:
-    if len(item) == 6:
-        method, url, status, body, at_ns, _ = item
-        assert isinstance(body, bytes)
-        assert isinstance(at_ns, int)
-        return _encode(
-            {"t": at_ns / 1e9, "t_ns": at_ns, "method": method, "url": url, "status": status,
-             "body": body.decode("utf-8", errors="replace")}
-        )  # fmt: skip
-    connection, direction, raw, at_ns, reason = item
-    assert isinstance(raw, bytes)
-    assert isinstance(at_ns, int)
-    line = {"t": at_ns / 1e9, "t_ns": at_ns, "conn": connection, "dir": direction}
-    try:
-        line["raw"] = raw.decode()
-    except UnicodeDecodeError:
-        line["raw"], line["hex"] = "", raw.hex()
-    if reason:
-        line["reason"] = reason
-    return _encode(line)
+    return _Packed(lambda: zstandard.ZstdDecompressor().decompressobj(), b"\x28\xb5\x2f\xfd", zstandard.ZstdError)
