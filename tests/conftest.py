@@ -1,8 +1,10 @@
 """What every test may ask for."""
 
 import os
+from collections.abc import Generator
 from pathlib import Path
 
+import coverage
 import pytest
 
 from market_fixtures import market
@@ -20,3 +22,12 @@ def shared() -> Path:
     if not (path / "captures").is_dir():
         pytest.skip(f"no recordings at {path}: set TAPELINE_SHARED")
     return path
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object]:
+    """Under coverage, every test file is a context of its own: `own_coverage.py` asks which file covers what."""
+    running = coverage.Coverage.current()
+    if running is not None:
+        running.switch_context(item.nodeid.partition("::")[0])
+    return (yield)

@@ -239,6 +239,7 @@ class Recorder:
     links: list[Link] = field(default_factory=list)
     outcomes: list[Outcome] = field(default_factory=list)
     problems: list[tuple[str, str]] = field(default_factory=list)
+    samples: list[tuple[bytes, list[Event]]] = field(default_factory=list)
     downs: list[tuple[frozenset[Topic], str]] = field(default_factory=list)
     overlaps: list[bool] = field(default_factory=list)
     silents: list[Topic] = field(default_factory=list)
@@ -263,6 +264,9 @@ class Recorder:
 
     def frame(self, connection: str, direction: str, raw: bytes, at_ns: int, reason: str) -> None:
         self.frames.append((connection, direction, raw, reason))
+
+    def sample(self, connection: str, frame: bytes, events: Sequence[Event]) -> None:
+        self.samples.append((frame, list(events)))
 
     def problem(self, connection: str, kind: str, text: str, frame: bytes) -> None:
         self.problems.append((kind, text))

@@ -7,20 +7,22 @@ from typing import Any
 
 from tapeline.app.bars import BarDesk
 from tapeline.app.books import BookDesk
+from tapeline.app.probing import Prober
 from tapeline.app.settings import delays, patience, rebased, timing
 from tapeline.app.symbols import Symbols
 from tapeline.clock import Clock
 from tapeline.config import BarsConfig, ConnectionConfig
-from tapeline.errors import BadData, ConfigError, Refused, Retry, TapelineError
+from tapeline.errors import BadData, ConfigError, Refused, Retry
 from tapeline.market.bus import Bus
 from tapeline.market.watermark import VenueClock
 from tapeline.model.channel import Channel
-from tapeline.model.event import BookSnapshot, Event, Gap, Link
+from tapeline.model.event import BookSnapshot, Event, Gap, Link, type_name
 from tapeline.model.instrument import Instrument
 from tapeline.model.topic import Topic
 from tapeline.venues.spec import Ask, Venue
 from tapeline.wire.breaker import Breaker
 from tapeline.wire.continuity import Point
+from tapeline.wire.drift import Drift
 from tapeline.wire.feed import FeedStatistics, KeepFed, keep_fed
 from tapeline.wire.merge import Merge
 from tapeline.wire.pace import at_most
@@ -30,7 +32,6 @@ from tapeline.wire.shards import Shard, Shards
 from tapeline.wire.wants import Outcome
 
 CLOCK_EVERY_S, CLOCK_AGAIN_S, CLOCK_SETTLED = 30.0, 3.0, 3  # the first readings come soon after one another
-PROBE_WITHIN_S = 10.0
 VENUE_NOW_FOR_S = 0.25  # an estimate of the venue's clock serves so long: it only has to tell 5 s ahead
 
 
@@ -63,7 +64,9 @@ class VenueDesk:
         base = rebased(venue.urls["rest"], rest_url)
         self.rest = Rest(venue, base, fetch=edge.fetch, clock=edge.clock, delays=self._delays, answered=edge.answered)
         self.symbols = Symbols(venue.name)
+        self._prober = Prober(self.rest, frozenset(venue.rest), self._trouble)
         self.merge = Merge()
+        self._drift = Drift()
         self._held = asyncio.Event()  # set while events wait in `merge`
         self.shards = Shards(venue)
         self.venue_clock = VenueClock()
@@ -77,7 +80,6 @@ class VenueDesk:
         self._users: dict[Topic, int] = {}
         self._kept: dict[Topic, list[Channel]] = {}
         self._outcomes: dict[Topic, Outcome] = {}
-        self._probed: dict[Topic, tuple[int, int]] = {}  # events we had, and the venue's newest, at the last probe
         self._waiting: dict[Topic, list[asyncio.Future[Outcome]]] = {}
         self._tasks: asyncio.TaskGroup | None = None
         self._venue_now_ns: int | None = None
@@ -117,7 +119,7 @@ class VenueDesk:
         topics = []
         for channel in channels:
             feed = self.venue.feeds.get(channel.wire.kind)
-            if feed is None or not self._offers(feed, channel.wire):
+            if feed is None or not feed.offers(channel.wire):
                 raise ConfigError(f"{self.venue.name} has no channel {str(channel)!r}; it has {self._menu()}")
             topic = Topic(str(channel.wire), instrument.native)
             self._users[topic] = self._users.get(topic, 0) + 1
@@ -154,7 +156,7 @@ class VenueDesk:
             gone.append(topic)
             self._kept.pop(topic, None)
             self._outcomes.pop(topic, None)
-            self._probed.pop(topic, None)
+            self._prober.forget(topic)
             self.books.drop(topic)
             self.merge.forget(instrument.id, topic.channel)
             shard = self.shards.shard_of(topic)
@@ -216,6 +218,11 @@ class VenueDesk:
         """Counted and logged, at a bounded rate."""
         self._edge.problem(self.venue.name, connection, kind, text, frame)
 
+    def sample(self, connection: str, frame: bytes, events: Sequence[Event]) -> None:
+        """A venue that adds or drops a field is told, once for each field; the feed goes on."""
+        for difference in self._drift.look(f"{events[0].channel} {type_name(events[0])}", frame):
+            self.problem(connection, "schema_drift", difference, frame)
+
     def outcome(self, outcome: Outcome) -> None:
         """Tell whoever waits for it."""
         self._outcomes[outcome.topic] = outcome
@@ -261,28 +268,7 @@ class VenueDesk:
 
     async def probe(self, topic: Topic) -> bool | None:
         """Ask REST whether a silent topic should have spoken."""
-        instrument = self.symbols.id_of(topic.native)
-        track = self.merge.track(instrument, topic.channel)
-        call = "depth" if topic.channel == "quotes" or topic.channel.startswith("book") else "trades"
-        if track is None or call not in self.venue.rest:
-            return None
-        before = track.count
-        try:
-            async with asyncio.timeout(PROBE_WITHIN_S):
-                items = await self.rest.call(Ask(call, topic.native, limit=5), {topic.native: instrument})
-        except (TapelineError, TimeoutError) as error:
-            self._trouble("probe", f"{topic}: {error}")
-            return None
-        known = self._probed.get(topic)
-        newest = self._probed[topic] = (track.count, _newest(items))
-        if track.count != before:
-            return False
-        if not track.broken:
-            return _newer(items, track.point)
-        # Our last point is from before an outage: news from during it proves nothing, news since the last probe does.
-        if known is None or known[0] != track.count:
-            return None if _newer(items, track.point) else False
-        return newest[1] > known[1]
+        return await self._prober.dead(topic, self.merge.track(self.symbols.id_of(topic.native), topic.channel))
 
     # ---- inside ----------------------------------------------------------------------------------------------
 
@@ -364,33 +350,5 @@ class VenueDesk:
     def _trouble(self, kind: str, text: str) -> None:
         self._edge.problem(self.venue.name, "", kind, text, b"")
 
-    def _offers(self, feed: Any, channel: Channel) -> bool:
-        if channel.kind == "bars":
-            return channel.interval in feed.intervals
-        if channel.kind == "book":
-            return (not channel.speed or channel.speed in feed.speeds) and (
-                channel.levels is None or channel.levels in feed.levels
-            )
-        return True
-
     def _menu(self) -> str:
         return ", ".join(sorted(self.venue.feeds))
-
-
-def _newest(items: Sequence[Any]) -> int:
-    """The venue's newest sequence, or time where it has none."""
-    return max((getattr(i, "last_seq", None) or getattr(i, "seq", None) or i.at_ns or 0 for i in items), default=0)
-
-
-def _newer(items: Sequence[Any], point: Point | None) -> bool | None:
-    """Whether the venue knows something after our last point."""
-    if point is None:
-        return False if not items else None
-    for item in items:
-        seq = getattr(item, "last_seq", None) or getattr(item, "seq", None)
-        if seq is not None and point.seq is not None:
-            if seq > point.seq:
-                return True
-        elif item.at_ns is not None and point.at_ns is not None and item.at_ns > point.at_ns:
-            return True
-    return False

@@ -6,6 +6,7 @@ from typing import Any
 
 import msgspec
 
+from tapeline.model.channel import Channel
 from tapeline.model.event import BookDelta, Event
 from tapeline.model.instrument import Instrument
 from tapeline.model.topic import Topic
@@ -95,6 +96,15 @@ class Feed:
     speeds: tuple[str, ...] = ()  # of a book: documented speeds, fastest first; "" stands for the fastest
     levels: tuple[int, ...] = ()  # of a book: documented depths besides the full one
     intervals: tuple[str, ...] = ()  # of bars
+
+    def offers(self, wanted: Channel) -> bool:
+        """Whether this feed has a channel of its kind: this interval of bars, this depth and speed of a book."""
+        if wanted.kind == "bars":
+            return wanted.interval in self.intervals
+        if wanted.kind == "book":
+            fast_enough = not wanted.speed or wanted.speed in self.speeds
+            return fast_enough and (wanted.levels is None or wanted.levels in self.levels)
+        return wanted.kind == self.channel
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -36,6 +36,9 @@ class Sink(Protocol):
     def problem(self, connection: str, kind: str, text: str, frame: bytes) -> None:
         """Something that could not be read."""
 
+    def sample(self, connection: str, frame: bytes, events: Sequence[Event]) -> None:
+        """Now and then a frame with what it meant, to see whether the venue has changed its messages."""
+
     def outcome(self, outcome: Outcome) -> None:
         """What became of a topic."""
 
@@ -69,6 +72,7 @@ class Lane:
         self._task: asyncio.Task[None] | None = None
         self._timer: asyncio.TimerHandle | None = None
         self._timer_fired = False
+        self._sampled: tuple[bytes, Sequence[Event]] | None = None  # the latest frame that meant something
         self._freshness = Freshness()
         self._freshness_at = clock.now() + FRESHNESS_EVERY_S
         self._probing: set[Topic] = set()
@@ -201,6 +205,7 @@ class Lane:
                 events = session.received(frame, now, received_ns)
                 if events:
                     offer(events, shard, now)
+                    self._sampled = (frame, events)
             if not frames and not self._timer_fired:
                 session.heard(now)
                 self._sink.alive(shard, now)  # at once: a quiet bar closes by it
@@ -213,6 +218,9 @@ class Lane:
             raise Redial(self._lost)
         session.tick(now)
         self._ask_about_silence(session, now)
+        if self._sampled is not None:
+            self._sink.sample(self.name, *self._sampled)
+            self._sampled = None
         for frame in session.outgoing(now):
             self._sink.frame(self.name, "out", frame, self._clock.wall_ns(), "")
             await pipe.send(frame)

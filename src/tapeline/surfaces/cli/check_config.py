@@ -56,7 +56,8 @@ def _problems(config: Config) -> Iterator[str]:
             yield f"stream[{i}].venue: {error}"
             continue
         for text in stream.channels:
-            if channel(text).wire.kind not in venue.feeds:
+            wanted = channel(text).wire
+            if wanted.kind not in venue.feeds or not venue.feeds[wanted.kind].offers(wanted):
                 yield f"stream[{i}]: {venue.name} has no channel {text!r}; it has {', '.join(sorted(venue.feeds))}"
 
 
