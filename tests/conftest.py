@@ -10,6 +10,7 @@ import pytest
 from market_fixtures import market
 from stage_fixtures import patient, staged
 from store_fixtures import bar, trade
+from tapeline.surfaces.cli import resolved
 
 pytest_plugins = ["tapeline.testing"]
 __all__ = ["bar", "market", "patient", "shared", "staged", "trade"]
@@ -22,6 +23,12 @@ def shared() -> Path:
     if not (path / "captures").is_dir():
         pytest.skip(f"no recordings at {path}: set TAPELINE_SHARED")
     return path
+
+
+def pytest_collection_finish() -> None:
+    """Commands are imported when they are called; before any test, so that no test file has their imports to itself."""
+    if coverage.Coverage.current() is not None:
+        resolved()
 
 
 @pytest.hookimpl(wrapper=True)
