@@ -2,14 +2,31 @@
 
 import asyncio
 from collections import OrderedDict, deque
+from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, cast
+
+import msgspec
 
 from tapeline.clock import Clock, SystemClock
 from tapeline.errors import ConfigError
-from tapeline.model.event import Event, Trade
+from tapeline.model.event import (
+    BookDelta,
+    BookSnapshot,
+    Event,
+    Gap,
+    Level,
+    Link,
+    Liquidation,
+    Notice,
+    Status,
+    Trade,
+)
 
 Policy = Literal["block", "drop_oldest", "conflate"]
+_REFUSED = frozenset({Trade, Liquidation})
+_ONE_BY_ONE = frozenset({Gap, Link, Notice, Status})
+EACH_COUNTS = ("trades", "aggtrades", "liquidations")  # channels that cannot be conflated
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,18 +41,28 @@ class OutletStatistics:
     waiting: int
 
 
+def newest_of(event: Event) -> Hashable | None:
+    """What only the newest matters of: the usual `key` of an outlet that conflates. None: each one counts."""
+    kind = type(event)
+    if kind in _ONE_BY_ONE:
+        return None
+    return kind, event.channel, event.instrument, getattr(event, "open_at_ns", None)
+
+
 class Outlet:
     """Give `put` to the bus; iterate on the other side, one event at a time, or lists of all that wait (`batch`).
 
-    `drop_oldest` keeps the newest `size`, drops counted. `conflate` keeps the newest event of each (type, channel,
-    instrument): for quotes, books, bars and tickers; a trade is refused with ConfigError. `block` drops nothing: while
-    it is over `size`, the feeds stop reading and the venue waits. `max_per_s` bounds deliveries by conflating; it is
-    refused for trades too. A Gap is never conflated away.
+    `drop_oldest` keeps the newest `size`, drops counted. `conflate` keeps the newest event of each `key`, where the
+    first of them stood: of a quote, a ticker, each bar; deltas of a book become one delta, so that a book built from
+    them stays right. Trades and liquidations are refused with ConfigError. `block` drops nothing: while it is over
+    `size`, the feeds stop reading and the venue waits. `max_per_s` bounds deliveries by conflating, and is refused
+    for the same.
     """
 
     def __init__(
         self, policy: Policy = "drop_oldest", size: int = 10_000, *, batch: bool = False,
-        max_per_s: float | None = None, clock: Clock | None = None,
+        max_per_s: float | None = None, key: Callable[[Event], Hashable | None] = newest_of,
+        clock: Clock | None = None,
     ) -> None:  # fmt: skip
         if size < 1 or (max_per_s is not None and max_per_s <= 0):
             raise ConfigError(f"an outlet holds at least one event ({size}) at a rate above zero ({max_per_s})")
@@ -43,7 +70,7 @@ class Outlet:
             raise ConfigError(f"unknown policy {policy!r}: block, drop_oldest or conflate")
         self.policy: Policy = policy
         self._size, self._batch, self._max_per_s = size, batch, max_per_s
-        self._clock = clock or SystemClock()
+        self._key, self._clock = key, clock or SystemClock()
         self._conflating = policy == "conflate" or max_per_s is not None
         self._queue: deque[Event] = deque()
         self._newest: OrderedDict[object, Event] = OrderedDict()
@@ -52,6 +79,14 @@ class Outlet:
         self._closed = False
         self._next_at = 0.0
         self._taken = self._delivered = self._dropped = self._conflated = 0
+
+    def check(self, channel: str | None) -> None:
+        """Raises ConfigError where this outlet would conflate what cannot be; None is every channel."""
+        if self._conflating and (channel is None or channel in EACH_COUNTS):
+            raise ConfigError(
+                f"{channel or 'all channels, with trades among them,'} cannot be conflated: each one counts. "
+                "Use drop_oldest or block, without max_per_s"
+            )
 
     def put(self, event: Event) -> None:
         """Take an event; called on the loop, never waits."""
@@ -95,7 +130,8 @@ class Outlet:
                 raise StopAsyncIteration
             self._awake.clear()
             await self._awake.wait()
-        await self._pace()
+        if self._max_per_s is not None:
+            await self._pace(self._max_per_s)
         if self._conflating:
             return self._take_newest()
         if self._batch:
@@ -117,18 +153,24 @@ class Outlet:
         )  # fmt: skip
 
     def _conflate(self, event: Event) -> None:
-        if isinstance(event, Trade):
-            raise ConfigError(
-                "trades cannot be conflated: each one counts. Use drop_oldest or block, without max_per_s"
-            )
-        # Gaps have their own key by what they name, so that none is lost.
-        key = (type(event), event.channel, event.instrument, getattr(event, "after_ns", None))
-        if key in self._newest:
+        kind = type(event)  # exact types: `isinstance` of what it is not costs four times as much
+        if kind in _REFUSED:
+            self.check(event.channel)
+        key = self._key(event)
+        if key is None:
+            key = self._taken  # its own
+        waiting = self._newest.get(key)
+        if waiting is not None:
             self._conflated += 1
+            if kind is BookDelta and type(waiting) is BookDelta:
+                event = joined(waiting, cast("BookDelta", event))
         elif len(self._newest) >= self._size:
             self._newest.popitem(last=False)
             self._dropped += 1
         self._newest[key] = event
+        if kind is BookSnapshot:  # it has all that waits before it
+            before = (BookDelta, event.channel, event.instrument, None)
+            self._conflated += self._newest.pop(before, None) is not None
 
     def _take_newest(self) -> Any:
         if self._batch:
@@ -140,10 +182,20 @@ class Outlet:
         self._delivered += 1
         return event
 
-    async def _pace(self) -> None:
-        if self._max_per_s is None:
-            return
+    async def _pace(self, max_per_s: float) -> None:
         wait_s = self._next_at - self._clock.now()
         if wait_s > 0:
             await asyncio.sleep(wait_s)
-        self._next_at = self._clock.now() + 1 / self._max_per_s
+        self._next_at = self._clock.now() + 1 / max_per_s
+
+
+def joined(first: BookDelta, second: BookDelta) -> BookDelta:
+    """One delta that does what two in a row do."""
+    return msgspec.structs.replace(
+        second, bids=_later(first.bids, second.bids), asks=_later(first.asks, second.asks), first_seq=first.first_seq,
+        prev_seq=first.prev_seq,
+    )  # fmt: skip
+
+
+def _later(first: Sequence[Level], second: Sequence[Level]) -> tuple[Level, ...]:
+    return tuple((dict(first) | dict(second)).items())

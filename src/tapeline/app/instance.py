@@ -148,7 +148,8 @@ class Instance:
         return self.bus.subscribe(callback, channel=None if of is None else str(channel(of)), instrument=instrument)
 
     def outlet(self, outlet: Outlet, *, instrument: str | None = None, of: str | None = None) -> Subscription:
-        """Let events flow to a slow reader."""
+        """Let events flow to a slow reader. Raises ConfigError where it would conflate trades."""
+        outlet.check(of)
         if outlet.policy == "block":
             self._blocking.append(outlet)
         return self.on(outlet.put, instrument=instrument, of=of)
