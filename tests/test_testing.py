@@ -98,3 +98,8 @@ def test_a_story_that_fails_fails_as_it_is(simulated_venue: Callable[..., None])
 def test_a_world_keeps_its_promises(world: Callable[..., Any]) -> None:
     report = world(BINANCE, 5, duration_s=3600.0, fault_count=3)
     assert report.violations == ()
+
+
+@pytest.mark.parametrize("name", ["binance", "binance-usdm", "okx"])
+def test_what_keeps_the_contract_passes(name: str) -> None:
+    check_venue(venue_named(name))
