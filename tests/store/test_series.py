@@ -194,6 +194,18 @@ def test_a_row_that_not_even_the_store_can_set_aside_lies_beside_it(
     assert second["body"].startswith("<object object")
 
 
+def test_the_point_of_trades_is_where_the_rows_end(
+    store: SeriesStore, trade: Callable[..., Trade], tmp_path: Path
+) -> None:
+    first = trade(5)
+    store.write([PointRow(BTC, "trades", first.at_ns, first.received_ns, 5), trade(6), trade(7)])
+    store.write([trade(2, source="rest", received_ns=first.received_ns + 10**9)])  # a repair is no progress
+    store.write([trade(1, channel="aggtrades", seq=None)])
+    newest = trade(7)
+    with open_store(tmp_path) as held:
+        assert held.points() == [PointRow(BTC, "trades", newest.at_ns, newest.received_ns, 7)]
+
+
 def test_the_last_good_point_of_a_series(
     store: SeriesStore, trade: Callable[..., Trade], bar: Callable[..., Bar]
 ) -> None:

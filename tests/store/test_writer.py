@@ -374,5 +374,7 @@ def test_kill_minus_nine_at_any_moment_corrupts_and_repeats_nothing(tmp_path: Pa
         held = seqs(tmp_path)
         assert held == list(range(1, len(held) + 1)), "a prefix of what was offered, each once"
         assert len(held) >= max(flushed, default=0), "what was flushed is there"
+        with open_store(tmp_path) as store:
+            assert [point.seq for point in store.points()] == held[-1:], "a restart knows where the rows end"
         last = max(0, len(held) - 20)  # the next run repeats some: they are no duplicates
     assert last > 0

@@ -33,6 +33,10 @@ _SUPERSEDE = (
     f"INSERT OR IGNORE INTO bars_superseded ({_BAR_NAMES}, superseded_at_ns) "  # noqa: S608  # our own names again
     f"SELECT {_BAR_NAMES}, ? FROM bars WHERE series = ? AND open_at_ns = ? AND revision < ?"
 )
+_ADVANCE_POINT = (
+    "INSERT INTO points VALUES (?, ?, ?, ?) ON CONFLICT DO UPDATE SET at_ns = excluded.at_ns, "
+    "received_ns = excluded.received_ns, seq = excluded.seq WHERE excluded.seq > points.seq"
+)
 _INSERT_GAP = (
     "INSERT OR IGNORE INTO gaps (series, received_ns, after_ns, before_ns, after_seq, before_seq, cause, open) "
     "VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
@@ -154,6 +158,12 @@ class SeriesStore:
         self.connection.executemany(_INSERT_TRADE, rows)
         if self.connection.total_changes - before < len(rows):
             self._dispute(rows, trades)
+        # In this very transaction, so that after a crash the point is where the rows end, not a second before.
+        last = {row[0]: trade for row, trade in zip(rows, trades, strict=True)}
+        self.connection.executemany(
+            _ADVANCE_POINT,
+            [(series, each.at_ns, each.received_ns, each.seq) for series, each in last.items() if each.seq is not None],
+        )
 
     def _dispute(self, rows: list[tuple[Any, ...]], trades: list[Trade]) -> None:
         """Some ids were held already: the first reading stays; a different price or size is a dispute, on record."""
