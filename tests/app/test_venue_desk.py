@@ -133,3 +133,32 @@ def test_giving_back_one_channel_of_a_shared_stream_does_not_silence_the_other(s
         assert len(marks) == count
 
     staged(play, venue="binance-usdm")
+
+
+def test_a_callback_that_holds_the_loop_up_is_named(staged: Staged) -> None:
+    async def play(on: Any) -> None:
+        def dawdling(_event: object) -> None:
+            asyncio.get_running_loop().jump(0.2)  # type: ignore[attr-defined]  # the virtual loop's own
+
+        on.instance.on(dawdling, instrument=BTC, of="trades")
+        await on.instance.subscribe(BTC, ["trades"])
+        await asyncio.sleep(20)
+        (found,) = [each for each in on.instance.bus.statistics() if "dawdling" in each.name]
+        assert found.slow_calls > 3
+        assert found.slowest_s >= 0.2
+        await on.instance.unsubscribe(BTC, ["trades"])
+        await asyncio.sleep(120)
+
+    staged(play)
+
+
+def test_a_schema_that_drifts_is_told_and_the_feed_goes_on(staged: Staged) -> None:
+    async def play(on: Any) -> None:
+        await on.instance.subscribe(BTC, ["trades"])
+        desk = await on.instance.desk("binance")
+        (trade,) = [event for event in (desk.merge.track(BTC, "trades").last,) if event is not None]
+        for number in range(40):
+            desk.sample("binance/public/1#1", b'{"a":1}' if number < 35 else b'{"a":1,"new":2}', [trade])
+        assert on.instance.problems.by_kind()["binance"]["schema_drift"] == 1
+
+    staged(play)

@@ -240,6 +240,7 @@ class Recorder:
     outcomes: list[Outcome] = field(default_factory=list)
     problems: list[tuple[str, str]] = field(default_factory=list)
     samples: list[tuple[bytes, list[Event]]] = field(default_factory=list)
+    slows: int = 0
     downs: list[tuple[frozenset[Topic], str]] = field(default_factory=list)
     overlaps: list[bool] = field(default_factory=list)
     silents: list[Topic] = field(default_factory=list)
@@ -264,6 +265,9 @@ class Recorder:
 
     def frame(self, connection: str, direction: str, raw: bytes, at_ns: int, reason: str) -> None:
         self.frames.append((connection, direction, raw, reason))
+
+    def slow(self) -> None:
+        self.slows += 1
 
     def sample(self, connection: str, frame: bytes, events: Sequence[Event]) -> None:
         self.samples.append((frame, list(events)))

@@ -32,6 +32,7 @@ from tapeline.wire.shards import Shard, Shards
 from tapeline.wire.wants import Outcome
 
 CLOCK_EVERY_S, CLOCK_AGAIN_S, CLOCK_SETTLED = 30.0, 3.0, 3  # the first readings come soon after one another
+TIMED_FOR_S = 60.0
 VENUE_NOW_FOR_S = 0.25  # an estimate of the venue's clock serves so long: it only has to tell 5 s ahead
 
 
@@ -67,6 +68,7 @@ class VenueDesk:
         self._prober = Prober(self.rest, frozenset(venue.rest), self._trouble)
         self.merge = Merge()
         self._drift = Drift()
+        self._timing: asyncio.TimerHandle | None = None
         self._held = asyncio.Event()  # set while events wait in `merge`
         self.shards = Shards(venue)
         self.venue_clock = VenueClock()
@@ -217,6 +219,13 @@ class VenueDesk:
     def problem(self, connection: str, kind: str, text: str, frame: bytes) -> None:
         """Counted and logged, at a bounded rate."""
         self._edge.problem(self.venue.name, connection, kind, text, frame)
+
+    def slow(self) -> None:
+        """Time each callback for a minute, so that status names the slow one."""
+        self._bus.time_calls(on=True)
+        if self._timing is not None:
+            self._timing.cancel()
+        self._timing = asyncio.get_running_loop().call_later(TIMED_FOR_S, lambda: self._bus.time_calls(on=False))
 
     def sample(self, connection: str, frame: bytes, events: Sequence[Event]) -> None:
         """A venue that adds or drops a field is told, once for each field; the feed goes on."""

@@ -18,6 +18,7 @@ from tapeline.wire.wants import Outcome
 
 FRESHNESS_EVERY_S = 15.0
 MOST_PROBES = 4
+SLOW_S = 0.05  # a batch of frames that takes longer holds everybody else up
 TIMER_MOST_S = 3600.0
 
 
@@ -35,6 +36,9 @@ class Sink(Protocol):
 
     def problem(self, connection: str, kind: str, text: str, frame: bytes) -> None:
         """Something that could not be read."""
+
+    def slow(self) -> None:
+        """What was handed on just now took long: find out whose callback it was."""
 
     def sample(self, connection: str, frame: bytes, events: Sequence[Event]) -> None:
         """Now and then a frame with what it meant, to see whether the venue has changed its messages."""
@@ -206,6 +210,8 @@ class Lane:
                 if events:
                     offer(events, shard, now)
                     self._sampled = (frame, events)
+            if self._clock.now() - now > SLOW_S:
+                self._sink.slow()
             if not frames and not self._timer_fired:
                 session.heard(now)
                 self._sink.alive(shard, now)  # at once: a quiet bar closes by it
