@@ -454,8 +454,8 @@ class Merging(Recorder):
         self.merge = Merge()
         self.track = self.merge.declare("toy:A/X", "trades", TOY.feeds["trades"])
 
-    def offer(self, events: Any, shard: Shard, now: float) -> None:
-        super().offer(self.merge.offer(events, now), shard, now)
+    def offer(self, events: Any, stamps: Any, shard: Shard, now: float) -> None:
+        super().offer(self.merge.offer(events, now), stamps, shard, now)
 
     def down(self, topics: frozenset[Topic], cause: str) -> None:
         super().down(topics, cause)

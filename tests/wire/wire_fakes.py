@@ -251,8 +251,9 @@ class Recorder:
     probed: list[Topic] = field(default_factory=list)
     blocked: asyncio.Event | None = None
     broken: Exception | None = None
+    recording: bool = True
 
-    def offer(self, events: Sequence[Event], shard: Shard, now: float) -> None:
+    def offer(self, events: Sequence[Event], stamps: Sequence[int | None], shard: Shard, now: float) -> None:
         if self.broken is not None:
             raise self.broken
         self.events.extend(events)

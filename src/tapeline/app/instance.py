@@ -36,7 +36,7 @@ class World:
     fetch: Fetch
     clock: Clock
     chance: Callable[[], float]
-    record: Callable[[str, str, bytes, int, str], None] = lambda *_: None
+    record: Callable[[str, str, bytes, int, str], None] | None = None
     answered: Callable[[str, str, Response, int], None] | None = None
 
 

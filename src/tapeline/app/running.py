@@ -79,7 +79,7 @@ async def start(
         stack.push_async_callback(client.aclose)
         world = World(
             dial=real_world_dial, fetch=fetch, clock=clock, chance=chance or random.Random(config.seed).random,
-            record=keeping.record, answered=keeping.answered,
+            record=keeping.record if keeping.tape is not None else None, answered=keeping.answered,
         )  # fmt: skip
         instance = Instance(world, bars=config.bars, points=keeping.points, instruments=keeping.instruments)
         keeping.attach(instance)

@@ -44,7 +44,7 @@ class Edge:
     fetch: Fetch
     clock: Clock
     chance: Callable[[], float]
-    record: Callable[[str, str, bytes, int, str], None]  # connection, direction, raw, at_ns, reason
+    record: Callable[[str, str, bytes, int, str], None] | None  # connection, direction, raw, at_ns, reason
     answered: Callable[[str, str, Response, int], None] | None
     problem: Callable[[str, str, str, str, bytes], None]  # venue, connection, kind, text, frame
     room: Callable[[], Any]  # awaited while a blocking subscriber is over its mark; None where there is none
@@ -60,6 +60,7 @@ class VenueDesk:
         self.venue = venue
         self._ws_url, self._settings, self._bar_settings = ws_url, settings, bars
         self._edge, self._bus, self._points = edge, bus, points
+        self.recording = edge.record is not None
         self._clock = edge.clock
         self._delays = delays(settings, edge.chance)
         base = rebased(venue.urls["rest"], rest_url)
@@ -135,10 +136,9 @@ class VenueDesk:
         for topic in topics:
             shard = self.shards.shard_of(topic)
             assert shard is not None, f"{topic} was just placed"
-            desk = self._bar_desk(shard)
             for channel in self._kept[topic]:
                 if channel.built_from:
-                    desk.build(instrument, channel)
+                    self._bar_desk(shard).build(instrument, channel)
         if self._tasks is not None:
             for shard in fresh:
                 self._feed(shard)
@@ -187,8 +187,8 @@ class VenueDesk:
 
     # ---- the sink of the feeds -------------------------------------------------------------------------------
 
-    def offer(self, events: Sequence[Event], shard: Shard, now: float) -> None:
-        """Events of one frame, in order."""
+    def offer(self, events: Sequence[Event], stamps: Sequence[int | None], shard: Shard, now: float) -> None:
+        """Events of frames that came together, in order; of each frame, the stamp of its last event."""
         publish = self._bus.publish
         for event in self.merge.offer(events, now):
             publish(event)
@@ -197,11 +197,12 @@ class VenueDesk:
         desk = self._bar_desks.get(shard)
         if desk is None:
             return
-        at_ns = events[-1].at_ns
-        if at_ns is not None:
-            if now - self._venue_read_at > VENUE_NOW_FOR_S:
-                self._venue_now_ns, self._venue_read_at = self.venue_clock.estimate(now), now
-            desk.watermark.stamp(at_ns, self._venue_now_ns)
+        if now - self._venue_read_at > VENUE_NOW_FOR_S:
+            self._venue_now_ns, self._venue_read_at = self.venue_clock.estimate(now), now
+        stamp = desk.watermark.stamp
+        for at_ns in stamps:
+            if at_ns is not None:
+                stamp(at_ns, self._venue_now_ns)
         desk.advance()
 
     def alive(self, shard: Shard, heard_at: float) -> None:
@@ -214,7 +215,8 @@ class VenueDesk:
 
     def frame(self, connection: str, direction: str, raw: bytes, at_ns: int, reason: str) -> None:
         """For the tape."""
-        self._edge.record(connection, direction, raw, at_ns, reason)
+        if self._edge.record is not None:
+            self._edge.record(connection, direction, raw, at_ns, reason)
 
     def problem(self, connection: str, kind: str, text: str, frame: bytes) -> None:
         """Counted and logged, at a bounded rate."""

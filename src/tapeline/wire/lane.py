@@ -20,13 +20,16 @@ FRESHNESS_EVERY_S = 15.0
 MOST_PROBES = 4
 SLOW_S = 0.05  # a batch of frames that takes longer holds everybody else up
 TIMER_MOST_S = 3600.0
+TOGETHER = 256  # frames whose events go on together: fewer calls, and the first of a burst still does not wait long
 
 
 class Sink(Protocol):
     """Where a lane's findings go."""
 
-    def offer(self, events: Sequence[Event], shard: Shard, now: float) -> None:
-        """Events of one frame, in order."""
+    recording: bool  # whether frames that come in are wanted by `frame`
+
+    def offer(self, events: Sequence[Event], stamps: Sequence[int | None], shard: Shard, now: float) -> None:
+        """Events of frames that came together, in order; of each frame, the stamp of its last event."""
 
     def alive(self, shard: Shard, heard_at: float) -> None:
         """The connection was provably alive at this moment, whether or not there was data."""
@@ -194,7 +197,6 @@ class Lane:
             self._venue, self._instruments, self._shard.topics, timing=self._timing, now=now,
             problem=lambda kind, text, frame: self._sink.problem(self.name, kind, text, frame),
         )  # fmt: skip
-        offer, shard, record = self._sink.offer, self._shard, self._sink.frame
         while True:
             if self.finished:
                 return self._finish_reason
@@ -204,17 +206,32 @@ class Lane:
             await self._sink.room()
             frames = await pipe.receive()
             now, received_ns = self._clock.now(), self._clock.wall_ns()
-            for frame in frames:
-                record(self.name, "in", frame, received_ns, "")
-                events = session.received(frame, now, received_ns)
-                if events:
-                    offer(events, shard, now)
-                    self._sampled = (frame, events)
+            if self._sink.recording:
+                for frame in frames:
+                    self._sink.frame(self.name, "in", frame, received_ns, "")
+            for start in range(0, len(frames), TOGETHER):
+                self._take(session, frames[start : start + TOGETHER], now, received_ns)
             if self._clock.now() - now > SLOW_S:
                 self._sink.slow()
             if not frames and not self._timer_fired:
                 session.heard(now)
-                self._sink.alive(shard, now)  # at once: a quiet bar closes by it
+                self._sink.alive(self._shard, now)  # at once: a quiet bar closes by it
+
+    def _take(self, session: Session, frames: Sequence[bytes], now: float, received_ns: int) -> None:
+        """Pass on what these frames hold; what came before one that ends the connection, too."""
+        received = session.received
+        events: list[Event] = []
+        stamps: list[int | None] = []
+        try:
+            for frame in frames:
+                found = received(frame, now, received_ns)
+                if found:
+                    events += found
+                    stamps.append(found[-1].at_ns)
+                    self._sampled = frame, found
+        finally:
+            if events:
+                self._sink.offer(events, stamps, self._shard, now)
 
     async def _act(self, session: Session, pipe: Pipe) -> None:
         """Whatever is not a frame: deadlines, requests, pings, questions; then set the timer anew."""
