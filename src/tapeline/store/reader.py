@@ -209,21 +209,11 @@ class Store:
         return [Poison(*row) for row in self._connection.execute("SELECT type, body, reason FROM poison")]
 
     def points(self) -> list[PointRow]:
-        """The last good point of every series: as noted, or the last trade where a crash came before the note."""
+        """The last good point of every series; of trades it moves with their rows, in the same transaction."""
         rows = self._connection.execute(
-            "SELECT instrument, channel, series, at_ns, received_ns, seq FROM series LEFT JOIN points USING (series)"
-        ).fetchall()
-        found = []
-        for instrument, of, series, at_ns, received_ns, seq in rows:
-            point = None if received_ns is None else PointRow(instrument, of, at_ns, received_ns, seq)
-            last = self._connection.execute(
-                "SELECT at_ns, received_ns, seq FROM trades WHERE series = ? ORDER BY seq DESC LIMIT 1", (series,)
-            ).fetchone()
-            if last is not None and (point is None or (point.seq is not None and last[2] > point.seq)):
-                point = PointRow(instrument, of, *last)
-            if point is not None:
-                found.append(point)
-        return found
+            "SELECT instrument, channel, at_ns, received_ns, seq FROM points JOIN series USING (series)"
+        )
+        return [PointRow(*row) for row in rows]
 
     def events(self, instrument: str, channel: str) -> list[dict[str, Any]]:
         """Events of a slow channel (mark, funding, status, ...), as they are in JSON."""
