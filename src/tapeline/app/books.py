@@ -93,7 +93,7 @@ class BookDesk:
                 await self._work.wait()
 
     def _take(self, topic: Topic, book: Book, event: Event) -> None:
-        assert isinstance(event, BookSnapshot | BookDelta), f"a book takes snapshots and deltas, not {event!r}"
+        assert isinstance(event, (BookDelta, BookSnapshot)), f"a book takes snapshots and deltas, not {event!r}"
         book.apply(event, event.received_ns)
         if book.wants_snapshot:
             if topic not in self._wanting:

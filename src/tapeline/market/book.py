@@ -10,7 +10,7 @@ from tapeline.errors import Impossible, Unsynchronised
 from tapeline.market.levels import Levels
 from tapeline.model.event import BookDelta, BookSnapshot
 from tapeline.model.interval import SECOND_NS
-from tapeline.model.verdict import Verdict
+from tapeline.model.verdict import APPLY, GAP, STALE, Verdict
 
 Judge = Callable[[int | None, BookDelta], Verdict]
 PriceLevel = tuple[Decimal, Decimal]  # price, size
@@ -62,7 +62,7 @@ class Book:
     def apply(self, event: BookSnapshot | BookDelta, now_ns: int) -> bool:
         """Take an event of this book's channel; returns whether readers can see a change."""
         self._now_ns = now_ns
-        if isinstance(event, BookSnapshot):
+        if not isinstance(event, BookDelta):  # quick where it is one, which is nearly always
             return self._load(event)
         if not self.synchronised:
             if self._needs_snapshot or self._good_ns is not None:
@@ -173,11 +173,11 @@ class Book:
 
     def _follow(self, delta: BookDelta) -> bool:
         """Apply a delta to a state that is right, if it follows."""
-        verdict = Verdict.APPLY if self._judge is None else self._judge(self.sequence, delta)
-        if verdict is Verdict.STALE:
+        verdict = APPLY if self._judge is None else self._judge(self.sequence, delta)
+        if verdict is STALE:
             self._stale += 1
             return False
-        if verdict is Verdict.GAP:
+        if verdict is GAP:
             self._gaps += 1
             self._give_up(
                 f"gap: the state is at {self.sequence}, the next delta is {delta.first_seq}..{delta.last_seq}"

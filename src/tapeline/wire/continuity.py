@@ -11,7 +11,7 @@ from typing import Any, Protocol
 import msgspec
 
 from tapeline.model.event import BookDelta, BookSnapshot, Trade
-from tapeline.model.verdict import Verdict
+from tapeline.model.verdict import APPLY, Verdict
 from tapeline.venues.spec import Judge
 
 REMEMBERED_IDS = 4096  # of a trade stream without continuity: how far back a repeat is recognised
@@ -230,7 +230,7 @@ class ByJudge:
 
     def follows(self, event: BookDelta | BookSnapshot) -> bool:
         """Take the next delta."""
-        if self._at is None or type(event) is not BookDelta or self._judge(self._at, event) is not Verdict.APPLY:
+        if self._at is None or type(event) is not BookDelta or self._judge(self._at, event) is not APPLY:
             return False
         self._at = event.last_seq
         return True

@@ -18,7 +18,7 @@ from tapeline.wire.wants import Outcome
 
 FRESHNESS_EVERY_S = 15.0
 MOST_PROBES = 4
-SLOW_S = 0.05  # a batch of frames that takes longer holds everybody else up
+SLOW_S = 0.05  # frames that go on together and take longer hold everybody else up
 TIMER_MOST_S = 3600.0
 TOGETHER = 256  # frames whose events go on together: fewer calls, and the first of a burst still does not wait long
 
@@ -210,9 +210,10 @@ class Lane:
                 for frame in frames:
                     self._sink.frame(self.name, "in", frame, received_ns, "")
             for start in range(0, len(frames), TOGETHER):
+                began = self._clock.now()
                 self._take(session, frames[start : start + TOGETHER], now, received_ns)
-            if self._clock.now() - now > SLOW_S:
-                self._sink.slow()
+                if self._clock.now() - began > SLOW_S:
+                    self._sink.slow()
             if not frames and not self._timer_fired:
                 session.heard(now)
                 self._sink.alive(self._shard, now)  # at once: a quiet bar closes by it

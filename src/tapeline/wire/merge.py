@@ -56,18 +56,19 @@ class Merge:
             if track is not None and track.follows(event):
                 return events
         out: list[Event] = []
+        find = self._tracks.get
         for event in events:
-            track = self._tracks.get((event.channel, event.instrument))
-            if track is None:
-                if event.instrument is None:  # a venue's notice belongs to no series
+            track = find((event.channel, event.instrument))
+            if track is not None:
+                if track.follows(event):
                     out.append(event)
                 else:
-                    self._unwanted += 1
-            elif track.follows(event):
+                    out.extend(track.admit(event, now))
+                    self._note(track)
+            elif event.instrument is None:  # a venue's notice belongs to no series
                 out.append(event)
             else:
-                out.extend(track.admit(event, now))
-                self._note(track)
+                self._unwanted += 1
         return out
 
     def track(self, instrument: str, channel: str) -> Track | None:

@@ -10,7 +10,7 @@ from functools import partial
 from tapeline.model.event import BookDelta
 from tapeline.model.instrument import Instrument
 from tapeline.model.interval import NAMES
-from tapeline.model.verdict import Verdict
+from tapeline.model.verdict import APPLY, GAP, STALE, Verdict
 from tapeline.venues.binance.decode import decoder
 from tapeline.venues.binance.handlers import partial_book
 from tapeline.venues.binance.instruments import pair
@@ -51,10 +51,10 @@ def judge(at: int | None, delta: BookDelta) -> Verdict:
     "Normally, U of the next event is equal to u + 1 of the previous event."
     """
     if at is None or delta.first_seq is None or delta.last_seq is None:
-        return Verdict.APPLY
+        return APPLY
     if delta.last_seq <= at:
-        return Verdict.STALE
-    return Verdict.APPLY if delta.first_seq <= at + 1 else Verdict.GAP
+        return STALE
+    return APPLY if delta.first_seq <= at + 1 else GAP
 
 
 def _samples(venue: str) -> tuple[Instrument, ...]:

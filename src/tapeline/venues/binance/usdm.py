@@ -10,7 +10,7 @@ from functools import partial
 from tapeline.model.event import BookDelta
 from tapeline.model.instrument import Instrument
 from tapeline.model.interval import NAMES
-from tapeline.model.verdict import Verdict
+from tapeline.model.verdict import APPLY, GAP, STALE, Verdict
 from tapeline.venues.binance.decode import decoder
 from tapeline.venues.binance.handlers import book_top
 from tapeline.venues.binance.instruments import contract
@@ -61,10 +61,10 @@ def judge(at: int | None, delta: BookDelta) -> Verdict:
     initialize the process from step 3." Ids are exchange-wide and jump: U says nothing then.
     """
     if at is None or delta.first_seq is None or delta.last_seq is None:
-        return Verdict.APPLY
+        return APPLY
     if delta.last_seq <= at:
-        return Verdict.STALE
-    return Verdict.APPLY if delta.prev_seq == at or delta.first_seq <= at else Verdict.GAP
+        return STALE
+    return APPLY if delta.prev_seq == at or delta.first_seq <= at else GAP
 
 
 _SAMPLES = tuple(

@@ -4,7 +4,7 @@ https://www.okx.com/docs-v5/en/
 """
 
 from tapeline.model.event import BookDelta
-from tapeline.model.verdict import Verdict
+from tapeline.model.verdict import APPLY, GAP, STALE, Verdict
 from tapeline.venues.okx.asking import requests
 from tapeline.venues.okx.decode import decoder
 from tapeline.venues.okx.rest import calls
@@ -25,12 +25,12 @@ def judge(at: int | None, delta: BookDelta) -> Verdict:
     """
     last, previous = delta.last_seq, delta.prev_seq
     if at is None or last is None or previous == at:
-        return Verdict.APPLY
+        return APPLY
     if previous is not None and last < previous:
-        return Verdict.GAP
+        return GAP
     if last <= at:
-        return Verdict.STALE
-    return Verdict.APPLY if previous is not None and previous <= at else Verdict.GAP
+        return STALE
+    return APPLY if previous is not None and previous <= at else GAP
 
 
 _FEEDS = (
