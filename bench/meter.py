@@ -25,6 +25,9 @@ class Meter:
         self.seen = 0
         self.wall = self.cpu = 0.0
         self.latencies = []
+        self.rss_at = {}  # seconds -> MB, of a paced run
+        self.done = self.finish  # called once, after the last message
+        self.more = dict  # what else to report then
         self.stamps = None
         if stamps:
             with open(stamps, "r+b") as file:
@@ -36,7 +39,7 @@ class Meter:
         if self.seen == self.skip + 1:
             self.wall, self.cpu = time.perf_counter(), time.process_time()
         elif self.seen >= self.count:
-            self.finish()
+            self.done()
 
     def trade(self, identity):
         """A trade of this id has; its latency counts."""
@@ -59,7 +62,7 @@ class Meter:
 
     def finish(self, **more):
         """Print the result; a library's own shutdown is not measured."""
-        print(json.dumps(self.result() | more), flush=True)
+        print(json.dumps(self.result() | self.more() | more), flush=True)
         sys.stdout.flush()
         os._exit(0)
 

@@ -9,7 +9,7 @@ from meter import from_arguments
 
 meter = from_arguments("ccxt")
 SYMBOLS = [f"{base}/USDT" for base in meter.bases]
-handed = 0
+handed = {"handed": 0}
 
 
 class Counting(ccxt.pro.binance):
@@ -25,12 +25,11 @@ class Counting(ccxt.pro.binance):
     def _count(self):
         if meter.seen == meter.count - 1:
             meter.seen += 1
-            meter.finish(handed=handed)
+            meter.finish(**handed)
         meter.one()
 
 
 async def main():
-    global handed
     markets = {"fetchMarkets": {"types": ["spot"]}, "fetchMargins": False, "defaultType": "spot"}
     exchange = Counting({"newUpdates": True, "enableRateLimit": False,
                          "options": markets | {"watchTradesForSymbols": {"name": "trade"}}})  # fmt: skip
@@ -40,13 +39,13 @@ async def main():
     await exchange.load_markets()
     while meter.case == "trades":
         trades = await exchange.watch_trades_for_symbols(SYMBOLS)
-        handed += len(trades)
+        handed["handed"] += len(trades)
         if meter.stamps is not None:
             for trade in trades:
                 meter.trade(trade["id"])
     while True:
         await exchange.watch_order_book_for_symbols(SYMBOLS)
-        handed += 1
+        handed["handed"] += 1
 
 
 uvloop.run(main())

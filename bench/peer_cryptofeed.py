@@ -1,4 +1,4 @@
-"""cryptofeed's Binance feed over loopback, with its own event loop settings and callbacks. Cases: trades, depth, mix."""
+"""cryptofeed's Binance feed over loopback, on uvloop, with callbacks. Cases: trades, depth, mix."""
 
 import asyncio
 import warnings
@@ -14,11 +14,14 @@ from meter import from_arguments
 meter = from_arguments("cryptofeed")
 dial = cryptofeed.connection.connect
 # Its endpoints must say wss; compression is not what is compared.
-cryptofeed.connection.connect = lambda address, **more: dial(address.replace("wss://", "ws://"), compression=None, **more)
+cryptofeed.connection.connect = lambda address, **more: dial(
+    address.replace("wss://", "ws://"), compression=None, **more
+)
 Binance.websocket_endpoints = [WebsocketEndpoint(f"wss://127.0.0.1:{meter.port}")]
 Binance.rest_endpoints = [
     RestEndpoint(
-        f"http://127.0.0.1:{meter.port}", routes=Routes("/api/v3/exchangeInfo", l2book="/api/v3/depth?symbol={}&limit={}")
+        f"http://127.0.0.1:{meter.port}",
+        routes=Routes("/api/v3/exchangeInfo", l2book="/api/v3/depth?symbol={}&limit={}"),
     )
 ]
 
@@ -41,7 +44,12 @@ warnings.simplefilter("ignore")
 asyncio.set_event_loop_policy(uvloop.EventLoopPolicy())
 asyncio.set_event_loop(uvloop.new_event_loop())
 handler = FeedHandler(
-    config={"uvloop": True, "log": {"disabled": True}, "backend_multiprocessing": False, "ignore_invalid_instruments": False}
+    config={
+        "uvloop": True,
+        "log": {"disabled": True},
+        "backend_multiprocessing": False,
+        "ignore_invalid_instruments": False,
+    }
 )
 handler.add_feed(Binance(symbols=symbols, channels=list(callbacks), callbacks=callbacks, candle_closed_only=False))
 handler.run()

@@ -1,4 +1,4 @@
-"""NautilusTrader's live node with its Binance data client over loopback, a strategy's callbacks. Cases: trades, depth."""
+"""NautilusTrader's live node with its Binance client over loopback, a strategy's callbacks. Cases: trades, depth."""
 
 from meter import from_arguments
 from nautilus_trader.adapters.binance import (

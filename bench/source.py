@@ -71,9 +71,7 @@ class Market:
         sides = [self._changes(side, sign, most) for side, sign in ((0, -1), (1, 1))]
         first, last = self.update, self.update + self.random.randrange(1, 30)
         self.update = last + 1
-        return (
-            f'{{"e":"depthUpdate","E":{at_ms},"s":"{self.name}","U":{first},"u":{last},"b":[{sides[0]}],"a":[{sides[1]}]}}'
-        )
+        return f'{{"e":"depthUpdate","E":{at_ms},"s":"{self.name}","U":{first},"u":{last},"b":[{sides[0]}],"a":[{sides[1]}]}}'
 
     def _changes(self, side, sign, most):
         rnd, levels = self.random, self.levels[side]

@@ -20,7 +20,6 @@ from tapeline.venues import venue_named
 from tapeline.wire.merge import Merge
 from tapeline.wire.session import Session, Timing
 
-
 NOW_NS = 1_700_000_000_000_000_000
 
 
@@ -35,7 +34,7 @@ def frames_of(mix, count):
 
 
 def per_frame(step, frames):
-    """Nanoseconds a frame, the loop's own taken off; without the collector, which a running feed gives nothing to do."""
+    """Nanoseconds a frame; without the collector, which a running feed gives nothing to do."""
     gc.collect()
     gc.disable()
     before = time.perf_counter_ns()
@@ -97,8 +96,15 @@ def main():
     rounds = [round_of(frames, markets) for _ in range(options.rounds)]
     sums = {name: statistics.median(each[name] for each in rounds) for name in rounds[0]}
     names = list(sums)
-    print(json.dumps({name: round(sums[name] - (sums[before] if before else 0))
-                      for before, name in zip(["", *names], names, strict=False)} | {"sum": round(sums[names[-1]])}))
+    print(
+        json.dumps(
+            {
+                name: round(sums[name] - (sums[before] if before else 0))
+                for before, name in zip(["", *names], names, strict=False)
+            }
+            | {"sum": round(sums[names[-1]])}
+        )
+    )
 
 
 main()
