@@ -142,3 +142,22 @@ def test_a_tape_is_kept_only_where_something_needs_it(market: Any, tmp_path: Pat
 
     asyncio.run(main())
     assert not (tmp_path / "store" / "tape").exists()
+
+
+def test_a_venue_that_cannot_be_reached_holds_up_neither_the_others_nor_the_end(market: Any, tmp_path: Path) -> None:
+    async def main() -> int:
+        async with market() as address:
+            asked = config(tmp_path, address)
+            gone = StreamConfig(
+                venue="okx", symbols=("BTC/USDT",), channels=("trades",), ws_url="ws://127.0.0.1:1",
+                rest_url="http://127.0.0.1:1",
+            )  # fmt: skip
+            stop = asyncio.Event()
+            asyncio.get_running_loop().call_later(3.0, stop.set)
+            return await run_config(Config(store=asked.store, stream=(gone, *asked.stream)), stop=stop)
+
+    assert asyncio.run(main()) == EXIT_DONE
+    with open_store(tmp_path / "store") as held:
+        assert len(list(held.trades(BTC))) > 5
+    status = json.loads((tmp_path / "store" / "status.json").read_text())
+    assert status["problems"]["okx"]["instruments"] >= 1

@@ -65,7 +65,7 @@ class Instance:
         self._keep_instruments = instruments
         self.problems = Problems(world.clock)
         self.bus = Bus(failed=self._failed, now=world.clock.now)
-        self.desks: dict[tuple[str, str, str], VenueDesk] = {}
+        self.desks: dict[tuple[str, str, str, ConnectionConfig], VenueDesk] = {}
         self.started_at_ns = world.clock.wall_ns()
         self.links: list[Link] = []  # the last changes, newest last
         self._tasks: asyncio.TaskGroup | None = None
@@ -99,8 +99,9 @@ class Instance:
         self, venue_name: str, *, ws_url: str | None = None, rest_url: str | None = None,
         settings: ConnectionConfig | None = None,
     ) -> VenueDesk:  # fmt: skip
-        """The desk of a venue at an address, with its instrument list loaded."""
-        key = (venue_name, ws_url or "", rest_url or "")
+        """The desk of a venue at an address with these settings, its instrument list loaded."""
+        settings = settings or ConnectionConfig()
+        key = (venue_name, ws_url or "", rest_url or "", settings)
         if key in self.desks:
             return self.desks[key]
         world = self._world
@@ -109,7 +110,7 @@ class Instance:
             answered=world.answered, problem=self.problems.note, room=self._room,
         )  # fmt: skip
         desk = VenueDesk(
-            venue_named(venue_name), ws_url=ws_url, rest_url=rest_url, settings=settings or ConnectionConfig(),
+            venue_named(venue_name), ws_url=ws_url, rest_url=rest_url, settings=settings,
             bars=self._bars, edge=edge, bus=self.bus, points=self._points,
         )  # fmt: skip
         await desk.load_instruments()
@@ -155,10 +156,9 @@ class Instance:
         return self.on(outlet.put, instrument=instrument, of=of)
 
     def book(self, instrument: str, of: str = "book") -> Book:
-        """The maintained book. Raises NotHeld where none is kept."""
-        venue_name, _ = split_id(instrument)
-        for (name, _ws, _rest), desk in self.desks.items():
-            if name == venue_name and desk.books.has(instrument, of):
+        """The maintained book. Raises ConfigError where none is kept."""
+        for desk in self.desks.values():
+            if desk.books.has(instrument, of):
                 return desk.books.book(instrument, of)
         raise ConfigError(f"no {of} of {instrument} is kept: subscribe to it first")
 

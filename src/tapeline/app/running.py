@@ -2,7 +2,7 @@
 
 import asyncio
 import random
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any
 
@@ -11,11 +11,13 @@ import structlog
 from tapeline.app.instance import Instance, World
 from tapeline.app.keeping import Keeping
 from tapeline.app.status import status
+from tapeline.app.venue import VenueDesk
 from tapeline.clock import Clock, SystemClock
-from tapeline.config import Config, ConnectionConfig, connection_for
+from tapeline.config import Config, ConnectionConfig, StreamConfig, connection_for
 from tapeline.control import StatusFile, serve_control
 from tapeline.errors import ConfigError
 from tapeline.model.channel import channel
+from tapeline.venues import venue_named
 from tapeline.wire.pipe import Dial
 from tapeline.wire.rest import real_fetch
 from tapeline.wire.transport import real_dial
@@ -39,6 +41,7 @@ class Running:
     def __init__(self, instance: Instance, keeping: Keeping, clock: Clock) -> None:
         self.instance = instance
         self.keeping = keeping
+        self.opening: asyncio.Task[None]  # done once every venue has its instruments and every stream is asked for
         self._clock = clock
 
     def status(self, state: str = "running") -> dict[str, Any]:
@@ -47,17 +50,26 @@ class Running:
 
 
 async def run_config(config: Config, *, stop: asyncio.Event, for_s: float | None = None) -> int:
-    """Run until `stop`, for so long, or until every connection has given up; returns the exit code."""
+    """Run until `stop`, for so long, or until every connection has given up; returns the exit code.
+
+    A venue that cannot be reached at the start is asked again and again, and holds up neither the others nor `stop`.
+    """
     async with start(config) as running:
+        stopped = asyncio.create_task(stop.wait(), name="stop")
         try:
             async with asyncio.timeout(for_s):
-                while not stop.is_set() and not running.instance.given_up:
-                    await _set_within(stop, STATUS_EVERY_S)
+                await asyncio.wait({stopped, running.opening}, return_when=asyncio.FIRST_COMPLETED)
+                while not stopped.done():
+                    if running.opening.done():
+                        running.opening.result()  # an unknown symbol or channel ends the run
+                        if running.instance.given_up:
+                            _log.error("every connection has given up")
+                            return EXIT_GAVE_UP
+                    await asyncio.wait({stopped}, timeout=STATUS_EVERY_S)
         except TimeoutError:
             return EXIT_DONE  # the time that was asked for is over
-        if running.instance.given_up and not stop.is_set():
-            _log.error("every connection has given up", attempts=config.connection.reconnect_attempts)
-            return EXIT_GAVE_UP
+        finally:
+            stopped.cancel()
         return EXIT_DONE
 
 
@@ -70,6 +82,8 @@ async def start(
         raise ConfigError("nothing to stream: add a [[stream]] table with venue, symbols and channels")
     if config.store.folder is None:
         raise ConfigError("no store: set [store] path, the folder that gets the data")
+    for stream in config.stream:
+        venue_named(stream.venue)  # a name that is wrong is said before anything is opened
     clock = clock or SystemClock()
     async with AsyncExitStack() as stack:
         keeping = Keeping(config, clock)
@@ -86,9 +100,11 @@ async def start(
         running = Running(instance, keeping, clock)
         file = StatusFile(keeping.folder / "status.json")
         await stack.enter_async_context(serve_control(keeping.socket, {"status": lambda _request: running.status()}))
-        await _open_desks(instance, config)
         stack.callback(lambda: _say_goodbye(running, file))
         await stack.enter_async_context(instance.running())
+        running.opening = asyncio.create_task(_open_desks(instance, config), name="opening")  # ended by the stack too
+        running.opening.add_done_callback(lambda done: None if done.cancelled() else done.exception())
+        stack.callback(running.opening.cancel)
         writing = asyncio.create_task(_write_status(running, file), name="status")  # ended by the stack, just below
         stack.callback(writing.cancel)
         yield running
@@ -111,23 +127,27 @@ async def _write_status(running: Running, file: StatusFile) -> None:
 
 
 async def _open_desks(instance: Instance, config: Config) -> None:
+    """Every venue at its own pace: one that does not answer holds up only its own streams."""
+    together: dict[tuple[str, str | None, str | None, ConnectionConfig], list[StreamConfig]] = {}
     for stream in config.stream:
         shared = config.venue.get(stream.venue)
-        desk = await instance.desk(
-            stream.venue, ws_url=stream.ws_url or (shared.ws_url if shared else None),
-            rest_url=stream.rest_url or (shared.rest_url if shared else None),
-            settings=connection_for(config, stream),
-        )  # fmt: skip
+        ws_url = stream.ws_url or (shared.ws_url if shared else None)
+        rest_url = stream.rest_url or (shared.rest_url if shared else None)
+        settings = connection_for(config, stream)
+        together.setdefault((stream.venue, ws_url, rest_url, settings), []).append(stream)
+    await asyncio.gather(
+        *(
+            _open_desk(instance.desk(venue, ws_url=ws_url, rest_url=rest_url, settings=settings), streams)
+            for (venue, ws_url, rest_url, settings), streams in together.items()
+        )
+    )
+
+
+async def _open_desk(opening: Awaitable[VenueDesk], streams: list[StreamConfig]) -> None:
+    desk = await opening
+    for stream in streams:
         for name in stream.symbols:
             found = desk.symbols.find(name)
             if found.symbol != name:
-                _log.info("symbol", venue=stream.venue, asked=name, unified=found.symbol)
+                _log.info("symbol", venue=desk.venue.name, asked=name, unified=found.symbol)
             desk.want(found, [channel(text) for text in stream.channels])
-
-
-async def _set_within(event: asyncio.Event, within_s: float) -> None:
-    try:
-        async with asyncio.timeout(within_s):
-            await event.wait()
-    except TimeoutError:
-        return
