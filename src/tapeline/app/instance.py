@@ -100,8 +100,13 @@ class Instance:
         settings: ConnectionConfig | None = None,
     ) -> VenueDesk:  # fmt: skip
         """The desk of a venue at an address with these settings, its instrument list loaded."""
-        settings = settings or ConnectionConfig()
-        key = (venue_name, ws_url or "", rest_url or "", settings)
+        address = (venue_name, ws_url or "", rest_url or "")
+        if settings is None:  # whatever is there already will do
+            for known, desk in self.desks.items():
+                if known[:3] == address:
+                    return desk
+            settings = ConnectionConfig()
+        key = (*address, settings)
         if key in self.desks:
             return self.desks[key]
         world = self._world
