@@ -29,7 +29,7 @@ CASES = {
     "depth": (("--mix", "depth"), {"tapeline": "depth", "cryptofeed": "depth", "nautilus": "depth", "ccxt": "depth"},
               {"cryptofeed": (3.5, 6)}),
     "mix": (("--mix", "mix"), {"tapeline": "mix", "cryptofeed": "mix"}, {"cryptofeed": (3.5, 6)}),
-    "whole": (("--mix", "mix"), {"tapeline": "whole", "cryptofeed": "mix"}, {"cryptofeed": (1.5, 2)}),
+    "whole": (("--mix", "mix", "--nominal", 2000), {"tapeline": "whole", "cryptofeed": "mix"}, {"cryptofeed": (1.5, 2)}),
 }  # fmt: skip
 BASELINE = {("trades", "cryptofeed"): 4.7, ("trades", "nautilus"): 10.7, ("trades", "ccxt"): 18.0,
             ("depth", "cryptofeed"): 3.6, ("depth", "nautilus"): 6.1, ("depth", "ccxt"): 6.0,
