@@ -108,8 +108,9 @@ def test_a_planned_re_dial_is_no_outage_and_loses_nothing(venue: str) -> None:
 
 @pytest.mark.parametrize("venue", VENUES)
 def test_the_venues_notice_that_it_will_close_is_heeded_in_time(venue: str) -> None:
-    if venue_named(venue).server.closing is None:  # type: ignore[union-attr]  # all three have a server side
-        pytest.skip(f"{venue} gives no notice")
+    server = venue_named(venue).server
+    assert server is not None
+    assert server.closing is not None, "every venue here announces it"
     report = kept(venue, "closing@+20m+30s")
     assert (report.outages, report.gaps) == (0, {})
     assert report.counts["notice"] == connections(venue)
