@@ -5,6 +5,7 @@ TapelineError
  |   |- ConnectionLost   the socket could not be opened, or ended
  |   |- TimedOut         no answer before the deadline
  |   |- RateLimited      the venue asked us to slow down
+ |   |- ClockWrong       our stamps are off: measure the venue's clock, then try again
  |- Refused       the venue (or the store) said no: asking again the same way will not help
  |   |- SubscriptionRefused
  |   |- AuthenticationRefused
@@ -48,6 +49,10 @@ class TimedOut(Retry):
 
 class RateLimited(Retry):
     """The venue asked us to slow down."""
+
+
+class ClockWrong(Retry):
+    """The venue did not accept our time stamp: fix the clock (measure its offset again), then try again once."""
 
 
 class Refused(TapelineError):

@@ -31,3 +31,11 @@ def test_the_pace_is_the_faster_of_tape_and_loop() -> None:
     assert pace.now() == 14
     now.update(tape=11 * 10**9)
     assert pace.now() == 15
+
+
+def test_a_fixed_window_is_of_the_calendar() -> None:
+    meter = Meter(2, 60, fixed=True)
+    assert [meter.hit(at) for at in (58.0, 59.0, 59.5)] == [True, True, False]
+    assert (meter.used(59.9), meter.wait_s(59.5)) == (3, 0.5)
+    assert meter.hit(60.0)
+    assert meter.used(60.0) == 1

@@ -25,6 +25,7 @@ from tapeline.model.topic import Topic
 from tapeline.model.verdict import Verdict
 from tapeline.venues.spec import (
     Ack,
+    Allowance,
     Answer,
     Ask,
     Control,
@@ -183,7 +184,7 @@ TOY = Venue(
     heartbeat=Heartbeat(every_s=20, silence_s=60, ping=b"ping"),
     limits=Limits(
         topics_per_connection=20, topics_per_request=10, messages_per_s=4, connections_per_window=10, window_s=60,
-        requests_per_hour=100, rest_weight_per_s=0.8,
+        requests_per_hour=100, rest=(Allowance(weight=60, window_s=60),),
     ),
     decoder=lambda _name, _instruments: decode_market,
     requests=requests,

@@ -8,6 +8,7 @@ import pytest
 from tapeline.errors import (
     AuthenticationRefused,
     BadData,
+    ClockWrong,
     ConfigError,
     RateLimited,
     Refused,
@@ -159,6 +160,12 @@ def test_a_bar_is_closed_where_another_follows_or_its_end_is_well_past() -> None
     later = parse(f"[{second}]".encode(), ask, IDS, 190_000 * MS)
     assert [(bar.closed, bar.revision) for bar in later if isinstance(bar, Bar)] == [(True, 1)]
     assert parse(b"[]", ask, IDS, AT) == []
+    # By the venue's clock, where it is known: our own, an hour ahead here, would close an open bar.
+    for venue_ms, closed in ((182_999, False), (183_000, True)):
+        told = Ask("bars", "BTCUSDT", interval="1m", venue_ns=venue_ms * MS)
+        (bar,) = parse(f"[{second}]".encode(), told, IDS, 3_780_000 * MS)
+        assert isinstance(bar, Bar)
+        assert (bar.closed, bar.revision) == (closed, int(closed))
 
 
 def test_open_interest_is_asked_of_usdm_only() -> None:
@@ -238,6 +245,8 @@ def test_contracts(kind: str, delivery: int, symbol: str, what: str, expiry_ns: 
         (-1121, UnknownInstrument),
         (-2015, AuthenticationRefused),
         (-1102, Refused),
+        (-1021, ClockWrong),
+        (-5028, ClockWrong),
         (-9999, Refused),
     ],
 )
@@ -250,6 +259,24 @@ def test_the_venues_own_errors(code: int, kind: type[TapelineError]) -> None:
         assert type(caught.value) is kind
         if isinstance(caught.value, Refused):
             assert caught.value.code == str(code)
+
+
+def test_a_ban_says_until_when() -> None:
+    text = "Way too much request weight used; IP banned until 1659146400000. Please use WebSocket Streams."
+    body = json.dumps({"code": -1003, "msg": text}).encode()
+    for now_ms, after_s in ((1_659_146_370_000, 30.0), (1_659_146_500_000, None), (0, 3 * 86400.0)):
+        with pytest.raises(RateLimited) as caught:
+            BINANCE.rest["time"].parse(body, Ask("time"), {}, now_ms * MS)
+        assert caught.value.after_s == after_s
+
+
+def test_every_request_draws_on_a_budget_that_the_venue_declares() -> None:
+    for venue in (BINANCE, BINANCE_US, BINANCE_USDM):
+        for name, call in venue.rest.items():
+            request = call.build(Ask(name, "BTCUSDT", interval="1m"))
+            assert request.budget in {allowance.name for allowance in venue.limits.rest}
+    assert [allowance.weight for allowance in BINANCE.limits.rest + BINANCE_USDM.limits.rest] == [6000, 2400]
+    assert BINANCE.limits.rest[0].used == "x-mbx-used-weight-1m"
 
 
 @pytest.mark.parametrize("body", [b"", b"<html>", b"[", b"null", b"{}", b"[1]", b"\xff", b'{"code":"x"}', b"[" * 9000])

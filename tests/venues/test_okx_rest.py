@@ -8,7 +8,16 @@ from typing import Any
 
 import pytest
 
-from tapeline.errors import AuthenticationRefused, BadData, RateLimited, Refused, Retry, UnknownInstrument
+from tapeline.errors import (
+    AuthenticationRefused,
+    BadData,
+    ClockWrong,
+    ConfigError,
+    RateLimited,
+    Refused,
+    Retry,
+    UnknownInstrument,
+)
 from tapeline.model.event import Bar, BookSnapshot, Trade
 from tapeline.model.instrument import Instrument
 from tapeline.venues.okx import OKX
@@ -148,44 +157,56 @@ def test_trades_are_cut_to_what_was_asked() -> None:
 
 
 @pytest.mark.parametrize(
-    ("ask", "path", "query", "weight"),
+    ("ask", "path", "query", "budget"),
     [
-        (Ask("instruments", part="SWAP"), "public/instruments", {"instType": "SWAP"}, 2),
-        (Ask("time"), "public/time", {}, 4),
-        (Ask("depth", "A-B"), "market/books", {"instId": "A-B", "sz": "400"}, 1),
-        (Ask("depth", "A-B", limit=5), "market/books", {"instId": "A-B", "sz": "5"}, 1),
-        (Ask("bars", "A-B", "1h"), "market/candles", {"instId": "A-B", "bar": "1H", "limit": "300"}, 1),
+        (Ask("instruments", part="SWAP"), "public/instruments", {"instType": "SWAP"}, "instruments"),
+        (Ask("time"), "public/time", {}, "time"),
+        (Ask("depth", "A-B"), "market/books", {"instId": "A-B", "sz": "400"}, "depth"),
+        (Ask("depth", "A-B", limit=5), "market/books", {"instId": "A-B", "sz": "5"}, "depth"),
+        (Ask("bars", "A-B", "1h"), "market/candles", {"instId": "A-B", "bar": "1H", "limit": "300"}, "bars"),
         (
             Ask("bars", "A-B", "1d", from_ns=5 * MS_NS, limit=10), "market/candles",
-            {"instId": "A-B", "bar": "1Dutc", "before": "4", "limit": "10"}, 1,
+            {"instId": "A-B", "bar": "1Dutc", "before": "4", "limit": "10"}, "bars",
         ),
         (
             Ask("bars", "A-B", "1m", from_ns=5 * MS_NS, to_ns=9 * MS_NS + 1), "market/history-candles",
-            {"instId": "A-B", "bar": "1m", "after": "10", "before": "4", "limit": "300"}, 2,
+            {"instId": "A-B", "bar": "1m", "after": "10", "before": "4", "limit": "300"}, "older bars",
         ),
-        (Ask("trades", "A-B", limit=999), "market/history-trades", {"instId": "A-B", "limit": "100"}, 2),
+        (Ask("trades", "A-B", limit=999), "market/history-trades", {"instId": "A-B", "limit": "100"}, "trades"),
         (
             Ask("trades", "A-B", from_id=7, limit=50), "market/history-trades",
-            {"instId": "A-B", "type": "1", "after": "57", "limit": "50"}, 2,
+            {"instId": "A-B", "type": "1", "after": "57", "limit": "50"}, "trades",
         ),
         (
             Ask("trades", "A-B", to_ns=9 * MS_NS), "market/history-trades",
-            {"instId": "A-B", "type": "2", "after": "9", "limit": "100"}, 2,
+            {"instId": "A-B", "type": "2", "after": "9", "limit": "100"}, "trades",
         ),
     ],
     ids=str,
 )  # fmt: skip
-def test_what_is_asked(ask: Ask, path: str, query: dict[str, str], weight: int) -> None:
+def test_what_is_asked(ask: Ask, path: str, query: dict[str, str], budget: str) -> None:
     built = OKX.rest[ask.call].build(ask)
-    assert built == Request("GET", f"/api/v5/{path}", tuple(built.query), weight)
+    assert built == Request("GET", f"/api/v5/{path}", tuple(built.query), 1, budget)
+    assert budget in {allowance.name for allowance in OKX.limits.rest}
     assert dict(built.query) == query
+
+
+def test_bars_of_a_span_that_candles_still_knows_are_asked_of_it() -> None:
+    minute_ns = 60_000 * MS_NS
+    for back, path in ((1399, "candles"), (1401, "history-candles")):
+        ask = Ask("bars", "A-B", "1m", (5000 - back) * minute_ns, 5000 * minute_ns, venue_ns=5000 * minute_ns)
+        assert OKX.rest["bars"].build(ask).path == f"/api/v5/market/{path}"
+    months = Ask("bars", "A-B", "1M", 0, 5000 * minute_ns, venue_ns=5000 * minute_ns)
+    assert OKX.rest["bars"].build(months).path == "/api/v5/market/candles"
+    with pytest.raises(ConfigError, match="7m"):
+        OKX.rest["bars"].build(Ask("bars", "A-B", "7m"))
 
 
 @pytest.mark.parametrize(
     ("code", "kind"),
     [
         ("50001", Retry), ("50011", RateLimited), ("50061", RateLimited), ("51001", UnknownInstrument),
-        ("50113", AuthenticationRefused), ("51000", Refused), ("99999", Refused),
+        ("50113", AuthenticationRefused), ("51000", Refused), ("99999", Refused), ("50102", ClockWrong),
     ],
 )  # fmt: skip
 def test_an_error_of_the_venue_says_what_to_do(code: str, kind: type[Exception]) -> None:

@@ -1,6 +1,7 @@
 """Any venue's server side, from its `Venue` value and a source: confirms, plays, answers, enforces, misbehaves."""
 
 import asyncio
+import math
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from urllib.parse import urlsplit
@@ -20,7 +21,7 @@ from tapeline.wire.pipe import Pipe, Response
 
 POLICY = 1008  # the WebSocket code for a broken rule
 # A venue's `Limits` are what we keep, a little under what it allows: what we enforce must not punish jitter.
-MORE_MESSAGES, MORE_WEIGHT, MORE_LIFE_S = 1.0, 1.25, 1800.0
+MORE_MESSAGES, MORE_LIFE_S = 1.0, 1800.0
 FETCH_MOST_S = 60.0
 
 
@@ -48,7 +49,7 @@ class SimulatedVenue:
             life_s=venue.limits.connection_life_s + MORE_LIFE_S,
         )  # fmt: skip
         self._dials = Meter(self._limits.connections_per_window, self._limits.window_s)
-        self._weight = Meter(self._limits.rest_weight_per_s * 60 * MORE_WEIGHT, 60.0)
+        self._weight = {each.name: Meter(each.weight, each.window_s, fixed=each.fixed) for each in self._limits.rest}
         self._tasks: asyncio.TaskGroup | None = None
         self.dialled = 0
 
@@ -235,21 +236,34 @@ class SimulatedVenue:
         return self._answered(ask)
 
     def _answered(self, ask: Ask) -> Response:
-        now = self.player.pace.now()
-        call = self.venue.rest.get(ask.call)
-        weight = 1
-        if call is not None:
-            with suppress(TapelineError):
-                weight = call.build(ask).weight
-        if not self._weight.hit(now, weight):
-            after = str(max(1, int(self._weight.wait_s(now))))
-            return self._error(429, "Too much request weight used", {"retry-after": after})
+        limited, headers = self._metered(ask)
+        if limited is not None:
+            return limited
         if ask.native and not self._source.knows(ask.native):
-            return self._error(400, f"no such symbol: {ask.native}")
+            return self._error(400, f"no such symbol: {ask.native}", headers)
         body = self._source.answer(ask, self.player.now_ns())
         if body is None:
-            return self._error(400, f"nothing is known of {ask.call} {ask.native}")
-        return Response(200, {"content-type": "application/json"}, body)
+            return self._error(400, f"nothing is known of {ask.call} {ask.native}", headers)
+        return Response(200, {"content-type": "application/json", **headers}, body)
+
+    def _metered(self, ask: Ask) -> tuple[Response | None, Mapping[str, str]]:
+        """What refuses this request for its weight, if anything does; and what the venue says of the weight used."""
+        request = Request("GET", "")
+        call = self.venue.rest.get(ask.call)
+        if call is not None:
+            with suppress(TapelineError):
+                request = call.build(ask)
+        meter = self._weight.get(request.budget)
+        if meter is None:
+            return None, {}
+        now = self.player.pace.now()
+        kept = meter.hit(now, request.weight)
+        header = next(each.used for each in self._limits.rest if each.name == request.budget)
+        headers = {header: f"{meter.used(now):g}"} if header else {}
+        if kept:
+            return None, headers
+        after = str(max(1, math.ceil(meter.wait_s(now))))
+        return self._error(429, "Too much request weight used", {"retry-after": after, **headers}), headers
 
     def _error(self, status: int, text: str, headers: Mapping[str, str] | None = None) -> Response:
         body = self._server.rest_error(status, text)

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from enum import IntEnum
 from typing import Any
 
 import msgspec
@@ -116,9 +117,36 @@ class Heartbeat:
     ping: bytes | None = None
 
 
+class Priority(IntEnum):
+    """Who goes first where REST requests wait for their budget, the lowest number first."""
+
+    ORDERS = 0
+    REPAIRS = 1
+    BACKFILL = 2
+    AUDIT = 3
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Allowance:
+    """So much REST weight in a window, as the venue documents it; our own margin is left to the budget.
+
+    `fixed`: the window starts on the calendar (each full minute), else it is the last `window_s` seconds. `used` is the
+    answer header, in lower case, by which the venue tells how much of it is used; "" where it has none.
+    """
+
+    name: str = "weight"
+    weight: float
+    window_s: float
+    fixed: bool = False
+    used: str = ""
+
+
+SILENCE_S: Mapping[int, float] = {429: 10.0, 418: 120.0}
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Limits:
-    """What the venue allows on its WebSocket side. `messages_per_s` counts every frame we send, pongs too."""
+    """What the venue allows. `messages_per_s` counts every frame we send on a connection, pongs too."""
 
     topics_per_connection: int
     topics_per_request: int
@@ -128,7 +156,9 @@ class Limits:
     requests_per_hour: float = float("inf")  # subscribe and unsubscribe requests on one connection
     connection_life_s: float = float("inf")  # the venue closes after this; we re-dial before
     first_data_s: float = 30.0  # an active topic has said something by then
-    rest_weight_per_s: float = 20.0  # of REST request weight, spread evenly
+    rest: tuple[Allowance, ...] = (Allowance(weight=1200, window_s=60),)  # of REST: a Request names the one it draws on
+    # HTTP status -> seconds without any request to the venue, where its answer does not say how many
+    silence_s: Mapping[int, float] = field(default_factory=lambda: SILENCE_S)
 
 
 class Ask(msgspec.Struct, frozen=True):
@@ -142,15 +172,17 @@ class Ask(msgspec.Struct, frozen=True):
     from_id: int | None = None
     limit: int | None = None
     part: str = ""  # where one list takes several requests (OKX instType): which
+    venue_ns: int | None = None  # the venue's clock when it is asked, where it is known: the client fills it in
 
 
 class Request(msgspec.Struct, frozen=True):
-    """One HTTP request, before signing. `weight` is what it costs of the venue's budget."""
+    """One HTTP request, before signing. `weight` is what it costs of `budget`, an `Allowance` of the venue's."""
 
     method: str
     path: str
     query: tuple[tuple[str, str], ...] = ()
     weight: int = 1
+    budget: str = "weight"
 
 
 class ServerTime(msgspec.Struct, frozen=True):
@@ -167,13 +199,22 @@ class RestCall:
     """One REST call, both ways pure. `parse` gives the same events as the stream, source="rest", oldest first.
 
     parse(body, ask, ids, received_ns): ids maps native symbols to instrument ids. Raises BadData on a body that means
-    nothing, Refused or RateLimited where the body is the venue's own error.
+    nothing, Refused or Retry where the body is the venue's own error.
+
+    `walk` says how its history is gone through, see `sync.walk`: "bars" in windows of open times; "ids" from an id on;
+    "back" the same from the newest id down; "time" in windows of time, and from the last id where one is full; "" where
+    it has no history to go through.
     """
 
     build: Callable[[Ask], Request]
     parse: Callable[[bytes, Ask, Mapping[str, str], int], Sequence[Answer]]
     page: int = 1  # most rows one answer holds
     parts: tuple[str, ...] = ("",)  # an Ask for each of these makes the whole list
+    walk: str = ""
+    locate: str = ""  # of "ids" and "back": the call that, given an end and limit=1, finds the last trade before a time
+    window_s: float = float("inf")  # longest span of time one request may name
+    keeps_s: float = float("inf")  # how far back the venue's history goes
+    sparse: bool = False  # of bars: an interval without a trade has none, and that is no hole
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -22,7 +22,8 @@ from tapeline.venues.binance.refusals import raise_refusal
 from tapeline.venues.spec import Answer, Ask, Request, RestCall, ServerTime
 
 MS_NS = 1_000_000
-OPEN_MARGIN_NS = 10_000_000_000  # our clock may be off: the newest bar counts as closed only so long after its end
+SETTLED_NS = 3_000_000_000  # by the venue's clock: a bar is final up to two seconds after its end
+OPEN_MARGIN_NS = 10_000_000_000  # by ours, which may be off: the newest bar counts as closed only so long after its end
 _Found = TypeVar("_Found")
 Weights = tuple[tuple[int, int], ...]  # (up to so many rows, weight), the last one for any more
 
@@ -43,6 +44,8 @@ class Rest:
     aggtrades_weight: int
     instruments_weight: int
     open_interest: bool
+    keeps_s: float  # how long aggregates are kept
+    window_s: float  # "start+end window < 1 h" of aggregates
 
 
 class RestTrade(msgspec.Struct, gc=False):
@@ -117,8 +120,8 @@ def calls(rest: Rest, venue: str) -> Mapping[str, RestCall]:
         "time": RestCall(build=lambda _ask: Request("GET", f"{rest.prefix}/time"), parse=_read_time),
         "instruments": RestCall(
             build=lambda ask: _list_request(rest, ask),
-            parse=lambda body, _ask, _ids, _at: [
-                rest.listed(venue, symbol) for symbol in _read(_info, body, "the instrument list").symbols
+            parse=lambda body, _ask, _ids, at: [
+                rest.listed(venue, symbol) for symbol in _read(_info, body, "the instrument list", at).symbols
             ],
         ),
         "depth": RestCall(
@@ -130,16 +133,22 @@ def calls(rest: Rest, venue: str) -> Mapping[str, RestCall]:
             build=lambda ask: _bars_request(rest, ask),
             parse=lambda body, ask, ids, at: _read_bars(body, ask, _id(ids, ask, venue), at),
             page=rest.kline_page,
+            walk="bars",
         ),
         "trades": RestCall(
             build=lambda ask: _trades_request(rest, ask),
             parse=lambda body, ask, ids, at: _read_trades(body, _id(ids, ask, venue), at),
             page=1000,
+            walk="ids" if rest.history else "",
+            locate="aggtrades" if rest.history else "",
         ),
         "aggtrades": RestCall(
             build=lambda ask: _aggtrades_request(rest, ask),
             parse=lambda body, ask, ids, at: _read_aggtrades(body, _id(ids, ask, venue), at),
             page=1000,
+            walk="time",
+            window_s=rest.window_s,
+            keeps_s=rest.keeps_s,
         ),
     }
     if rest.open_interest:
@@ -207,11 +216,11 @@ def _weight(table: Weights, rows: int) -> int:
 # ---- answers ------------------------------------------------------------------------------------------------------
 
 
-def _read(decode: Callable[[bytes], _Found], body: bytes, what: str) -> _Found:
+def _read(decode: Callable[[bytes], _Found], body: bytes, what: str, received_ns: int) -> _Found:
     try:
         return decode(body)
     except (ValueError, RecursionError) as error:
-        raise_refusal(body, what)
+        raise_refusal(body, what, received_ns)
         raise BadData(f"{what} cannot be read: {error}: {body[:200]!r}", kind="schema") from error
 
 
@@ -219,25 +228,29 @@ def _id(ids: Mapping[str, str], ask: Ask, venue: str) -> str:
     return ids.get(ask.native, f"{venue}:{ask.native}")
 
 
-def _read_time(body: bytes, _ask: Ask, _ids: Mapping[str, str], _received_ns: int) -> Sequence[Answer]:
-    return [ServerTime(_read(_time, body, "the server's time").serverTime * MS_NS)]
+def _read_time(body: bytes, _ask: Ask, _ids: Mapping[str, str], received_ns: int) -> Sequence[Answer]:
+    return [ServerTime(_read(_time, body, "the server's time", received_ns).serverTime * MS_NS)]
 
 
 def _read_depth(body: bytes, ask: Ask, instrument: str, received_ns: int) -> Sequence[Answer]:
-    book = _read(_depth, body, f"the book of {ask.native}")
+    book = _read(_depth, body, f"the book of {ask.native}", received_ns)
     at_ns = None if book.T is None else book.T * MS_NS
     seq = book.lastUpdateId
     return [BookSnapshot(instrument, "book", at_ns, received_ns, "rest", book.bids, book.asks, None, seq)]
 
 
 def _read_bars(body: bytes, ask: Ask, instrument: str, received_ns: int) -> Sequence[Answer]:
-    """A row has no closed flag. One with a later row behind it is closed; the newest, well after its end."""
-    rows = sorted(_read(_rows, body, f"bars of {ask.native}"), key=lambda row: row.open_ms)
+    """A row has no closed flag. One with a later row behind it is closed; the newest, well after its end.
+
+    After its end by the venue's clock, where that is known: ours may be an hour ahead, and would close an open bar.
+    """
+    past_ns = received_ns - OPEN_MARGIN_NS if ask.venue_ns is None else ask.venue_ns - SETTLED_NS
+    rows = sorted(_read(_rows, body, f"bars of {ask.native}", received_ns), key=lambda row: row.open_ms)
     newest = rows[-1].open_ms if rows else 0
     name = f"bars:{ask.interval}"
     bars = []
     for row in rows:
-        closed = row.open_ms < newest or (row.close_ms + 1) * MS_NS + OPEN_MARGIN_NS <= received_ns
+        closed = row.open_ms < newest or (row.close_ms + 1) * MS_NS <= past_ns
         open_, high, low, close = (_number(text) for text in (row.open, row.high, row.low, row.close))
         bars.append(
             Bar(
@@ -250,7 +263,7 @@ def _read_bars(body: bytes, ask: Ask, instrument: str, received_ns: int) -> Sequ
 
 
 def _read_trades(body: bytes, instrument: str, received_ns: int) -> Sequence[Answer]:
-    rows = sorted(_read(_trades, body, f"trades of {instrument}"), key=lambda row: row.id)
+    rows = sorted(_read(_trades, body, f"trades of {instrument}", received_ns), key=lambda row: row.id)
     return [
         Trade(
             instrument, "trades", row.time * MS_NS, received_ns, "rest", str(row.id), row.id,
@@ -261,7 +274,7 @@ def _read_trades(body: bytes, instrument: str, received_ns: int) -> Sequence[Ans
 
 
 def _read_aggtrades(body: bytes, instrument: str, received_ns: int) -> Sequence[Answer]:
-    rows = sorted(_read(_aggtrades, body, f"aggregated trades of {instrument}"), key=lambda row: row.a)
+    rows = sorted(_read(_aggtrades, body, f"aggregated trades of {instrument}", received_ns), key=lambda row: row.a)
     return [
         Trade(
             instrument, "aggtrades", row.T * MS_NS, received_ns, "rest", str(row.a), row.a,
@@ -272,7 +285,7 @@ def _read_aggtrades(body: bytes, instrument: str, received_ns: int) -> Sequence[
 
 
 def _read_interest(body: bytes, instrument: str, received_ns: int) -> Sequence[Answer]:
-    interest = _read(_interest, body, f"open interest of {instrument}")
+    interest = _read(_interest, body, f"open interest of {instrument}", received_ns)
     at_ns = None if interest.time is None else interest.time * MS_NS
     return [OpenInterest(instrument, "open_interest", at_ns, received_ns, "rest", _number(interest.openInterest))]
 

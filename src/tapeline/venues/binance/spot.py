@@ -14,10 +14,11 @@ from tapeline.model.verdict import APPLY, GAP, STALE, Verdict
 from tapeline.venues.binance.decode import decoder
 from tapeline.venues.binance.handlers import partial_book
 from tapeline.venues.binance.instruments import pair
+from tapeline.venues.binance.refusals import SILENCE_S, USED
 from tapeline.venues.binance.rest import Rest, calls
 from tapeline.venues.binance.serve import server
 from tapeline.venues.binance.streams import Dialect, requests
-from tapeline.venues.spec import Feed, Heartbeat, Limits, Venue
+from tapeline.venues.spec import Allowance, Feed, Heartbeat, Limits, Venue
 
 SPOT = Dialect(
     words={"trades": "trade", "aggtrades": "aggTrade", "quotes": "bookTicker", "ticker": "ticker"},
@@ -39,6 +40,8 @@ REST = Rest(
     aggtrades_weight=4,
     instruments_weight=20,
     open_interest=False,
+    keeps_s=float("inf"),
+    window_s=float("inf"),
 )
 
 
@@ -94,7 +97,8 @@ BINANCE = Venue(
         connections_per_window=300,
         window_s=300,
         connection_life_s=23.5 * 3600,  # cut at 24 h
-        rest_weight_per_s=80,  # of 6000 a minute
+        rest=(Allowance(weight=6000, window_s=60, fixed=True, used=USED),),
+        silence_s=SILENCE_S,
     ),
     decoder=partial(decoder, SPOT),
     requests=partial(requests, dialect=SPOT),
@@ -106,7 +110,7 @@ BINANCE_US = replace(
     BINANCE,
     name="binance-us",
     urls={"public": "wss://stream.binance.us:9443/stream", "rest": "https://api.binance.us"},
-    limits=replace(BINANCE.limits, rest_weight_per_s=15),  # of 1200 a minute
+    limits=replace(BINANCE.limits, rest=(Allowance(weight=1200, window_s=60, fixed=True, used=USED),)),
     rest=calls(REST, "binance-us"),  # its instruments bear its name, and so do those of its synthetic market
     server=server(SPOT, REST, _samples("binance-us")),
 )

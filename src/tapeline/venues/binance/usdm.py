@@ -14,10 +14,11 @@ from tapeline.model.verdict import APPLY, GAP, STALE, Verdict
 from tapeline.venues.binance.decode import decoder
 from tapeline.venues.binance.handlers import book_top
 from tapeline.venues.binance.instruments import contract
+from tapeline.venues.binance.refusals import SILENCE_S, USED
 from tapeline.venues.binance.rest import Rest, calls
 from tapeline.venues.binance.serve import server
 from tapeline.venues.binance.streams import Dialect, requests
-from tapeline.venues.spec import Feed, Heartbeat, Limits, Venue
+from tapeline.venues.spec import Allowance, Feed, Heartbeat, Limits, Venue
 
 USDM = Dialect(
     words={
@@ -49,6 +50,8 @@ REST = Rest(
     aggtrades_weight=20,
     instruments_weight=1,
     open_interest=True,
+    keeps_s=48 * 3600,
+    window_s=3600,
 )
 
 
@@ -109,7 +112,8 @@ BINANCE_USDM = Venue(
         connections_per_window=300,
         window_s=300,
         connection_life_s=23.5 * 3600,  # cut at 24 h
-        rest_weight_per_s=30,  # of 2400 a minute
+        rest=(Allowance(weight=2400, window_s=60, fixed=True, used=USED),),
+        silence_s=SILENCE_S,
     ),
     decoder=partial(decoder, USDM),
     requests=partial(requests, dialect=USDM),

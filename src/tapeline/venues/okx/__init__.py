@@ -7,7 +7,8 @@ from tapeline.model.event import BookDelta
 from tapeline.model.verdict import APPLY, GAP, STALE, Verdict
 from tapeline.venues.okx.asking import requests
 from tapeline.venues.okx.decode import decoder
-from tapeline.venues.okx.rest import calls
+from tapeline.venues.okx.refusals import SILENCE_S
+from tapeline.venues.okx.rest import ALLOWANCES, calls
 from tapeline.venues.okx.serve import SERVER
 from tapeline.venues.okx.wire import INTERVALS
 from tapeline.venues.spec import Feed, Heartbeat, Limits, Venue
@@ -63,7 +64,8 @@ OKX = Venue(
         connections_per_window=3,
         window_s=1,
         requests_per_hour=480,
-        rest_weight_per_s=20,  # a call of N in two seconds weighs 40 / N
+        rest=ALLOWANCES,
+        silence_s=SILENCE_S,
     ),
     decoder=decoder,
     requests=requests,

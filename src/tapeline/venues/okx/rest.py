@@ -11,21 +11,15 @@ from typing import Any
 import msgspec
 from msgspec import Struct
 
-from tapeline.errors import (
-    AuthenticationRefused,
-    BadData,
-    RateLimited,
-    Refused,
-    Retry,
-    TapelineError,
-    UnknownInstrument,
-)
+from tapeline.errors import BadData, ConfigError
 from tapeline.model.event import BookSnapshot, Trade
+from tapeline.model.interval import DAY_NS, INTERVALS
 from tapeline.venues.okx import wire
 from tapeline.venues.okx.instruments import TYPES, Listing, instrument
+from tapeline.venues.okx.refusals import refusal
 from tapeline.venues.okx.streams import bar
 from tapeline.venues.okx.wire import MS_NS, UNREADABLE
-from tapeline.venues.spec import Answer, Ask, Request, RestCall, ServerTime
+from tapeline.venues.spec import Allowance, Answer, Ask, Request, RestCall, ServerTime
 
 PATHS = {
     "instruments": "/api/v5/public/instruments",
@@ -37,19 +31,16 @@ PATHS = {
     "newest trades": "/api/v5/market/trades",
 }
 MOST_LEVELS, MOST_BARS, MOST_TRADES = 400, 300, 100
-
-# https://www.okx.com/docs-v5/en/#error-code. Every other code is a plain Refused.
-_LIMITED_S = 2.0  # limits are per two seconds
-_CODES: dict[str, type[Retry] | type[Refused]] = {
-    **dict.fromkeys(("50001", "50004", "50013", "50026"), Retry),  # unavailable, timeout inside, busy, system
-    **dict.fromkeys(("50011", "50040", "50061"), RateLimited),
-    **dict.fromkeys(
-        ("50101", "50103", "50104", "50105", "50106", "50107", "50110", "50111", "50113", "50114", "50119", "50120"),
-        AuthenticationRefused,
-    ),
-    "51001": UnknownInstrument,
-}
-HTTP_CODES = {429: "50011", 401: "50103", 404: "51001"}  # of an HTTP status, for the simulator's error bodies
+NEWEST_BARS = 1400  # `candles` knows 1440, and the clock is not that sure
+KEPT_S = 90 * 86400  # trades of three months
+_MONTH_NS = 28 * DAY_NS  # at least
+# One allowance a path: a limit is per endpoint. The names are ours.
+ALLOWANCES = tuple(
+    Allowance(name=name, weight=most, window_s=2)
+    for name, most in (
+        ("instruments", 20), ("time", 10), ("depth", 40), ("bars", 40), ("older bars", 20), ("trades", 20),
+    )
+)  # fmt: skip
 
 
 class _Envelope(Struct):
@@ -86,21 +77,14 @@ def _data(body: bytes, ask: Ask, read: Callable[[bytes], Any]) -> Any:
         envelope = _envelope(body)
         if envelope.code != "0":
             text = f"okx {ask.call}{' ' if ask.native else ''}{ask.native}: {envelope.code} {envelope.msg}"
-            raise _error(envelope.code, text)
+            raise refusal(envelope.code, text)
         return read(envelope.data)
     except UNREADABLE as error:
         raise BadData(f"okx {ask.call}: {error}: {body[:200]!r}", kind="schema") from error
 
 
-def _error(code: str, text: str) -> TapelineError:
-    kind = _CODES.get(code, Refused)
-    if issubclass(kind, Refused):
-        return kind(text, code=code)
-    return kind(text, after_s=_LIMITED_S if kind is RateLimited else None)
-
-
 def _build_instruments(ask: Ask) -> Request:
-    return Request("GET", PATHS["instruments"], (("instType", ask.part or TYPES[0]),), weight=2)
+    return Request("GET", PATHS["instruments"], (("instType", ask.part or TYPES[0]),), budget="instruments")
 
 
 def _parse_instruments(venue: str, body: bytes, ask: Ask, *_: Any) -> Sequence[Answer]:
@@ -115,7 +99,7 @@ def _parse_instruments(venue: str, body: bytes, ask: Ask, *_: Any) -> Sequence[A
 
 
 def _build_time(_ask: Ask) -> Request:
-    return Request("GET", PATHS["time"], weight=4)
+    return Request("GET", PATHS["time"], budget="time")
 
 
 def _parse_time(body: bytes, ask: Ask, *_: Any) -> Sequence[Answer]:
@@ -124,7 +108,7 @@ def _parse_time(body: bytes, ask: Ask, *_: Any) -> Sequence[Answer]:
 
 def _build_depth(ask: Ask) -> Request:
     levels = min(ask.limit or MOST_LEVELS, MOST_LEVELS)
-    return Request("GET", PATHS["depth"], (("instId", ask.native), ("sz", str(levels))))
+    return Request("GET", PATHS["depth"], (("instId", ask.native), ("sz", str(levels))), budget="depth")
 
 
 def _parse_depth(venue: str, body: bytes, ask: Ask, ids: Mapping[str, str], received_ns: int) -> Sequence[Answer]:
@@ -139,16 +123,22 @@ def _parse_depth(venue: str, body: bytes, ask: Ask, ids: Mapping[str, str], rece
 
 
 def _build_bars(ask: Ask) -> Request:
-    """`candles` knows the newest 1440 bars, the open one too; a span with an end is history's."""
+    """`candles` knows the newest 1440 bars, the open one too; a span with an end before those is history's."""
+    if ask.interval not in wire.INTERVALS:
+        raise ConfigError(f"bars of {ask.native}: unknown interval {ask.interval!r}")
     query = [("instId", ask.native), ("bar", wire.INTERVALS[ask.interval])]
-    path, weight = PATHS["bars"], 1
+    which = "bars" if ask.to_ns is None or _is_new(ask) else "older bars"
     if ask.to_ns is not None:
-        path, weight = PATHS["older bars"], 2
         query.append(("after", str(_ceil_ms(ask.to_ns))))
     if ask.from_ns is not None:
         query.append(("before", str(_ceil_ms(ask.from_ns) - 1)))
     query.append(("limit", str(min(ask.limit or MOST_BARS, MOST_BARS))))
-    return Request("GET", path, tuple(query), weight)
+    return Request("GET", PATHS[which], tuple(query), budget=which)
+
+
+def _is_new(ask: Ask) -> bool:
+    length_ns = INTERVALS[ask.interval].length_ns or _MONTH_NS
+    return ask.venue_ns is not None and ask.from_ns is not None and ask.from_ns > ask.venue_ns - NEWEST_BARS * length_ns
 
 
 def _parse_bars(venue: str, body: bytes, ask: Ask, ids: Mapping[str, str], received_ns: int) -> Sequence[Answer]:
@@ -169,7 +159,7 @@ def _build_trades(ask: Ask) -> Request:
     elif ask.to_ns is not None:
         query += [("type", "2"), ("after", str(_ceil_ms(ask.to_ns)))]
     query.append(("limit", str(limit)))
-    return Request("GET", PATHS["trades"], tuple(query), weight=2)
+    return Request("GET", PATHS["trades"], tuple(query), budget="trades")
 
 
 def _parse_trades(venue: str, body: bytes, ask: Ask, ids: Mapping[str, str], received_ns: int) -> Sequence[Answer]:
@@ -212,6 +202,13 @@ def calls(venue: str) -> Mapping[str, RestCall]:
         ),
         "time": RestCall(build=_build_time, parse=_parse_time),
         "depth": RestCall(build=_build_depth, parse=partial(_parse_depth, venue), page=MOST_LEVELS),
-        "bars": RestCall(build=_build_bars, parse=partial(_parse_bars, venue), page=MOST_BARS),
-        "trades": RestCall(build=_build_trades, parse=partial(_parse_trades, venue), page=MOST_TRADES),
+        "bars": RestCall(build=_build_bars, parse=partial(_parse_bars, venue), page=MOST_BARS, walk="bars"),
+        "trades": RestCall(
+            build=_build_trades,
+            parse=partial(_parse_trades, venue),
+            page=MOST_TRADES,
+            walk="back",
+            locate="trades",
+            keeps_s=KEPT_S,
+        ),
     }

@@ -10,7 +10,8 @@ from tapeline.model.instrument import Instrument
 from tapeline.venues.okx import wire
 from tapeline.venues.okx.encode import ITEMS, ms, rows
 from tapeline.venues.okx.instruments import TYPE_OF, TYPES, listing
-from tapeline.venues.okx.rest import HTTP_CODES, MOST_TRADES, PATHS
+from tapeline.venues.okx.refusals import HTTP_CODES
+from tapeline.venues.okx.rest import MOST_TRADES, PATHS
 from tapeline.venues.okx.wire import MS_NS
 from tapeline.venues.spec import Answer, Ask, ServerTime
 
