@@ -6,6 +6,7 @@ from tapeline import errors
 from tapeline.errors import (
     BadData,
     Broken,
+    ClockWrong,
     ConfigError,
     ConnectionLost,
     Impossible,
@@ -29,7 +30,13 @@ def test_every_error_says_its_remedy_by_its_parent() -> None:
     for each in ALL:
         assert issubclass(each, TapelineError)
         assert each in remedies or remedies & set(each.__mro__[1:-3])
-    assert {each for each in ALL if issubclass(each, Retry)} == {Retry, ConnectionLost, TimedOut, RateLimited}
+    assert {each for each in ALL if issubclass(each, Retry)} == {
+        Retry,
+        ConnectionLost,
+        TimedOut,
+        RateLimited,
+        ClockWrong,
+    }
     for each in (SubscriptionRefused, UnknownInstrument, NotHeld, StoreLocked):
         assert issubclass(each, Refused)
 
