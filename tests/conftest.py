@@ -1,7 +1,7 @@
 """What every test may ask for."""
 
 import os
-from collections.abc import Generator
+from collections.abc import Generator, Iterator
 from pathlib import Path
 
 import coverage
@@ -14,6 +14,14 @@ from tapeline.surfaces.cli import resolved
 
 pytest_plugins = ["tapeline.testing"]
 __all__ = ["bar", "market", "patient", "shared", "staged", "trade"]
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _own_state(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Nothing a test does reaches the user's own state directory; its processes inherit this."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("XDG_STATE_HOME", str(tmp_path_factory.mktemp("state")))
+        yield
 
 
 @pytest.fixture(scope="session")

@@ -57,7 +57,7 @@ def test_three_processes_stay_under_one_limit_and_one_of_them_is_killed(path: Pa
     went = sorted(each[0] + each[1] + each[2])
     for first in went:
         assert sum(first <= at < first + 0.5 for at in went) <= 60
-    assert all(len(one) > 20 for one in each[:2])
+    assert all(each)
     span_s = went[-1] - went[0]
     assert len(went) >= 0.6 * 120 * span_s  # of a limit of 120 a second: jitter is a fifth of so short a window
 

@@ -21,6 +21,7 @@ from tapeline.model.instrument import Instrument, split_id
 from tapeline.outlet import Outlet
 from tapeline.venues import venue_named
 from tapeline.wire.continuity import Point
+from tapeline.wire.pace import SharedBudget
 from tapeline.wire.pipe import Dial, Fetch, Response
 from tapeline.wire.wants import Outcome
 
@@ -38,6 +39,7 @@ class World:
     chance: Callable[[], float]
     record: Callable[[str, str, bytes, int, str], None] | None = None
     answered: Callable[[str, str, Response, int], None] | None = None
+    budget: Callable[[str, str], SharedBudget] | None = None  # (venue, REST URL) -> what its other users here spend
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,6 +115,7 @@ class Instance:
         edge = Edge(
             dial=world.dial, fetch=world.fetch, clock=world.clock, chance=world.chance, record=world.record,
             answered=world.answered, problem=self.problems.note, room=self._room,
+            budget=world.budget,
         )  # fmt: skip
         desk = VenueDesk(
             venue_named(venue_name), ws_url=ws_url, rest_url=rest_url, settings=settings,

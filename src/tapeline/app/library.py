@@ -8,6 +8,7 @@ from typing import Any, Literal, Self
 
 from tapeline.app.instance import Answer, Instance, World
 from tapeline.app.running import real_world_dial
+from tapeline.app.sharing import host_budgets
 from tapeline.clock import SystemClock
 from tapeline.config import ConnectionConfig
 from tapeline.market.book import Book
@@ -37,7 +38,8 @@ class Feed:
         fetch, client = real_fetch(within_s=self._connection.connection_timeout_s)
         self._stack.push_async_callback(client.aclose)
         chance = random.SystemRandom().random
-        world = World(dial=real_world_dial, fetch=fetch, clock=SystemClock(), chance=chance)
+        clock = SystemClock()
+        world = World(dial=real_world_dial, fetch=fetch, clock=clock, chance=chance, budget=host_budgets(clock))
         self._instance = await self._stack.enter_async_context(Instance(world).running())
         return self
 

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from tapeline.app.instance import Instance, World
 from tapeline.app.running import real_world_dial
+from tapeline.app.sharing import host_budgets
 from tapeline.clock import SystemClock
 from tapeline.errors import ConfigError
 from tapeline.model.instrument import split_id
@@ -27,9 +28,11 @@ async def record_streams(
             raise ConfigError(f"{instrument!r} names no venue: write VENUE:SYMBOL")
     tape = TapeWriter(out)
     fetch, client = real_fetch()
+    clock = SystemClock()
     world = World(
-        dial=real_world_dial, fetch=fetch, clock=SystemClock(), chance=random.SystemRandom().random, record=tape.frame,
+        dial=real_world_dial, fetch=fetch, clock=clock, chance=random.SystemRandom().random, record=tape.frame,
         answered=lambda method, url, answer, at_ns: tape.answer(method, url, answer.status, answer.body, at_ns),
+        budget=host_budgets(clock),
     )  # fmt: skip
     tape.start()
     try:

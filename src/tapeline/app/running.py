@@ -10,6 +10,7 @@ import structlog
 
 from tapeline.app.instance import Instance, World
 from tapeline.app.keeping import Keeping
+from tapeline.app.sharing import host_budgets
 from tapeline.app.status import status
 from tapeline.app.venue import VenueDesk
 from tapeline.clock import Clock, SystemClock
@@ -94,6 +95,7 @@ async def start(
         world = World(
             dial=real_world_dial, fetch=fetch, clock=clock, chance=chance or random.Random(config.seed).random,
             record=keeping.record if keeping.tape is not None else None, answered=keeping.answered,
+            budget=host_budgets(clock),
         )  # fmt: skip
         instance = Instance(world, bars=config.bars, points=keeping.points, instruments=keeping.instruments)
         keeping.attach(instance)

@@ -25,7 +25,7 @@ from tapeline.wire.continuity import Point
 from tapeline.wire.drift import Drift
 from tapeline.wire.feed import FeedStatistics, KeepFed, keep_fed
 from tapeline.wire.merge import Merge
-from tapeline.wire.pace import at_most
+from tapeline.wire.pace import SharedBudget, at_most
 from tapeline.wire.pipe import Dial, Fetch, Response
 from tapeline.wire.rest import Rest
 from tapeline.wire.shards import Shard, Shards
@@ -48,6 +48,7 @@ class Edge:
     answered: Callable[[str, str, Response, int], None] | None
     problem: Callable[[str, str, str, str, bytes], None]  # venue, connection, kind, text, frame
     room: Callable[[], Any]  # awaited while a blocking subscriber is over its mark; None where there is none
+    budget: Callable[[str, str], SharedBudget] | None = None  # (venue, REST URL) -> what its other users here spend
 
 
 class VenueDesk:
@@ -64,7 +65,10 @@ class VenueDesk:
         self._clock = edge.clock
         self._delays = delays(settings, edge.chance)
         base = rebased(venue.urls["rest"], rest_url)
-        self.rest = Rest(venue, base, fetch=edge.fetch, clock=edge.clock, delays=self._delays, answered=edge.answered)
+        self.rest = Rest(
+            venue, base, fetch=edge.fetch, clock=edge.clock, delays=self._delays, answered=edge.answered,
+            shared=edge.budget(venue.name, base) if edge.budget is not None else None,
+        )  # fmt: skip
         self.symbols = Symbols(venue.name)
         self._prober = Prober(self.rest, frozenset(venue.rest), self._trouble)
         self.merge = Merge()
