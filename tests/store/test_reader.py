@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from tapeline.errors import NotHeld, StoreTooNew, UnknownInstrument
-from tapeline.model.event import Bar, Gap, Link, Mark, Notice, Trade
+from tapeline.model.event import Bar, Mark, Trade
 from tapeline.model.instrument import Instrument
 from tapeline.store.reader import open_store
 from tapeline.store.schema import FILE
@@ -136,24 +136,20 @@ def test_venue_bars_of_which_none_has_closed_are_not_held(tmp_path: Path, bar: C
     store.close()
 
 
-def test_what_else_is_held(tmp_path: Path, trade: Callable[..., Trade]) -> None:
-    link = Link(None, "link", None, 5, "ws", "binance", "1", (), "up", "live", "subscribed", 2, final=False)
-    notice = Notice(None, "notice", None, 6, "ws", "binance", "64008", "soon")
-    hole = Gap(BTC, "quotes", 9, 7, "built", 3, 9, None, None, "link_down", open=False)
-    point = PointRow(BTC, "quotes", None, 9, 77)
-    mark = Mark(BTC, "mark", 1, 2, "ws", Decimal("100.5"))
+def test_the_last_bars_and_the_slow_channels(tmp_path: Path, bar: Callable[..., Bar]) -> None:
     store = SeriesStore(tmp_path)
-    store.write([link, notice, hole, point, mark, trade(1), trade(1, size=Decimal(9))])
-    with open_store(tmp_path) as held:
-        assert (held.links(), held.notices(), held.gaps()) == ([link], [notice], [hole])
-        assert held.gaps(BTC, "quotes") == [hole]
-        assert held.gaps("okx:BTC/USDT") == []
-        assert point in held.points()
-        assert [each["price"] for each in held.events(BTC, "mark")] == ["100.5"]
-        (dispute,) = held.disputes()
-        assert (dispute.held[1], dispute.given.size) == (0.02, Decimal(9))
-        assert held.versions(BTC) == []
+    store.write([*(bar(open_at_ns=i) for i in range(9)), Mark(BTC, "mark", 1, 2, "ws", Decimal("100.5"))])
     store.close()
+    with open_store(tmp_path) as held:
+        assert [each.open_at_ns for each in held.bars(BTC, "1m@trades", last=3)] == [6, 7, 8]
+        assert held.bars(BTC, "1m@trades", 2, 7, last=2).to_arrow()["open_at_ns"].to_pylist() == [5, 6]
+        assert [each["price"] for each in held.events(BTC, "mark")] == ["100.5"]
+        assert held.held_bars(BTC) == [("1m", "trades")]
+        assert list(held.watch(BTC, "bars:1m@trades", within_s=0)) == []
+        assert [bar.open_at_ns for bar in held.resample(BTC, "1m@trades", 3, 5)] == []
+        assert [bar.trades for bar in held.resample(BTC, "1h@trades")] == [9 * 875]
+    with pytest.raises(NotHeld, match="no trades of"), open_store(tmp_path) as held:
+        held.tick_bars(BTC, 5)
 
 
 def test_reading_works_while_a_writer_writes(tmp_path: Path, trade: Callable[..., Trade]) -> None:

@@ -19,6 +19,11 @@ class Holes:
     def __len__(self) -> int:
         return len(self._ranges)
 
+    @property
+    def ranges(self) -> list[tuple[int, int]]:
+        """Every one of them, closed, ascending."""
+        return list(self._ranges)
+
     def mark(self, from_ns: int, to_ns: int) -> None:
         """Something is missing from here to there, both included."""
         assert from_ns <= to_ns, f"a hole cannot end ({to_ns}) before it starts ({from_ns})"

@@ -134,14 +134,14 @@ def ladder(intervals: Sequence[Interval], keep: int) -> list[Rung]:
     ordered = sorted(set(intervals), key=lambda interval: interval.length_ns or _MONTH_NS)
     rungs = [Rung(interval, order, keep) for order, interval in enumerate(ordered)]
     for rung in rungs:
-        below = [finer for finer in rungs[: rung.order] if _holds_whole(rung.interval, finer.interval)]
+        below = [finer for finer in rungs[: rung.order] if holds_whole(rung.interval, finer.interval)]
         if below:
             below[-1].above.append(rung)
             rung.root = False
     return rungs
 
 
-def _holds_whole(coarser: Interval, finer: Interval) -> bool:
+def holds_whole(coarser: Interval, finer: Interval) -> bool:
     """Whether every boundary of the coarser is one of the finer."""
     if not finer.length_ns:
         return False

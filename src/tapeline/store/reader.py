@@ -2,7 +2,8 @@
 
 import difflib
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -11,49 +12,18 @@ import msgspec
 
 from tapeline.errors import NotHeld, StoreTooNew, UnknownInstrument
 from tapeline.model.channel import channel as parse_channel
-from tapeline.model.event import Bar, Gap, Link, Notice, Trade
-from tapeline.model.instrument import Instrument
-from tapeline.model.stamp import instant
-from tapeline.store.numbers import decimal
+from tapeline.model.event import Bar, Trade
+from tapeline.model.interval import interval as interval_named
+from tapeline.store import adbc, queries
+from tapeline.store.derive import Size, basis, by_activity, derived
+from tapeline.store.queries import LAST, Instant, between, nanoseconds
+from tapeline.store.records import Dispute, Poison, Records
+from tapeline.store.rows import TRADE_COLUMNS, Made, Query, Rows
 from tapeline.store.schema import FILE, VERSION, version_of
-from tapeline.store.series import BAR_COLUMNS, BAR_NUMBERS, PointRow
+from tapeline.store.series import BAR_COLUMNS
+from tapeline.store.watching import LOOK_BACK, Watch
 
-Instant = int | str | None  # UTC nanoseconds, or ISO 8601 text
-_FIRST, _LAST = -(2**63), 2**63 - 1
-_BAR_NAMES = ", ".join((*BAR_COLUMNS, "exact"))
-_IN_RANGE = "WHERE series = ? AND open_at_ns >= ? AND open_at_ns < ?"
-# The names are our own, no input reaches these texts.
-_BARS = f"SELECT {_BAR_NAMES} FROM bars {_IN_RANGE} ORDER BY open_at_ns"  # noqa: S608
-_SUPERSEDED = f"SELECT {_BAR_NAMES} FROM bars_superseded {_IN_RANGE} ORDER BY open_at_ns, revision"  # noqa: S608
-_BARS_AT = (  # of a group, SQLite gives the row that has the maximum
-    f"SELECT {_BAR_NAMES}, max(revision) FROM (SELECT * FROM bars {_IN_RANGE} UNION ALL "  # noqa: S608
-    f"SELECT series, {_BAR_NAMES} FROM bars_superseded {_IN_RANGE}) "
-    "WHERE coalesce(known_at_ns, received_ns) <= ? GROUP BY open_at_ns ORDER BY open_at_ns"
-)
-_TRADES = (
-    "SELECT at_ns, received_ns, source, id, seq, side, price, size, first_id, last_id, exact FROM trades "
-    "WHERE series = ? AND coalesce(at_ns, received_ns) >= ? AND coalesce(at_ns, received_ns) < ? "
-    "AND received_ns <= ? ORDER BY seq, id"
-)
-
-
-class Dispute(msgspec.Struct, frozen=True):
-    """Two readings of one trade: `held` is kept as (price, size, exact digits, side), `given` is the later one."""
-
-    instrument: str
-    channel: str
-    id: str
-    received_ns: int
-    held: tuple[float, float, str | None, str]
-    given: Trade
-
-
-class Poison(msgspec.Struct, frozen=True):
-    """A row that could not be written: its type, its JSON, and why."""
-
-    type: str
-    body: str
-    reason: str
+__all__ = ["Dispute", "Instant", "Poison", "Store", "open_store"]
 
 
 def open_store(path: str | Path) -> "Store":
@@ -73,12 +43,18 @@ def open_store(path: str | Path) -> "Store":
     return Store(connection, Path(path))
 
 
-class Store:
-    """What a store holds. Times are UTC nanoseconds or ISO 8601 text; `start` is inclusive, `end` exclusive."""
+class Store(Records):
+    """What a store holds. Times are UTC nanoseconds or ISO 8601 text; `start` is inclusive, `end` exclusive.
+
+    Reads give `Rows`: iterate over them for events, or take `.to_arrow()`, `.to_polars()`, `.to_pandas()`.
+    """
 
     def __init__(self, connection: sqlite3.Connection, path: Path) -> None:
-        self._connection = connection
+        super().__init__(connection)
         self._path = path
+        self._file = (path.expanduser() / FILE).resolve()
+        self._open = True
+        adbc.register(self._file)
 
     def __enter__(self) -> Self:
         return self
@@ -89,24 +65,11 @@ class Store:
         self.close()
 
     def close(self) -> None:
-        """Close the connection."""
-        self._connection.close()
-
-    def instruments(self) -> list[Instrument]:
-        """Every instrument, its newest version."""
-        rows = self._connection.execute(
-            "SELECT body, max(valid_from_ns) FROM instruments GROUP BY instrument ORDER BY instrument"
-        )
-        decode = msgspec.json.Decoder(Instrument).decode
-        return [msgspec.structs.replace(decode(body), valid_from_ns=valid) for body, valid in rows]
-
-    def versions(self, instrument: str) -> list[Instrument]:
-        """Every version of one instrument, oldest first; `valid_from_ns` says since when, 0 where since ever."""
-        rows = self._connection.execute(
-            "SELECT body, valid_from_ns FROM instruments WHERE instrument = ? ORDER BY valid_from_ns", (instrument,)
-        )
-        decode = msgspec.json.Decoder(Instrument).decode
-        return [msgspec.structs.replace(decode(body), valid_from_ns=valid) for body, valid in rows]
+        """Close the connection; doing so twice changes nothing."""
+        if self._open:
+            self._open = False
+            self._connection.close()
+            adbc.release(self._file)
 
     def series(self) -> list[tuple[str, str]]:
         """(instrument, channel) of everything held."""
@@ -115,105 +78,116 @@ class Store:
 
     def bars(
         self, instrument: str, interval: str, start: Instant = None, end: Instant = None, *, at: Instant = None,
-        superseded: bool = False,
-    ) -> Iterator[Bar]:  # fmt: skip
-        """Closed bars in order of time, by open time: `1m` is the venue's, `1m@trades` built from trades.
+        superseded: bool = False, last: int | None = None,
+    ) -> Rows[Bar]:  # fmt: skip
+        """Stored closed bars in order of time, by open time: `1m` is the venue's, `1m@trades` built from trades.
 
-        `at` gives what was known then; `superseded` the older revisions instead of the newest. Raises
-        UnknownInstrument, or NotHeld naming what is held: also for the venue's bars where none has closed yet.
+        `at` gives what was known then; `superseded` the older revisions instead of the newest; `last` the newest so
+        many of the range. Raises UnknownInstrument, or NotHeld naming what is held: also for the venue's bars where
+        none has closed yet.
         """
-        of = str(parse_channel(interval if interval.startswith("bars:") else f"bars:{interval}"))
+        of = _bars_channel(interval)
         series = self._held(instrument, of)
         if "@" not in of and not self._any_bar(series):
             raise self._not_held(instrument, of)
-        within = (series, *_range(start, end))
+        within = (series, *between(start, end))
+        make = partial(queries.bar_of, instrument, of)
         if superseded:
-            rows = self._connection.execute(_SUPERSEDED, within)
-        elif at is not None:
-            rows = self._connection.execute(_BARS_AT, (*within, *within, _ns(at)))
-        else:
-            rows = self._connection.execute(_BARS, within)
-        name = of.removeprefix("bars:").partition("@")[0]
-        return (_bar(instrument, of, name, row) for row in rows)
+            return self._rows("bars", queries.SUPERSEDED, within, make)
+        if at is not None:
+            return self._rows("bars", queries.BARS_AT, (*within, *within, nanoseconds(at)), make)
+        if last is not None:
+            return self._rows("bars", queries.LAST_BARS, (*within, last), make)
+        return self._rows("bars", queries.BARS, within, make)
 
     def trades(
         self, instrument: str, start: Instant = None, end: Instant = None, *, channel: str = "", at: Instant = None
-    ) -> Iterator[Trade]:
+    ) -> Rows[Trade]:
         """Trades in the venue's order, by the venue's time; `channel` trades or aggtrades, else whichever is held.
 
         `at` gives what was known then. Raises UnknownInstrument, or NotHeld naming what is held.
         """
-        of = channel or self._trade_channel(instrument)
+        of = channel or self.trade_channel(instrument)
         series = self._held(instrument, of)
-        known = _LAST if at is None else _ns(at)
-        rows = self._connection.execute(_TRADES, (series, *_range(start, end), known))
-        return (_trade(instrument, of, row) for row in rows)
+        known = LAST if at is None else nanoseconds(at)
+        make = partial(queries.trade_of, instrument, of)
+        return self._rows("trades", queries.TRADES, (series, *between(start, end), known), make)
 
-    def gaps(self, instrument: str | None = None, channel: str | None = None) -> list[Gap]:
-        """Holes on record, in the order they were seen."""
-        rows = self._connection.execute(
-            "SELECT instrument, channel, received_ns, after_ns, before_ns, after_seq, before_seq, cause, open "
-            "FROM gaps JOIN series USING (series) ORDER BY gap"
+    def resample(
+        self, instrument: str, interval: str, start: Instant = None, end: Instant = None, *, at: Instant = None
+    ) -> Rows[Bar]:
+        """Bars of any interval that start in the range: the stored ones, else from finer bars, else from trades.
+
+        `5m` is made of the venue's bars, and of ours only where it has none; `5m@trades` of ours. The worst
+        certificate of the parts is the whole's: missing minutes and holes make it partial. Raises as `bars` does.
+        """
+        of = parse_channel(_bars_channel(interval))
+        to, within = interval_named(of.interval), between(start, end)
+        self._known(instrument)
+        source = basis(self, instrument, to, of.built_from, within)
+        known = None if at is None else nanoseconds(at)
+        return Rows("bars", Made(lambda: derived(self, instrument, source, to, within=within, at=known)))
+
+    def tick_bars(
+        self, instrument: str, size: int, start: Instant = None, end: Instant = None, *, channel: str = ""
+    ) -> Rows[Bar]:
+        """A bar for every `size` trades; aggregates count what they hold."""
+        return self._activity(instrument, "ticks", size, between(start, end), channel)
+
+    def volume_bars(
+        self, instrument: str, size: Size, start: Instant = None, end: Instant = None, *, channel: str = ""
+    ) -> Rows[Bar]:
+        """A bar whenever `size` has traded, in the venue's unit."""
+        return self._activity(instrument, "volume", size, between(start, end), channel)
+
+    def value_bars(
+        self, instrument: str, size: Size, start: Instant = None, end: Instant = None, *, channel: str = ""
+    ) -> Rows[Bar]:
+        """A bar whenever a value of `size` has traded, in quote currency."""
+        return self._activity(instrument, "value", size, between(start, end), channel)
+
+    def watch(
+        self, instrument: str, channel: str, start: Instant = None, *, within_s: float = 60.0, poll_s: float = 0.05
+    ) -> Watch[Any]:
+        """Trades (`trades`) or closed bars (`bars:1m`) as they are written, from `start` or from now on, each once.
+
+        Ends once nothing new came for `within_s`; looks every `poll_s`. A revised bar comes again.
+        """
+        of = str(parse_channel(channel))
+        series = self._held(instrument, of)
+        table, key = ("bars", "open_at_ns") if of.startswith("bars:") else ("trades", "seq")
+        make = partial(queries.bar_of if table == "bars" else queries.trade_of, instrument, of)
+        names = ", ".join((*(BAR_COLUMNS if table == "bars" else TRADE_COLUMNS), "exact"))
+        text = f"SELECT {names} FROM {table} WHERE series = ? AND {key} >= ? ORDER BY {key}"  # noqa: S608  # our names
+
+        def read(floor: int) -> Sequence[Any]:
+            return [make(row) for row in self._connection.execute(text, (series, floor)).fetchall()]
+
+        floor = self._place_of(table, key, series, start)
+        seen = read(floor) if start is None else ()
+        return Watch(read, self._version, floor, within_s=within_s, poll_s=poll_s, seen=seen)
+
+    def extent(self, instrument: str, channel: str) -> tuple[int, int] | None:
+        """Stamps of the first and the last row of a series of bars (their open times) or trades; None where empty."""
+        series = self._held(instrument, channel)
+        table, key, stamp = (
+            ("bars", "open_at_ns", "open_at_ns")
+            if channel.startswith("bars:")
+            else ("trades", "seq", "coalesce(at_ns, received_ns)")
         )
-        return [
-            Gap(
-                who, of, before_ns, received_ns, "built", after_ns, before_ns, after_seq, before_seq, cause, bool(open_)
-            )
-            for who, of, received_ns, after_ns, before_ns, after_seq, before_seq, cause, open_ in rows
-            if instrument in {None, who} and channel in {None, of}
+        ends = [
+            self._connection.execute(
+                f"SELECT {stamp} FROM {table} WHERE series = ? ORDER BY {key} {way} LIMIT 1",  # noqa: S608  # our names
+                (series,),
+            ).fetchone()
+            for way in ("ASC", "DESC")
         ]
+        return None if ends[0] is None else (ends[0][0], ends[1][0])
 
-    def links(self) -> list[Link]:
-        """Every change of a connection."""
-        rows = self._connection.execute(
-            "SELECT received_ns, venue, connection, change, state, reason, attempts, final FROM links ORDER BY link"
-        )
-        return [
-            Link(
-                None,
-                "link",
-                None,
-                received_ns,
-                "ws",
-                venue,
-                connection,
-                (),
-                change,
-                state,
-                reason,
-                attempts,
-                bool(final),
-            )
-            for received_ns, venue, connection, change, state, reason, attempts, final in rows
-        ]
-
-    def notices(self) -> list[Notice]:
-        """The venues' own words, as they came."""
-        rows = self._connection.execute("SELECT received_ns, venue, code, text FROM notices ORDER BY notice")
-        return [Notice(None, "notice", None, received_ns, "ws", *words) for received_ns, *words in rows]
-
-    def disputes(self) -> list[Dispute]:
-        """Trades that came again with another price, size or side; the first reading is what `trades` gives."""
-        rows = self._connection.execute(
-            "SELECT instrument, channel, id, received_ns, held, given FROM disputes JOIN series USING (series)"
-        )
-        held_of = msgspec.json.Decoder(tuple[float, float, str | None, str]).decode
-        given_of = msgspec.json.Decoder(Trade).decode
-        return [
-            Dispute(who, of, ident, received_ns, held_of(held), given_of(given))
-            for who, of, ident, received_ns, held, given in rows
-        ]
-
-    def poison(self) -> list[Poison]:
-        """Rows that were set aside."""
-        return [Poison(*row) for row in self._connection.execute("SELECT type, body, reason FROM poison")]
-
-    def points(self) -> list[PointRow]:
-        """The last good point of every series; of trades it moves with their rows, in the same transaction."""
-        rows = self._connection.execute(
-            "SELECT instrument, channel, at_ns, received_ns, seq FROM points JOIN series USING (series)"
-        )
-        return [PointRow(*row) for row in rows]
+    def held_bars(self, instrument: str) -> list[tuple[str, str]]:
+        """(interval, what they are built from) of every series of bars that has any."""
+        channels = [parse_channel(of) for who, of in self.series() if who == instrument and of.startswith("bars:")]
+        return [(of.interval, of.built_from) for of in channels if self._any_bar(self._held(instrument, str(of)))]
 
     def events(self, instrument: str, channel: str) -> list[dict[str, Any]]:
         """Events of a slow channel (mark, funding, status, ...), as they are in JSON."""
@@ -222,9 +196,41 @@ class Store:
         )
         return [msgspec.json.decode(body) for (body,) in rows]
 
-    def _trade_channel(self, instrument: str) -> str:
+    def trade_channel(self, instrument: str) -> str:
+        """The trade channel that is held: trades before aggtrades."""
         held = {of for who, of in self.series() if who == instrument}
         return "aggtrades" if "aggtrades" in held and "trades" not in held else "trades"
+
+    def _activity(self, instrument: str, by: str, size: Size, within: tuple[int, int], channel: str) -> Rows[Bar]:
+        self._held(instrument, channel or self.trade_channel(instrument))
+        return Rows("bars", Made(lambda: by_activity(self, instrument, by, size, within=within, channel=channel)))
+
+    def _rows(self, kind: str, sql: str, parameters: tuple[Any, ...], make: Any) -> Rows[Any]:
+        fast = partial(adbc.arrow, self._file)
+        every = BAR_COLUMNS if kind == "bars" else TRADE_COLUMNS
+        return Rows(kind, Query(self._connection, sql, parameters, every=every, make=make, fast=fast))
+
+    def _version(self) -> int:
+        return int(self._connection.execute("PRAGMA data_version").fetchone()[0])
+
+    def _place_of(self, table: str, key: str, series: int, start: Instant) -> int:
+        """The key to watch from: of the first row that is not before `start`, or of the last thousandth."""
+        if start is None:
+            text = f"SELECT {key} FROM {table} WHERE series = ? ORDER BY {key} DESC LIMIT 1 OFFSET ?"  # noqa: S608
+            row = self._connection.execute(text, (series, LOOK_BACK)).fetchone()
+        else:
+            stamp = key if table == "bars" else "coalesce(at_ns, received_ns)"
+            text = f"SELECT min({key}) FROM {table} WHERE series = ? AND {stamp} >= ?"  # noqa: S608
+            row = self._connection.execute(text, (series, nanoseconds(start))).fetchone()
+            if row[0] is None:  # nothing yet: from the end on
+                text = f"SELECT max({key}) + 1 FROM {table} WHERE series = ?"  # noqa: S608
+                row = self._connection.execute(text, (series,)).fetchone()
+        return queries.FIRST if row is None or row[0] is None else int(row[0])
+
+    def _known(self, instrument: str) -> None:
+        """Raises UnknownInstrument, or NotHeld, where nothing of it is held."""
+        if not any(who == instrument for who, _ in self.series()):
+            raise self._not_held(instrument, "")
 
     def _held(self, instrument: str, of: str) -> int:
         row = self._connection.execute(
@@ -252,27 +258,5 @@ class Store:
         )
 
 
-def _ns(at: int | str) -> int:
-    return instant(at) if isinstance(at, str) else at
-
-
-def _range(start: Instant, end: Instant) -> tuple[int, int]:
-    return _FIRST if start is None else _ns(start), _LAST if end is None else _ns(end)
-
-
-def _bar(instrument: str, of: str, interval: str, row: tuple[Any, ...]) -> Bar:
-    found = dict(zip(BAR_COLUMNS, row, strict=False))  # an as-of row has one more column
-    exact = row[len(BAR_COLUMNS)]
-    for name in BAR_NUMBERS:
-        found[name] = decimal(found[name], name, exact)
-    return Bar(instrument=instrument, channel=of, interval=interval, closed=True, **found)
-
-
-def _trade(instrument: str, of: str, row: tuple[Any, ...]) -> Trade:
-    at_ns, received_ns, source, ident, seq, side, price, size, first_id, last_id, exact = row
-    exact_price, exact_size = decimal(price, "price", exact), decimal(size, "size", exact)
-    assert exact_price is not None, "price is NOT NULL"
-    assert exact_size is not None, "size is NOT NULL"
-    return Trade(
-        instrument, of, at_ns, received_ns, source, ident, seq, side, exact_price, exact_size, first_id, last_id
-    )  # fmt: skip
+def _bars_channel(interval: str) -> str:
+    return str(parse_channel(interval if interval.startswith("bars:") else f"bars:{interval}"))

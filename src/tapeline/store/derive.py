@@ -1,0 +1,156 @@
+"""Bars that are not stored: from finer ones that are, else from trades. What is not known to be whole is partial."""
+
+from collections.abc import Callable, Iterator
+from decimal import Decimal, InvalidOperation
+from functools import partial
+from typing import TYPE_CHECKING
+
+from tapeline.errors import ConfigError, NotHeld
+from tapeline.market.activity import activity_bars
+from tapeline.market.bars import BarBuilder
+from tapeline.market.holes import BEGINNING, END, Holes
+from tapeline.market.ladder import holds_whole
+from tapeline.market.resample import resample
+from tapeline.market.tally import Notional
+from tapeline.model.channel import BUILT_FROM, Channel
+from tapeline.model.event import Bar
+from tapeline.model.instrument import notional
+from tapeline.model.interval import Interval
+from tapeline.model.interval import interval as interval_named
+from tapeline.store.queries import FIRST, LAST
+
+if TYPE_CHECKING:
+    from tapeline.store.reader import Store
+
+MANY = 1 << 20  # holes: more than any store has
+Size = int | str | Decimal
+
+
+def basis(store: "Store", instrument: str, to: Interval, origin: str, within: tuple[int, int]) -> Channel:
+    """The stored channel to make bars from: of all that fit, the one that reaches furthest, the coarsest among equals.
+
+    Its own bars where they reach as far as any. `origin` "" is the venue's bars, and ours only where it has none.
+    Raises NotHeld.
+    """
+    held = [Channel("bars", interval=interval, built_from=built) for interval, built in store.held_bars(instrument)]
+    channels = {of for who, of in store.series() if who == instrument}
+    for source in (origin,) if origin else ("", *BUILT_FROM):
+        fits = [each for each in held if each.built_from == source and _fits(to, interval_named(each.interval))]
+        if fits:
+            fits.sort(key=lambda each: interval_named(each.interval).length_ns or END, reverse=True)
+            return max(fits, key=lambda each: _reach(store, instrument, str(each), to, within))
+        if source in channels:
+            return Channel(source)
+    raise NotHeld(
+        f"{instrument}: no bars of {to} can be made of what the store holds: {', '.join(sorted(channels)) or 'nothing'}"
+    )
+
+
+def derived(
+    store: "Store", instrument: str, of: Channel, to: Interval, *, within: tuple[int, int], at: int | None
+) -> Iterator[Bar]:
+    """Bars of `to` that start in the range, from that channel, as they were known at `at`."""
+    low, high = _aligned(to, within)
+    if of.kind == "bars":
+        last = store.extent(instrument, str(of))
+        known_to = interval_named(of.interval).next(last[1]) if last else BEGINNING
+        doubt = _doubt(store, instrument, of.built_from, known_to, at) if of.built_from else None
+        return resample(store.bars(instrument, str(of), low, high, at=at), to, doubt)
+    return _from_trades(store, instrument, str(of), to, within=(low, high), at=at)
+
+
+def by_activity(
+    store: "Store", instrument: str, by: str, size: Size, *, within: tuple[int, int], channel: str
+) -> Iterator[Bar]:
+    """Tick, volume or value bars from stored trades."""
+    trades = store.trades(instrument, *within, channel=channel)
+    of = channel or store.trade_channel(instrument)
+    holes = _holes(store, instrument, of, None)
+    return activity_bars(
+        trades, by, _number(size), notional=value_of(store, instrument),
+        hole=lambda low, high: holes.touch(low, high + 1),
+    )  # fmt: skip
+
+
+def value_of(store: "Store", instrument: str) -> Notional | None:
+    """What a trade is worth, where that is not price times size."""
+    listed = next((each for each in store.instruments() if each.id == instrument), None)
+    return None if listed is None or listed.size_unit == "base" else partial(notional, listed)
+
+
+def _from_trades(
+    store: "Store", instrument: str, channel: str, to: Interval, *, within: tuple[int, int], at: int | None
+) -> Iterator[Bar]:
+    low, high = within
+    builder = BarBuilder(instrument, [to], origin=channel, notional=value_of(store, instrument), keep_bars=MANY)
+    extent = store.extent(instrument, channel)
+    if extent is None:
+        return
+    builder.join(max(low, extent[0]), continues=extent[0] < low)
+    newest_ns = 0
+    for trade in store.trades(instrument, low, high, channel=channel, at=at):
+        builder.add(trade, trade.received_ns)
+        newest_ns = max(newest_ns, trade.received_ns)
+    for after_ns, before_ns in _holes(store, instrument, channel, at).ranges:
+        builder.hole(after_ns, before_ns, newest_ns)
+    now_ns = newest_ns if at is None else at
+    if high <= extent[1]:
+        yield from builder.advance(high, now_ns)
+    yield from builder.finish(now_ns)
+
+
+def _doubt(
+    store: "Store", instrument: str, channel: str, known_to_ns: int, at: int | None
+) -> Callable[[int, int], str]:
+    """Bars that we build have no part where none traded, so that only the holes on record tell what is missing."""
+    holes = _holes(store, instrument, channel, at)
+
+    def doubt(from_ns: int, to_ns: int) -> str:
+        return "partial" if to_ns > known_to_ns or holes.touch(from_ns, to_ns) else "complete"
+
+    return doubt
+
+
+def _holes(store: "Store", instrument: str, channel: str, at: int | None) -> Holes:
+    found = Holes(MANY)
+    for gap in store.gaps(instrument, channel):
+        if at is None or gap.received_ns <= at:
+            after_ns = BEGINNING if gap.after_ns is None else gap.after_ns
+            before_ns = END if gap.before_ns is None else gap.before_ns
+            found.mark(min(after_ns, before_ns), max(after_ns, before_ns))
+    return found
+
+
+def _fits(to: Interval, part: Interval) -> bool:
+    return part.name == to.name or holds_whole(to, part)
+
+
+def _aligned(to: Interval, within: tuple[int, int]) -> tuple[int, int]:
+    """From the first to the end of the last whole bar that starts in the range."""
+    low, high = within
+    if low > FIRST and to.floor(low) != low:
+        low = to.next(to.floor(low))
+    if high < LAST:
+        high = high if to.floor(high) == high else to.next(to.floor(high))
+    return low, max(low, high)
+
+
+def _reach(store: "Store", instrument: str, of: str, to: Interval, within: tuple[int, int]) -> int:
+    """How much of the range a series spans, in whole bars of `to` (as if each were as long as the first)."""
+    extent = store.extent(instrument, of)
+    if extent is None:
+        return -1
+    part = interval_named(of.removeprefix("bars:").partition("@")[0])
+    low, high = max(extent[0], within[0]), min(part.next(extent[1]), within[1])
+    if low >= high:
+        return -1
+    begin, end = to.floor(low), to.floor(high)
+    length_ns = to.next(begin) - begin
+    return (end - begin) // length_ns - (begin != low)
+
+
+def _number(size: Size) -> Decimal:
+    try:
+        return Decimal(size)
+    except InvalidOperation as error:
+        raise ConfigError(f"{size!r} is not a number") from error
