@@ -147,6 +147,7 @@ def calls(rest: Rest, venue: str) -> Mapping[str, RestCall]:
             parse=lambda body, ask, ids, at: _read_aggtrades(body, _id(ids, ask, venue), at),
             page=1000,
             walk="time",
+            locate="aggtrades",
             window_s=rest.window_s,
             keeps_s=rest.keeps_s,
         ),
