@@ -1,17 +1,18 @@
 """Tapeline: market data you can prove.
 
-`Feed` streams live; `open` reads a store back. Both are imported when first used, so that `import tapeline` is quick.
+`Feed` streams live; `open` reads a store, or a Parquet archive, back. Both are imported when first used, so that
+`import tapeline` is quick.
 """
 
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from tapeline.app.library import Feed
-    from tapeline.store.reader import open_store as open  # noqa: A004  # tapeline.open, as json.load or wave.open
+    from tapeline.store.reader import open_path as open  # noqa: A004  # tapeline.open, as json.load or wave.open
 
 __all__ = ["Feed", "open"]
 
-_WHERE = {"Feed": ("tapeline.app.library", "Feed"), "open": ("tapeline.store.reader", "open_store")}
+_WHERE = {"Feed": ("tapeline.app.library", "Feed"), "open": ("tapeline.store.reader", "open_path")}
 
 
 def __getattr__(name: str) -> Any:

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator
 from decimal import Decimal, InvalidOperation
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import Protocol
 
 from tapeline.errors import ConfigError, NotHeld
 from tapeline.market.activity import activity_bars
@@ -13,20 +13,64 @@ from tapeline.market.ladder import holds_whole
 from tapeline.market.resample import resample
 from tapeline.market.tally import Notional
 from tapeline.model.channel import BUILT_FROM, Channel
-from tapeline.model.event import Bar
-from tapeline.model.instrument import notional
+from tapeline.model.event import Bar, Gap, Trade
+from tapeline.model.instrument import Instrument, notional
 from tapeline.model.interval import Interval
 from tapeline.model.interval import interval as interval_named
 from tapeline.store.queries import FIRST, LAST
 
-if TYPE_CHECKING:
-    from tapeline.store.reader import Store
+
+class Held(Protocol):
+    """What bars are made from: the reads of a Store, and of an archive."""
+
+    def series(self) -> list[tuple[str, str]]:
+        """(instrument, channel) of everything held."""
+        ...
+
+    def instruments(self) -> list[Instrument]:
+        """Every instrument, its newest version."""
+        ...
+
+    def held_bars(self, instrument: str) -> list[tuple[str, str]]:
+        """(interval, what they are built from) of every series of bars."""
+        ...
+
+    def extent(self, instrument: str, channel: str) -> tuple[int, int] | None:
+        """Stamps of the first and the last row of a series."""
+        ...
+
+    def trade_channel(self, instrument: str) -> str:
+        """The trade channel that is held."""
+        ...
+
+    def gaps(self, instrument: str | None = None, channel: str | None = None) -> list[Gap]:
+        """Holes on record."""
+        ...
+
+    def bars(
+        self, instrument: str, interval: str, start: int | None = None, end: int | None = None, *, at: int | None = None
+    ) -> Iterator[Bar]:
+        """Bars of a channel."""
+        ...
+
+    def trades(
+        self,
+        instrument: str,
+        start: int | None = None,
+        end: int | None = None,
+        *,
+        channel: str = "",
+        at: int | None = None,
+    ) -> Iterator[Trade]:
+        """Trades of a channel."""
+        ...
+
 
 MANY = 1 << 20  # holes: more than any store has
 Size = int | str | Decimal
 
 
-def basis(store: "Store", instrument: str, to: Interval, origin: str, within: tuple[int, int]) -> Channel:
+def basis(store: Held, instrument: str, to: Interval, origin: str, within: tuple[int, int]) -> Channel:
     """The stored channel to make bars from: of all that fit, the one that reaches furthest, the coarsest among equals.
 
     Its own bars where they reach as far as any. `origin` "" is the venue's bars, and ours only where it has none.
@@ -47,10 +91,10 @@ def basis(store: "Store", instrument: str, to: Interval, origin: str, within: tu
 
 
 def derived(
-    store: "Store", instrument: str, of: Channel, to: Interval, *, within: tuple[int, int], at: int | None
+    store: Held, instrument: str, of: Channel, to: Interval, *, within: tuple[int, int], at: int | None
 ) -> Iterator[Bar]:
     """Bars of `to` that start in the range, from that channel, as they were known at `at`."""
-    low, high = _aligned(to, within)
+    low, high = aligned(to, within)
     if of.kind == "bars":
         last = store.extent(instrument, str(of))
         known_to = interval_named(of.interval).next(last[1]) if last else BEGINNING
@@ -60,26 +104,26 @@ def derived(
 
 
 def by_activity(
-    store: "Store", instrument: str, by: str, size: Size, *, within: tuple[int, int], channel: str
+    store: Held, instrument: str, by: str, size: Size, *, within: tuple[int, int], channel: str
 ) -> Iterator[Bar]:
     """Tick, volume or value bars from stored trades."""
     trades = store.trades(instrument, *within, channel=channel)
     of = channel or store.trade_channel(instrument)
-    holes = _holes(store, instrument, of, None)
+    holes = holes_of(store, instrument, of, None)
     return activity_bars(
         trades, by, _number(size), notional=value_of(store, instrument),
         hole=lambda low, high: holes.touch(low, high + 1),
     )  # fmt: skip
 
 
-def value_of(store: "Store", instrument: str) -> Notional | None:
+def value_of(store: Held, instrument: str) -> Notional | None:
     """What a trade is worth, where that is not price times size."""
     listed = next((each for each in store.instruments() if each.id == instrument), None)
     return None if listed is None or listed.size_unit == "base" else partial(notional, listed)
 
 
 def _from_trades(
-    store: "Store", instrument: str, channel: str, to: Interval, *, within: tuple[int, int], at: int | None
+    store: Held, instrument: str, channel: str, to: Interval, *, within: tuple[int, int], at: int | None
 ) -> Iterator[Bar]:
     low, high = within
     builder = BarBuilder(instrument, [to], origin=channel, notional=value_of(store, instrument), keep_bars=MANY)
@@ -91,7 +135,7 @@ def _from_trades(
     for trade in store.trades(instrument, low, high, channel=channel, at=at):
         builder.add(trade, trade.received_ns)
         newest_ns = max(newest_ns, trade.received_ns)
-    for after_ns, before_ns in _holes(store, instrument, channel, at).ranges:
+    for after_ns, before_ns in holes_of(store, instrument, channel, at).ranges:
         builder.hole(after_ns, before_ns, newest_ns)
     now_ns = newest_ns if at is None else at
     if high <= extent[1]:
@@ -99,11 +143,9 @@ def _from_trades(
     yield from builder.finish(now_ns)
 
 
-def _doubt(
-    store: "Store", instrument: str, channel: str, known_to_ns: int, at: int | None
-) -> Callable[[int, int], str]:
+def _doubt(store: Held, instrument: str, channel: str, known_to_ns: int, at: int | None) -> Callable[[int, int], str]:
     """Bars that we build have no part where none traded, so that only the holes on record tell what is missing."""
-    holes = _holes(store, instrument, channel, at)
+    holes = holes_of(store, instrument, channel, at)
 
     def doubt(from_ns: int, to_ns: int) -> str:
         return "partial" if to_ns > known_to_ns or holes.touch(from_ns, to_ns) else "complete"
@@ -111,7 +153,8 @@ def _doubt(
     return doubt
 
 
-def _holes(store: "Store", instrument: str, channel: str, at: int | None) -> Holes:
+def holes_of(store: Held, instrument: str, channel: str, at: int | None) -> Holes:
+    """The holes on record of a series, as far as they were known."""
     found = Holes(MANY)
     for gap in store.gaps(instrument, channel):
         if at is None or gap.received_ns <= at:
@@ -125,7 +168,7 @@ def _fits(to: Interval, part: Interval) -> bool:
     return part.name == to.name or holds_whole(to, part)
 
 
-def _aligned(to: Interval, within: tuple[int, int]) -> tuple[int, int]:
+def aligned(to: Interval, within: tuple[int, int]) -> tuple[int, int]:
     """From the first to the end of the last whole bar that starts in the range."""
     low, high = within
     if low > FIRST and to.floor(low) != low:
@@ -135,7 +178,7 @@ def _aligned(to: Interval, within: tuple[int, int]) -> tuple[int, int]:
     return low, max(low, high)
 
 
-def _reach(store: "Store", instrument: str, of: str, to: Interval, within: tuple[int, int]) -> int:
+def _reach(store: Held, instrument: str, of: str, to: Interval, within: tuple[int, int]) -> int:
     """How much of the range a series spans, in whole bars of `to` (as if each were as long as the first)."""
     extent = store.extent(instrument, of)
     if extent is None:

@@ -24,7 +24,7 @@ BAR_FRAME = (
 )  # fmt: skip
 TRADE_FRAME = ("at_ns", "received_ns", "id", "seq", "side", "price", "size")
 # (digits, scale): the narrowest that holds a column is taken; the last holds every number a market has.
-_SCALES = ((38, 8), (38, 18), (76, 28))
+_SCALES = ((18, 8), (38, 8), (38, 18), (76, 28))
 
 
 def chosen(columns: Sequence[str] | None, usual: Sequence[str], every: Sequence[str]) -> tuple[str, ...]:
@@ -65,9 +65,11 @@ def finished(table: Any, columns: Sequence[str], numbers: Numbers, times: Times)
     names, arrays = [], []
     for name in columns:
         kind = KINDS.get(name, "text")
-        array = table.column(name).cast(types[kind])
+        array = table.column(name)
+        exact = pa.types.is_decimal(array.type)  # an archive holds decimals as they are
+        array = array if exact else array.cast(types[kind])
         if kind == "number" and numbers != "float":
-            array = _exact(pa, array, _lost(pa, table, name))
+            array = array if exact else _exact(pa, array, _lost(pa, table, name))
             array = array if numbers == "decimal" else _texts(pa, array)
         if kind == "time" and times == "utc":
             array = array.cast(pa.timestamp("ns", "UTC"))
@@ -115,9 +117,13 @@ def _exact(pa: Any, array: Any, lost: dict[int, Decimal]) -> Any:
     if lost:
         mask = pa.array([row in lost for row in range(len(text))])
         text = pa.compute.replace_with_mask(text.combine_chunks(), mask, pa.array(map(plain, lost.values())))
+    return _fitted(pa, text)
+
+
+def _fitted(pa: Any, numbers: Any) -> Any:
     for digits, scale in _SCALES:
         try:
-            return text.cast(pa.decimal128(digits, scale) if digits <= 38 else pa.decimal256(digits, scale))
+            return numbers.cast(pa.decimal128(digits, scale) if digits <= 38 else pa.decimal256(digits, scale))
         except pa.ArrowInvalid:
             continue
     raise ConfigError('a number here is larger or finer than 48 and 28 digits: read with numbers="text"')
@@ -125,7 +131,8 @@ def _exact(pa: Any, array: Any, lost: dict[int, Decimal]) -> Any:
 
 def _texts(pa: Any, array: Any) -> Any:
     """Plain text as the command line prints it: no exponent, no trailing zeros."""
-    text = array.cast(pa.string())
+    text = array.combine_chunks() if isinstance(array, pa.ChunkedArray) else array
+    text = text.cast(pa.string())
     bare = pa.compute.utf8_rtrim(pa.compute.utf8_rtrim(text, "0"), ".")
     odd = pa.compute.match_substring(text, "E")  # Arrow writes 1E-8 where it is shorter
     if not pa.compute.any(odd).as_py():

@@ -27,6 +27,12 @@ TRADES = (
     "SELECT {columns} FROM trades WHERE series = ? AND coalesce(at_ns, received_ns) >= ? "
     "AND coalesce(at_ns, received_ns) < ? AND received_ns <= ? ORDER BY seq, id"
 )
+_PAGE = (
+    "FROM trades WHERE series = ? AND (seq, id) > (?, ?) AND coalesce(at_ns, received_ns) >= ? "
+    "AND coalesce(at_ns, received_ns) < ? ORDER BY seq, id"
+)
+TRADE_PAGE = f"SELECT {{columns}} {_PAGE}"
+TRADE_PAGE_ENDS = f"SELECT seq, id {_PAGE}"
 
 
 def nanoseconds(at: int | str) -> int:

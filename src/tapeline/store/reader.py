@@ -2,11 +2,11 @@
 
 import difflib
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from functools import partial
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import msgspec
 
@@ -23,7 +23,20 @@ from tapeline.store.schema import FILE, VERSION, version_of
 from tapeline.store.series import BAR_COLUMNS
 from tapeline.store.watching import LOOK_BACK, Watch
 
-__all__ = ["Dispute", "Instant", "Poison", "Store", "open_store"]
+if TYPE_CHECKING:
+    from tapeline.store.lake import Lake
+
+__all__ = ["Dispute", "Instant", "Poison", "Store", "open_path", "open_store"]
+
+
+def open_path(path: str | Path) -> "Store | Lake":
+    """Open a store read-only, or a Parquet archive. Raises NotHeld where there is neither, StoreTooNew."""
+    folder = Path(path).expanduser()
+    if not (folder / FILE).exists() and next(folder.glob("venue=*"), None) is not None:
+        from tapeline.store.lake import open_lake  # noqa: PLC0415  # a store needs none of it
+
+        return open_lake(folder)
+    return open_store(path)
 
 
 def open_store(path: str | Path) -> "Store":
@@ -112,6 +125,18 @@ class Store(Records):
         known = LAST if at is None else nanoseconds(at)
         make = partial(queries.trade_of, instrument, of)
         return self._rows("trades", queries.TRADES, (series, *between(start, end), known), make)
+
+    def trade_pages(
+        self, instrument: str, channel: str, start: Instant = None, end: Instant = None, *, size: int = 100_000
+    ) -> Iterator[Rows[Trade]]:
+        """The same trades in pages of `size`, each of which fits in memory."""
+        series, make = self._held(instrument, channel), partial(queries.trade_of, instrument, channel)
+        after: tuple[int, str] | None = (queries.FIRST, "")
+        while after is not None:
+            parameters = (series, *after, *between(start, end))
+            ends = self._connection.execute(f"{queries.TRADE_PAGE_ENDS} LIMIT 1 OFFSET ?", (*parameters, size - 1))
+            yield self._rows("trades", f"{queries.TRADE_PAGE} LIMIT {size:d}", parameters, make)
+            after = ends.fetchone()
 
     def resample(
         self, instrument: str, interval: str, start: Instant = None, end: Instant = None, *, at: Instant = None

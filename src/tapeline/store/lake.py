@@ -1,0 +1,260 @@
+"""A Parquet archive through the same calls as a store, by DuckDB; in memory only, the files are the record."""
+
+import difflib
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Generic, Self, TypeVar
+
+from tapeline.errors import NotHeld, UnknownInstrument
+from tapeline.market.holes import BEGINNING, END
+from tapeline.model.channel import Channel
+from tapeline.model.channel import channel as parse_channel
+from tapeline.model.event import Bar, Gap, Trade
+from tapeline.model.instrument import Instrument
+from tapeline.model.interval import Interval
+from tapeline.model.interval import interval as interval_named
+from tapeline.store import archive, bulk
+from tapeline.store.derive import Size, aligned, basis, by_activity, derived, holes_of, value_of
+from tapeline.store.extras import optional
+from tapeline.store.frames import KINDS
+from tapeline.store.queries import LAST, Instant, between, nanoseconds
+from tapeline.store.rows import TRADE_COLUMNS, Made, Rows
+from tapeline.store.series import BAR_COLUMNS
+
+E_co = TypeVar("E_co", covariant=True)
+_FETCH = 10_000
+
+
+def open_lake(path: str | Path) -> "Lake":
+    """Open an archive that `tapeline export` wrote as Parquet. Raises NotHeld where there is none."""
+    root = Path(path).expanduser()
+    if not archive.series_in(root):
+        raise NotHeld(f"no archive at {root}: it has no venue=.../symbol=.../channel=... folders")
+    return Lake(root, optional("duckdb", "a Parquet archive").connect())
+
+
+class Lake:
+    """What an archive holds; the calls of `Store`. Times are UTC nanoseconds or ISO 8601 text, `end` exclusive."""
+
+    def __init__(self, root: Path, connection: Any) -> None:
+        self._root, self._connection = root, connection
+        self._guard = threading.Lock()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close DuckDB."""
+        self._connection.close()
+
+    def series(self) -> list[tuple[str, str]]:
+        """(instrument, channel) of everything held."""
+        return [(each.instrument, each.channel) for each in archive.series_in(self._root)]
+
+    def instruments(self) -> list[Instrument]:
+        """Every instrument, its newest version."""
+        return list({each.id: each for each in archive.instruments_of(self._root)}.values())
+
+    def gaps(self, instrument: str | None = None, channel: str | None = None) -> list[Gap]:
+        """Holes on record; of every series, they stand beside its rows and those built from it."""
+        found = [gap for each in archive.series_in(self._root) for gap in archive.gaps_of(each.folder)]
+        once = {(gap.instrument, gap.channel, gap.after_ns, gap.before_ns, gap.cause): gap for gap in found}
+        return [gap for gap in once.values() if instrument in {None, gap.instrument} and channel in {None, gap.channel}]
+
+    def bars(
+        self, instrument: str, interval: str, start: Instant = None, end: Instant = None, *, at: Instant = None,
+        last: int | None = None,
+    ) -> Rows[Bar]:  # fmt: skip
+        """Archived bars in order of time: `1m` is the venue's, `1m@trades` built from trades. Raises as a Store's do.
+
+        `at` leaves out what was not known then; older revisions are not archived.
+        """
+        of = str(parse_channel(interval if interval.startswith("bars:") else f"bars:{interval}"))
+        within = between(start, end)
+        text = f"FROM {self._files(instrument, of, within)} WHERE open_at_ns >= ? AND open_at_ns < ?"
+        parameters: tuple[Any, ...] = within
+        if at is not None:
+            text, parameters = f"{text} AND coalesce(known_at_ns, received_ns) <= ?", (*within, nanoseconds(at))
+        if last is not None:
+            text = (
+                f"FROM (FROM {text.removeprefix('FROM ')} ORDER BY open_at_ns DESC LIMIT {last:d}) ORDER BY open_at_ns"
+            )
+        make = partial(_bar, instrument, of)
+        return Rows("bars", _Sql(self._connection, text, parameters, every=BAR_COLUMNS, make=make))
+
+    def trades(
+        self, instrument: str, start: Instant = None, end: Instant = None, *, channel: str = "", at: Instant = None
+    ) -> Rows[Trade]:
+        """Archived trades in the venue's order, by the venue's time. Raises as a Store's do."""
+        of = channel or self.trade_channel(instrument)
+        within = between(start, end)
+        known = LAST if at is None else nanoseconds(at)
+        text = (
+            f"FROM {self._files(instrument, of, within)} WHERE coalesce(at_ns, received_ns) >= ? "
+            "AND coalesce(at_ns, received_ns) < ? AND received_ns <= ? ORDER BY seq, id"
+        )
+        make = partial(_trade, instrument, of)
+        return Rows("trades", _Sql(self._connection, text, (*within, known), every=TRADE_COLUMNS, make=make))
+
+    def resample(
+        self, instrument: str, interval: str, start: Instant = None, end: Instant = None, *, at: Instant = None
+    ) -> Rows[Bar]:
+        """Bars of any interval that start in the range: archived ones, else from finer bars, else from trades."""
+        of = parse_channel(interval if interval.startswith("bars:") else f"bars:{interval}")
+        to, within = interval_named(of.interval), between(start, end)
+        self._known(instrument)
+        source = basis(self, instrument, to, of.built_from, within)
+        known = None if at is None else nanoseconds(at)
+        return Rows("bars", Made(lambda: self._derived(instrument, source, to, within, known)))
+
+    def tick_bars(
+        self, instrument: str, size: int, start: Instant = None, end: Instant = None, *, channel: str = ""
+    ) -> Rows[Bar]:
+        """A bar for every `size` trades; aggregates count what they hold."""
+        return self._activity(instrument, "ticks", size, between(start, end), channel)
+
+    def volume_bars(
+        self, instrument: str, size: Size, start: Instant = None, end: Instant = None, *, channel: str = ""
+    ) -> Rows[Bar]:
+        """A bar whenever `size` has traded, in the venue's unit."""
+        return self._activity(instrument, "volume", size, between(start, end), channel)
+
+    def value_bars(
+        self, instrument: str, size: Size, start: Instant = None, end: Instant = None, *, channel: str = ""
+    ) -> Rows[Bar]:
+        """A bar whenever a value of `size` has traded, in quote currency."""
+        return self._activity(instrument, "value", size, between(start, end), channel)
+
+    def extent(self, instrument: str, channel: str) -> tuple[int, int] | None:
+        """Stamps of the first and the last row of a series; None where it is empty."""
+        stamp = "open_at_ns" if channel.startswith("bars:") else "coalesce(at_ns, received_ns)"
+        text = f"SELECT min({stamp}), max({stamp}) FROM {self._files(instrument, channel)}"  # noqa: S608  # our own names
+        first, last = self._run(text, ()).fetchone()
+        return None if first is None else (first, last)
+
+    def held_bars(self, instrument: str) -> list[tuple[str, str]]:
+        """(interval, what they are built from) of every series of bars."""
+        channels = [parse_channel(of) for who, of in self.series() if who == instrument and of.startswith("bars:")]
+        return [(of.interval, of.built_from) for of in channels]
+
+    def trade_channel(self, instrument: str) -> str:
+        """The trade channel that is held: trades before aggtrades."""
+        held = {of for who, of in self.series() if who == instrument}
+        return "aggtrades" if "aggtrades" in held and "trades" not in held else "trades"
+
+    def _derived(
+        self, instrument: str, of: Channel, to: Interval, within: tuple[int, int], at: int | None
+    ) -> Iterator[Bar]:
+        if of.kind != "bars" and at is None and value_of(self, instrument) is None:
+            found = self._in_bulk(instrument, str(of), to, within)
+            if found is not None:
+                return iter(found)
+        return derived(self, instrument, of, to, within=within, at=at)
+
+    def _in_bulk(self, instrument: str, of: str, to: Interval, within: tuple[int, int]) -> list[Bar] | None:
+        low, high = aligned(to, within)
+        columns = ", ".join(bulk.COLUMNS)
+        with self._guard:
+            files = self._files(instrument, of, (low, high))
+            self._connection.execute(  # a table: the order of a view's rows is nobody's promise
+                f"CREATE OR REPLACE TEMP TABLE trades AS SELECT {columns} FROM {files} "  # noqa: S608  # our own names
+                f"WHERE at_ns >= {low:d} AND at_ns < {high:d} ORDER BY seq, id"
+            )
+            found = bulk.bars_of(self._connection, to)
+            self._connection.execute("DROP TABLE trades")
+        extent = self.extent(instrument, of)
+        if found is None or extent is None:
+            return None
+        holes = holes_of(self, instrument, of, None)
+        if extent[0] >= low and found.bars:
+            holes.mark(BEGINNING, found.bars[0].first_at_ns)
+        if extent[1] < high and found.bars:
+            holes.mark(found.bars[-1].last_at_ns, END)
+        known_ns = max((each.received_ns for each in found.bars), default=0)
+
+        def whole(each: bulk.BulkBar) -> Bar:
+            certificate = "partial" if holes.touch(each.open_at_ns, to.next(each.open_at_ns)) else "complete"
+            return Bar(
+                instrument, f"bars:{to}@{of}", each.last_at_ns, each.received_ns, "built", to.name, *each[:1],
+                each.open, each.high, each.low, each.close, each.volume, each.quote_volume, each.trades,
+                each.taker_buy_volume, each.first_id, each.last_id, closed=True, certificate=certificate, revision=1,
+                origin=of, known_at_ns=known_ns,
+            )  # fmt: skip
+
+        return [whole(each) for each in found.bars]
+
+    def _activity(self, instrument: str, by: str, size: Size, within: tuple[int, int], channel: str) -> Rows[Bar]:
+        self._files(instrument, channel or self.trade_channel(instrument))
+        return Rows("bars", Made(lambda: by_activity(self, instrument, by, size, within=within, channel=channel)))
+
+    def _run(self, text: str, parameters: tuple[Any, ...]) -> Any:
+        return self._connection.cursor().execute(text, parameters)
+
+    def _files(self, instrument: str, of: str, within: tuple[int, int] | None = None) -> str:
+        """The series' files as DuckDB reads them: by name, so that a finer decimal in one file widens all."""
+        folder = archive.series_folder(self._root, instrument, of)
+        parts = archive.parts_of(folder, "parquet")
+        if not parts:
+            raise self._not_held(instrument, of)
+        if within is not None:
+            low, high = within
+            parts = [
+                each for each in parts if (each.to_ns is None or each.to_ns > low) and (each.from_ns or low) <= high
+            ] or parts[:1]
+        names = ", ".join("'" + str(each.path).replace("'", "''") + "'" for each in parts)
+        return f"read_parquet([{names}], union_by_name = true, hive_partitioning = false)"
+
+    def _known(self, instrument: str) -> None:
+        if not any(who == instrument for who, _ in self.series()):
+            raise self._not_held(instrument, "")
+
+    def _not_held(self, instrument: str, of: str) -> NotHeld | UnknownInstrument:
+        every = self.series()
+        held = [channel for who, channel in every if who == instrument]
+        if held:
+            return NotHeld(f"the archive at {self._root} holds no {of} of {instrument}; it holds {', '.join(held)}")
+        known = sorted({who for who, _ in every})
+        near = difflib.get_close_matches(instrument, known, n=3, cutoff=0.5) or known[:5]
+        return UnknownInstrument(f"the archive at {self._root} holds no {instrument!r}; it holds {', '.join(near)}")
+
+
+class _Sql(Generic[E_co]):
+    """Rows by DuckDB: `text` begins at FROM."""
+
+    def __init__(
+        self, connection: Any, text: str, parameters: tuple[Any, ...], *,
+        every: Sequence[str], make: Callable[[tuple[Any, ...]], E_co],
+    ) -> None:  # fmt: skip
+        self._connection, self._text, self._parameters = connection, text, parameters
+        self._every, self._make = every, make
+
+    def events(self) -> Iterator[E_co]:
+        text = f"SELECT {', '.join(self._every)} {self._text}"
+        found = self._connection.cursor().execute(text, self._parameters)
+        while rows := found.fetchmany(_FETCH):
+            yield from map(self._make, rows)
+
+    def table(self, columns: Sequence[str], *, exact: bool) -> Any:
+        # DuckDB turns decimals into the nearest doubles; Arrow's own cast is off in the last place for a tenth of them.
+        names = [name if exact or KINDS.get(name) != "number" else f"{name}::DOUBLE AS {name}" for name in columns]
+        text = f"SELECT {', '.join(names)} {self._text}"
+        return self._connection.sql(text, params=list(self._parameters)).to_arrow_table()
+
+
+def _bar(instrument: str, of: str, row: tuple[Any, ...]) -> Bar:
+    found = dict(zip(BAR_COLUMNS, row, strict=True))
+    interval = of.removeprefix("bars:").partition("@")[0]
+    return Bar(instrument=instrument, channel=of, interval=interval, closed=True, **found)
+
+
+def _trade(instrument: str, of: str, row: tuple[Any, ...]) -> Trade:
+    found = dict(zip(TRADE_COLUMNS, row, strict=True))
+    return Trade(instrument=instrument, channel=of, **found)
