@@ -94,3 +94,21 @@ def test_a_real_series_agrees_with_two_others(shared: Path, capsys: pytest.Captu
     build_bars(shared / "series" / "trades" / f"{name}.csv.gz", interval="1h")
     with gzip.open(shared / "expected" / "bars" / f"{name}.1h.csv.gz", "rt") as want:
         assert capsys.readouterr().out == want.read()
+
+
+def test_a_large_file_gives_the_same_in_bulk(
+    shared: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = shared / "series" / "trades" / "binance_spot_XRPETH_aggTrade_20191011_36h.csv.gz"
+    build_bars(file, interval="5m")
+    row_by_row = capsys.readouterr()
+    monkeypatch.setattr("tapeline.surfaces.cli.build_bars.BULK_BYTES", 0)
+    monkeypatch.setattr("tapeline.surfaces.cli.build_bars.read_trades", None)
+    build_bars(file, interval="5m")
+    assert capsys.readouterr() == row_by_row
+
+
+def test_what_bulk_leaves_is_read_row_by_row(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tapeline.surfaces.cli.build_bars.BULK_BYTES", 0)
+    with pytest.raises(ConfigError, match=r"trades\.csv:2: "):
+        build_bars(write(tmp_path, HEADER + "1,1,buy,x,1\n"), interval="1m")

@@ -24,8 +24,10 @@ COMMANDS: dict[str, str] = {
     "check-config": "check_config:check_config",
     "status": "status:status",
     "venues": "venues:venues",
+    "backfill": "backfill:backfill",
     "build-bars": "build_bars:build_bars",
     "decode": "decode:decode",
+    "export": "export:export",
 }
 
 for _name, _target in COMMANDS.items():

@@ -1,6 +1,7 @@
 """`tapeline bars`: closed bars of a store."""
 
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -39,7 +40,7 @@ def bars(
     """
     with open_store(store) as held:
         try:
-            found = held.bars(instrument, interval, from_, to)
+            found: Iterator[Bar] = held.bars(instrument, interval, from_, to)
         except NotHeld as error:
             if "@" not in interval:
                 raise

@@ -1,6 +1,7 @@
 """`tapeline trades`: trades of a store."""
 
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -37,7 +38,7 @@ def trades(
     """
     with open_store(store) as held:
         try:
-            found = held.trades(instrument, from_, to, channel=channel or "")
+            found: Iterator[Trade] = held.trades(instrument, from_, to, channel=channel or "")
         except NotHeld as error:
             sys.stderr.write(f"tapeline: {error}\n")
             found = iter(())
