@@ -54,6 +54,16 @@ def series_in(root: Path) -> list[Series]:
     return found
 
 
+def series_of(path: Path) -> Series | None:
+    """The series that a file belongs to, by the folders it is in; None where they do not say."""
+    for folder in path.parents:
+        names = [each.partition("=") for each in (folder.parent.parent.name, folder.parent.name, folder.name)]
+        if [name for name, _, _ in names] == ["venue", "symbol", "channel"]:
+            venue, symbol, channel = (unquote(value) for _, _, value in names)
+            return Series(f"{venue}:{symbol}", channel, folder)
+    return None
+
+
 def parts_of(folder: Path, suffix: str) -> list[Part]:
     """The files of a series, in order of time."""
     return sorted(

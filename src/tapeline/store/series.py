@@ -115,6 +115,11 @@ class SeriesStore:
             with (self._folder / POISON_FILE).open("ab") as file:
                 file.write(line)
 
+    @staticmethod
+    def place(trade: Trade) -> tuple[int, str]:
+        """(seq, id) of a trade's row."""
+        return _seq(trade) if trade.seq is None else trade.seq, trade.id or _name(trade)
+
     def last_good(self, instrument: str, channel: str) -> tuple[int | None, int | None]:
         """(time, seq) of the newest row of a series; of its point where its rows are kept elsewhere."""
         series = self._series.get((instrument, channel))

@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 
 from tapeline.model.channel import Channel
-from tapeline.model.event import BookDelta, Event
+from tapeline.model.event import Bar, BookDelta, Event, Trade
 from tapeline.model.instrument import Instrument
 from tapeline.model.topic import Topic
 from tapeline.model.verdict import Verdict
@@ -240,6 +240,18 @@ class Server:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Archive:
+    """The files a venue publishes of days and months gone by.
+
+    `series`: (native symbol, channel) a file's name says, None for a name of other files. `read`: a row as an event of
+    (instrument, channel), None for a header; raises BadData.
+    """
+
+    series: Callable[[str], tuple[str, str] | None]
+    read: Callable[[Sequence[str], str, str], Trade | Bar | None]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Venue:
     """A venue as a value; a variant is `replace(venue, name=..., urls=...)`."""
 
@@ -252,4 +264,5 @@ class Venue:
     requests: Callable[[Subscribe], Sequence[bytes]]  # usually one frame; none where nothing is left to say
     rest: Mapping[str, RestCall]
     server: Server | None = None
+    archive: Archive | None = None
     orders: Any = None  # the trading half; comes with it

@@ -28,6 +28,7 @@ COMMANDS: dict[str, str] = {
     "build-bars": "build_bars:build_bars",
     "decode": "decode:decode",
     "export": "export:export",
+    "import": "importing:import_",
 }
 
 for _name, _target in COMMANDS.items():

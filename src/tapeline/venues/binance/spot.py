@@ -11,6 +11,7 @@ from tapeline.model.event import BookDelta
 from tapeline.model.instrument import Instrument
 from tapeline.model.interval import NAMES
 from tapeline.model.verdict import APPLY, GAP, STALE, Verdict
+from tapeline.venues.binance.archive import ARCHIVE
 from tapeline.venues.binance.decode import decoder
 from tapeline.venues.binance.handlers import partial_book
 from tapeline.venues.binance.instruments import pair
@@ -104,6 +105,7 @@ BINANCE = Venue(
     requests=partial(requests, dialect=SPOT),
     rest=calls(REST, "binance"),
     server=server(SPOT, REST, _samples("binance")),
+    archive=ARCHIVE,
 )
 
 BINANCE_US = replace(
@@ -113,4 +115,5 @@ BINANCE_US = replace(
     limits=replace(BINANCE.limits, rest=(Allowance(weight=1200, window_s=60, fixed=True, used=USED),)),
     rest=calls(REST, "binance-us"),  # its instruments bear its name, and so do those of its synthetic market
     server=server(SPOT, REST, _samples("binance-us")),
+    archive=None,
 )

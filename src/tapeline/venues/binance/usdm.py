@@ -11,6 +11,7 @@ from tapeline.model.event import BookDelta
 from tapeline.model.instrument import Instrument
 from tapeline.model.interval import NAMES
 from tapeline.model.verdict import APPLY, GAP, STALE, Verdict
+from tapeline.venues.binance.archive import ARCHIVE
 from tapeline.venues.binance.decode import decoder
 from tapeline.venues.binance.handlers import book_top
 from tapeline.venues.binance.instruments import contract
@@ -119,4 +120,5 @@ BINANCE_USDM = Venue(
     requests=partial(requests, dialect=USDM),
     rest=calls(REST, "binance-usdm"),
     server=server(USDM, REST, _SAMPLES),
+    archive=ARCHIVE,
 )

@@ -1,0 +1,86 @@
+from collections.abc import Callable
+from decimal import Decimal
+from pathlib import Path
+
+import pytest
+
+from tapeline.app.importing import Imported, Importing
+from tapeline.clock import SystemClock
+from tapeline.errors import StoreLocked
+from tapeline.model.event import Bar, Gap, Trade
+from tapeline.model.instrument import Instrument
+from tapeline.store.intake.row import Found, Refused
+from tapeline.store.lock import StoreLock
+from tapeline.store.reader import open_store
+from tapeline.store.series import PointRow, SeriesStore
+
+BTC = "binance:BTC/USDT"
+LISTED = Instrument(venue="binance", symbol="BTC/USDT", native="BTCUSDT", kind="spot", base="BTC", quote="USDT")
+
+
+def take(folder: Path, *rows: Found) -> Imported:
+    return Importing(folder, SystemClock()).run(rows)
+
+
+def test_twice_changes_nothing(tmp_path: Path, bar: Callable[..., Bar], trade: Callable[..., Trade]) -> None:
+    rows: list[Found] = [
+        LISTED, trade(1), trade(2), bar(open_at_ns=0), bar(open_at_ns=60), Refused("f.csv", 3, "no number", "a,b"),
+        Gap(BTC, "trades", None, 7, "built", 1, 2, None, None, "restart"),
+    ]  # fmt: skip
+    assert take(tmp_path, *rows) == Imported(new=4, held=0, differ=0, refused=1)
+    before = Path(tmp_path / "series.sqlite").read_bytes()
+    assert take(tmp_path, *rows) == Imported(new=0, held=4, differ=0, refused=1)
+    with open_store(tmp_path) as held:
+        assert list(held.trades(BTC)) == [trade(1), trade(2)]
+        assert [each.open_at_ns for each in held.bars(BTC, "1m@trades")] == [0, 60]
+        assert [(each.type, each.body, each.reason) for each in held.poison()] == [
+            ("import", "a,b", "f.csv:3: no number")
+        ]
+        assert len(held.gaps()) == 1
+        assert held.versions(BTC) == [LISTED]
+    assert len(before) == (tmp_path / "series.sqlite").stat().st_size
+
+
+def test_what_is_held_stays_and_what_differs_is_counted(
+    tmp_path: Path, bar: Callable[..., Bar], trade: Callable[..., Trade]
+) -> None:
+    take(tmp_path, trade(1), bar(open_at_ns=0), bar(open_at_ns=60), LISTED)
+    other = Instrument(venue="binance", symbol="BTC/USDT", native="OTHER", kind="spot", base="BTC", quote="USDT")
+    found = take(
+        tmp_path, trade(1, price=Decimal(1)), bar(open_at_ns=0, close=Decimal(61830)),
+        bar(open_at_ns=60, close=Decimal(61830), revision=2), other,
+    )  # fmt: skip
+    assert found == Imported(new=1, held=1, differ=2, refused=0)
+    with open_store(tmp_path) as held:
+        assert [each.price for each in held.trades(BTC)] == [trade(1).price]
+        assert [dispute.given.price for dispute in held.disputes()] == [1]
+        assert [each.close for each in held.bars(BTC, "1m@trades")] == [bar().close, 61830]
+        assert held.instruments() == [LISTED]
+
+
+def test_the_point_of_a_live_series_stays(tmp_path: Path, trade: Callable[..., Trade]) -> None:
+    store = SeriesStore(tmp_path)
+    store.write([PointRow(BTC, "trades", 5, 6, 50)])
+    store.close()
+    take(tmp_path, trade(90), trade(91))
+    with open_store(tmp_path) as held:
+        assert held.points() == [PointRow(BTC, "trades", 5, 6, 50)]
+
+
+def test_equal_trades_without_ids_are_as_many_as_they_were(tmp_path: Path, trade: Callable[..., Trade]) -> None:
+    equal = trade(1, id="", seq=None)
+    rows = [equal, equal, trade(1, id="", seq=None, side="buy"), equal, trade(2, id="", seq=None)]
+    assert take(tmp_path, *rows).new == 5
+    assert take(tmp_path, *rows).held == 5
+    with open_store(tmp_path) as held:
+        assert [each.size for each in held.trades(BTC)] == [equal.size] * 5
+
+
+def test_batches_and_the_lock(tmp_path: Path, trade: Callable[..., Trade], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tapeline.app.importing.BATCH", 3)
+    assert take(tmp_path, *(trade(n) for n in range(8))).new == 8
+    lock = StoreLock(tmp_path)
+    lock.acquire()
+    with pytest.raises(StoreLocked):
+        take(tmp_path, trade(1))
+    lock.release()

@@ -1,0 +1,101 @@
+import gzip
+import json
+from collections.abc import Callable
+from decimal import Decimal
+from pathlib import Path
+
+import pytest
+
+from tapeline.app.intake import Asked, rows_of
+from tapeline.errors import ConfigError
+from tapeline.model.event import Bar, Gap, Trade
+from tapeline.model.instrument import Instrument
+from tapeline.store.export import export_series
+from tapeline.store.intake.row import Refused
+from tapeline.store.reader import open_store
+from tapeline.store.series import SeriesStore
+
+BTC = "binance:BTC/USDT"
+LISTED = Instrument(venue="binance", symbol="BTC/USDT", native="BTCUSDT", kind="spot", base="BTC", quote="USDT")
+JAN_MS = 1704067200000
+
+
+def test_a_folder_of_ours_and_a_file_of_it(
+    tmp_path: Path, bar: Callable[..., Bar], trade: Callable[..., Trade]
+) -> None:
+    hole = Gap(BTC, "trades", 2, 7, "built", 1, 2, None, None, "restart")
+    store = SeriesStore(tmp_path / "data")
+    store.write([LISTED, trade(1), trade(2), bar(), hole])
+    store.close()
+    with open_store(tmp_path / "data") as held:
+        export_series(held, BTC, "bars:1m@trades", tmp_path / "out", form="csv")
+        file = export_series(held, BTC, "trades", tmp_path / "out", form="parquet").files[0]
+    assert list(rows_of(tmp_path / "out", Asked())) == [LISTED, bar(), hole, trade(1), trade(2), hole]
+    assert list(rows_of(file, Asked())) == [trade(1), trade(2)]
+
+
+def test_a_file_that_a_tape_needs(shared: Path) -> None:
+    tape = shared / "captures" / "okx_v5_cryptofeed_20220513"
+    asked = Asked(venue="okx", rest=(tape.with_name(tape.name + ".rest.jsonl.gz"),))
+    found = list(rows_of(tape.with_name(tape.name + ".ws.jsonl.gz"), asked))
+    assert sum(isinstance(row, Instrument) for row in found) > 100
+    assert {row.instrument for row in found if isinstance(row, Trade)} >= {"okx:BTC/USDT"}
+    assert [row for row in found if isinstance(row, Refused)] == []
+
+
+def test_a_tape_of_ours(tmp_path: Path) -> None:
+    frame = {
+        "stream": "btcusdt@trade",
+        "data": {
+            "e": "trade",
+            "E": JAN_MS,
+            "s": "BTCUSDT",
+            "t": 5,
+            "p": "2.5",
+            "q": "3",
+            "T": JAN_MS,
+            "m": True,
+            "M": True,
+        },
+    }
+    lines = [
+        {"t_ns": 1, "conn": "a", "dir": "open", "raw": ""},
+        {"t_ns": 2, "conn": "a", "dir": "in", "raw": json.dumps(frame)},
+        {"t_ns": 3, "conn": "a", "dir": "in", "raw": "{"}, {"t_ns": 4, "conn": "a", "dir": "out", "raw": "x"},
+    ]  # fmt: skip
+    path = tmp_path / "a.ws.jsonl.gz"
+    path.write_bytes(gzip.compress(("\n".join(map(json.dumps, lines)) + "\nnot json\n").encode()))
+    asked = Asked(venue="binance", listed={"binance:BTCUSDT": LISTED})
+    trade, bad, line = rows_of(path, asked)
+    assert isinstance(trade, Trade)
+    assert (trade.instrument, trade.seq, trade.price, trade.source, trade.received_ns) == (
+        BTC,
+        5,
+        Decimal("2.5"),
+        "file",
+        2,
+    )
+    assert isinstance(bad, Refused)
+    assert (bad.line, bad.text) == (3, "{")
+    assert isinstance(line, Refused)
+
+
+def test_what_must_be_said(tmp_path: Path) -> None:
+    (tmp_path / "notes.txt").touch()
+    (gone,) = rows_of(tmp_path / "gone.txt", Asked())
+    (kind,) = rows_of(tmp_path / "notes.txt", Asked())
+    (name,) = rows_of(tmp_path / "notes.zip", Asked(venue="binance"))
+    (none,) = rows_of(tmp_path / "notes.zip", Asked(venue="okx"))
+    assert [row.reason for row in (gone, kind, name, none) if isinstance(row, Refused)] == [
+        "there is no such file",
+        "not a kind of file that can be imported: zip, csv, parquet, arrow, ws.jsonl, folder",
+        "binance publishes no files of this name", "okx publishes no files of this name",
+    ]  # fmt: skip
+    for path, asked, told in (
+        ("a.zip", Asked(), "say which venue"), ("a.db", Asked(table="1m"), "say whose rows"),
+        ("a.db", Asked(table="candles", instrument=BTC), "does not say its interval"),
+    ):  # fmt: skip
+        with pytest.raises(ConfigError, match=told):
+            list(rows_of(tmp_path / path, asked))
+    with pytest.raises(ConfigError, match="no file"):
+        list(rows_of(tmp_path / "a.db", Asked(table="candles", instrument=BTC, channel="bars:1m")))
