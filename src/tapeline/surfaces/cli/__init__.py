@@ -29,6 +29,7 @@ COMMANDS: dict[str, str] = {
     "decode": "decode:decode",
     "export": "export:export",
     "import": "importing:import_",
+    "compact": "compact:compact",
 }
 
 for _name, _target in COMMANDS.items():

@@ -1,0 +1,71 @@
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tapeline.errors import ConfigError, NotHeld, StoreLocked
+from tapeline.model.event import Bar, Trade
+from tapeline.model.interval import DAY_NS
+from tapeline.store import compact as compacting
+from tapeline.store.compact import Deleted, compact, duration
+from tapeline.store.lock import StoreLock
+from tapeline.store.reader import open_store
+from tapeline.store.series import SeriesStore
+
+BTC = "binance:BTC/USDT"
+
+
+class Now:
+    def wall_ns(self) -> int:
+        return 100 * DAY_NS
+
+    def now(self) -> float:
+        return 0.0
+
+
+@pytest.fixture
+def folder(tmp_path: Path, bar: Callable[..., Bar], trade: Callable[..., Trade]) -> Path:
+    store = SeriesStore(tmp_path)
+    store.write([trade(n, at_ns=n * DAY_NS // 100) for n in range(9000)])
+    store.write([trade(n, at_ns=None, received_ns=n * DAY_NS, channel="aggtrades") for n in range(90, 95)])
+    store.write([bar(open_at_ns=0)])
+    store.close()
+    return tmp_path
+
+
+def test_old_trades_go_and_the_file_shrinks(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(compacting, "_BATCH", 1000)
+    counted = compact(folder, Now(), keep_trades_ns=7 * DAY_NS, dry_run=True)
+    assert counted.deleted == [Deleted(BTC, "trades", 9000, 93 * DAY_NS), Deleted(BTC, "aggtrades", 3, 93 * DAY_NS)]
+    done = compact(folder, Now(), keep_trades_ns=20 * DAY_NS)
+    assert done.deleted == [Deleted(BTC, "trades", 8000, 80 * DAY_NS)]
+    assert done.bytes_after < done.bytes_before / 2
+    with open_store(folder) as held:
+        assert next(held.trades(BTC)).seq == 8000
+        assert len(list(held.trades(BTC))) == 1000
+        assert len(list(held.bars(BTC, "1m@trades"))) == 1
+    again = compact(folder, Now(), keep_trades_ns=20 * DAY_NS)
+    assert (again.deleted, again.bytes_before) == ([], again.bytes_after)
+
+
+def test_without_a_limit_nothing_is_deleted(folder: Path) -> None:
+    assert compact(folder, Now()).deleted == []
+    with open_store(folder) as held:
+        assert len(list(held.trades(BTC, channel="trades"))) == 9000
+
+
+def test_a_store_that_is_written_is_refused(folder: Path) -> None:
+    lock = StoreLock(folder)
+    lock.acquire()
+    with pytest.raises(StoreLocked, match="another instance"):
+        compact(folder, Now())
+    lock.release()
+    with pytest.raises(NotHeld, match="no store at"):
+        compact(folder / "none", Now())
+
+
+def test_how_long_to_keep() -> None:
+    assert [duration(text) for text in ("12h", "90d", "2w")] == [DAY_NS // 2, 90 * DAY_NS, 14 * DAY_NS]
+    for text in ("90", "0d", "1y", ""):
+        with pytest.raises(ConfigError, match="is no time to keep"):
+            duration(text)
