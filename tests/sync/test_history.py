@@ -1,11 +1,12 @@
 import msgspec
 import pytest
-from walking import START_NS, bar, minutes, seconds, trade
+from walking import START_NS, bar, gone_through, minutes, seconds, trade
 
 from tapeline.errors import ConfigError
 from tapeline.model.interval import DAY_NS, HOUR_NS, MINUTE_NS, interval
 from tapeline.sync.history import (
     FirstBar,
+    FirstTrade,
     bar_pieces,
     bars_walk,
     before,
@@ -51,12 +52,25 @@ def test_what_has_no_history_is_said() -> None:
         bars_walk(call(), "X", "1m", SPAN)
 
 
-def test_trades_from_the_very_first_and_none_at_all() -> None:
-    first = trades_walk("trades", BINANCE.rest["trades"], "X", SPAN, (None, 5))
-    assert first.next() == Ask("trades", "X", from_id=0, limit=6)
+def test_where_the_first_trade_is_not_known_the_walk_goes_down_to_it() -> None:
+    history = [trade(number) for number in range(7, 30)]
+    first = trades_walk("trades", BINANCE.rest["trades"], "X", seconds(0, 30), (None, 29))
+    assert sorted(getattr(row, "seq", 0) for row in gone_through(first, history)[0]) == list(range(7, 30))
+    assert [(each.state, each.first_seq) for each in first.findings()] == [("unrecoverable", None), ("proven", 7)]
     none = trades_walk("trades", BINANCE.rest["trades"], "X", SPAN, (None, None))
     assert none.next() is None
-    assert none.findings() == [Finding(*SPAN, "proven", "ids")]
+    assert [each.state for each in none.findings()] == ["unrecoverable"]
+
+
+def test_when_trades_begin_is_found_by_halves() -> None:
+    begins, asked = FirstTrade((0, 1000 * DAY_NS)), 0
+    while (at_ns := begins.next()) is not None:
+        asked += 1
+        begins.took(5 if at_ns > 777 * DAY_NS else None)
+    assert (begins.span[0] <= 777 * DAY_NS < begins.span[1], begins.span[1] - begins.span[0] <= MINUTE_NS) == (
+        True,
+    ) * 2
+    assert asked == 21
 
 
 def test_the_last_trade_before_a_time_is_found_where_the_venue_lists_them_by_time() -> None:

@@ -36,11 +36,9 @@ def trades_walk(name: str, call: RestCall, native: str, span: Span, ids: tuple[i
     if call.walk not in {"ids", "back"}:
         raise ConfigError(f"{name} of {native}: this venue has no history of them without a key")
     start, last = ids
-    if last is None:
-        return IdsWalk(name, native, (0, -1), span, call.page)  # nothing at all before the end
-    down = call.walk == "back"
-    first = start + 1 if start is not None else None if down else 0
-    return IdsWalk(name, native, (first, last), span, call.page, newest_first=down)
+    first = None if start is None else start + 1
+    down = call.walk == "back" or first is None  # where the first is not known, from the last one down to it
+    return IdsWalk(name, native, (first, -1 if last is None else last), span, call.page, newest_first=down)
 
 
 def before(call: RestCall, native: str, at_ns: int) -> Ask:
@@ -91,6 +89,27 @@ def trade_pieces(call: RestCall, span: Span, count: int | None) -> Sequence[Span
     pieces = max(1, min(least, (to_ns - from_ns) // MINUTE_NS))
     edges = [from_ns + (to_ns - from_ns) * number // pieces for number in range(pieces)] + [to_ns]
     return list(pairwise(edges))
+
+
+class FirstTrade:
+    """Finds to the minute when a venue's trades begin, between a time before which there are none and one after some.
+
+    So the years before a listing cost twenty requests. `span` is where the first trade lies.
+    """
+
+    def __init__(self, span: Span) -> None:
+        self.span = span
+
+    def next(self) -> int | None:
+        """The time to ask for the last trade before, see `before`; None at the end."""
+        none_ns, some_ns = self.span
+        return None if some_ns - none_ns <= MINUTE_NS else (none_ns + some_ns) // 2
+
+    def took(self, found: int | None) -> None:
+        """Its number, None where there is none."""
+        none_ns, some_ns = self.span
+        middle_ns = (none_ns + some_ns) // 2
+        self.span = (middle_ns, some_ns) if found is None else (none_ns, middle_ns)
 
 
 class FirstBar:

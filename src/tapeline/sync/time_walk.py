@@ -64,6 +64,8 @@ class TimeWalk:
         kept = self._hold(inside)
         if len(kept) == len(inside):
             self._advance(full=len(page) >= self._page, past=past, fresh=bool(kept))
+        else:
+            self._confirming = False  # the next question is for a hole, not for the end
         return kept
 
     def failed(self, why: str) -> None:

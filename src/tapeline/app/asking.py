@@ -1,0 +1,92 @@
+"""A venue asked for history over REST alone: its instruments, its clock, and answers with patience."""
+
+import asyncio
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from tapeline.app.settings import delays, rebased
+from tapeline.app.symbols import Symbols
+from tapeline.clock import Clock
+from tapeline.config import ConnectionConfig
+from tapeline.errors import BadData, RateLimited, Refused, Retry
+from tapeline.model.instrument import Instrument
+from tapeline.venues.spec import Answer, Ask, Priority, Venue
+from tapeline.wire.pace import SharedBudget
+from tapeline.wire.pipe import Fetch
+from tapeline.wire.rest import Rest
+
+CLOCK_EVERY_S = 60.0
+ROUNDS = 20  # of several attempts each: about a quarter of an hour without any answer
+MOST_WAIT_S = 60.0
+BAD_TWICE = 2  # an answer that cannot be read is asked for once more
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outside:
+    """What is real or simulated, injected."""
+
+    fetch: Fetch
+    clock: Clock
+    chance: Callable[[], float]
+    budget: Callable[[str, str], SharedBudget] | None = None  # (venue, REST URL) -> what its other users here spend
+
+
+class HistoryDesk:
+    """One venue's history."""
+
+    def __init__(self, venue: Venue, outside: Outside, rest_url: str | None = None) -> None:
+        self.venue = venue
+        self._clock = outside.clock
+        base = rebased(venue.urls["rest"], rest_url)
+        self.rest = Rest(
+            venue, base, fetch=outside.fetch, clock=outside.clock, delays=delays(ConnectionConfig(), outside.chance),
+            shared=outside.budget(venue.name, base) if outside.budget is not None else None,
+        )  # fmt: skip
+        self.symbols = Symbols(venue.name)
+
+    async def open(self) -> None:
+        """Read the instrument lists and the clock. Raises Refused, BadData or Retry where the venue does not answer."""
+        for part in self.venue.rest["instruments"].parts:
+            items = await self.rest.call(Ask("instruments", part=part), {}, priority=Priority.BACKFILL)
+            self.symbols.learn([item for item in items if isinstance(item, Instrument)])
+        if "time" in self.venue.rest:
+            await self._read_clock()
+
+    async def watch_clock(self) -> None:
+        """Keep the venue's clock read, until cancelled."""
+        while "time" in self.venue.rest:
+            await asyncio.sleep(CLOCK_EVERY_S)
+            await self._read_clock()
+
+    def now_ns(self) -> int:
+        """The venue's clock, or ours where it does not tell."""
+        told = self.rest.venue_now_ns()
+        return self._clock.wall_ns() if told is None else told
+
+    async def answers(self, ask: Ask, instrument: Instrument) -> Sequence[Answer] | str:
+        """The answer, or why there is none, after a long time of asking. Raises Refused where there never will be.
+
+        A limit or a ban is waited for however long it takes; it is no failure.
+        """
+        ids = {instrument.native: instrument.id}
+        rounds = bad = 0
+        while True:
+            try:
+                return await self.rest.call(ask, ids, priority=Priority.BACKFILL)
+            except RateLimited as limited:
+                await asyncio.sleep(max(1.0, limited.after_s or 0.0))
+            except Retry as trouble:
+                rounds += 1
+                if rounds >= ROUNDS:
+                    return str(trouble)
+                await asyncio.sleep(max(trouble.after_s or 0.0, min(MOST_WAIT_S, 2.0**rounds)))
+            except BadData as trouble:
+                bad += 1
+                if bad >= BAD_TWICE:
+                    return str(trouble)
+
+    async def _read_clock(self) -> None:
+        try:
+            await self.rest.server_time(priority=Priority.BACKFILL)
+        except (Retry, BadData, Refused):
+            return  # the last reading stands; without any, our own clock does

@@ -1,0 +1,71 @@
+"""A backfill as a whole: the store locked and opened, the network real, and a clean end whenever it is told to stop."""
+
+import asyncio
+import random
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+
+from tapeline.app.asking import Outside
+from tapeline.app.backfill import Backfill, Series, Wanted
+from tapeline.app.sharing import host_budgets
+from tapeline.clock import SystemClock
+from tapeline.errors import StoreLocked, TapelineError
+from tapeline.store.writer import StoreWriter
+from tapeline.sync.history import Span
+from tapeline.sync.walk import Finding
+from tapeline.wire.rest import real_fetch
+
+STOP_WITHIN_S = 30.0
+BATCH = 5000  # rows of a transaction: nobody waits for these
+
+
+async def fill(
+    folder: Path, wanted: Wanted, *, stop: asyncio.Event, watch: Callable[[Backfill], Awaitable[None]]
+) -> Backfill:
+    """Fill a store until all is there, or `stop`; what was fetched by then is kept, and the next run goes on from it.
+
+    `watch` runs beside it, to show how far it is, and is cancelled at the end. Raises StoreLocked, with what to do,
+    while an instance writes this store.
+    """
+    clock = SystemClock()
+    writer = StoreWriter(folder, clock=clock, batch_size=BATCH)
+    try:
+        writer.start()
+    except StoreLocked as locked:
+        raise StoreLocked(
+            f"{locked}. A backfill writes the store itself: stop `tapeline run` first, or fill another --store"
+        ) from locked
+    fetch, client = real_fetch(within_s=30.0)
+    outside = Outside(fetch=fetch, clock=clock, chance=random.SystemRandom().random, budget=host_budgets(clock))
+    backfill = Backfill(wanted, outside, writer, missing=_missing, note=_note)
+    try:
+        async with client:
+            await _until(stop, backfill, watch)
+    finally:
+        writer.stop(STOP_WITHIN_S)
+    counts = writer.statistics()
+    if counts.dropped or counts.queue_rows:
+        raise TapelineError(f"{counts.dropped + counts.queue_rows} rows did not reach the disk: {counts.last_error}")
+    return backfill
+
+
+async def _until(stop: asyncio.Event, backfill: Backfill, watch: Callable[[Backfill], Awaitable[None]]) -> None:
+    running = asyncio.create_task(backfill.run(), name="backfill")
+    stopped = asyncio.create_task(stop.wait(), name="stop")
+    watching = asyncio.ensure_future(watch(backfill))
+    try:
+        await asyncio.wait({running, stopped}, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        for task in (running, stopped, watching):
+            task.cancel()
+        await asyncio.wait({running, stopped, watching})
+    if not running.cancelled():
+        running.result()
+
+
+def _missing(_instrument: str, _channel: str, span: Span) -> list[Span]:
+    return [span]
+
+
+def _note(_series: Series, _finding: Finding, _known_at_ns: int) -> None:
+    """Nothing keeps it yet."""
