@@ -5,6 +5,7 @@ closes it. So the connection is opened once a file and closed with the last Stor
 and a process that writes a store does not read it this way.
 """
 
+import atexit
 import json
 import os
 import threading
@@ -41,8 +42,7 @@ def release(file: Path) -> None:
         handle.users -= 1
         if handle.users == 0:
             del _handles[file]
-            if handle.connection is not None:
-                handle.connection.close()
+            _end(handle)
 
 
 def arrow(file: Path, sql: str, parameters: tuple[Any, ...]) -> Any | None:
@@ -60,8 +60,23 @@ def arrow(file: Path, sql: str, parameters: tuple[Any, ...]) -> Any | None:
             return cursor.fetch_arrow_table()
 
 
+def _end(handle: _Handle) -> None:
+    if handle.connection is not None:
+        handle.connection.close()
+        handle.connection = None
+
+
+def _end_all() -> None:
+    """A notebook seldom closes its store, and the driver cannot end itself once the interpreter goes."""
+    for handle in _handles.values():
+        _end(handle)
+
+
 def _writer(folder: Path) -> int | None:
     try:
         return int(json.loads((folder / "lock").read_bytes())["pid"])
     except (OSError, ValueError, KeyError, TypeError):
         return None
+
+
+atexit.register(_end_all)

@@ -46,7 +46,7 @@ class Exported(NamedTuple):
 
 
 def export_series(
-    store: Store, instrument: str, channel: str, folder: Path, *, form: Form = "parquet",
+    store: Store, instrument: str, channel: str, folder: str | Path, *, form: Form = "parquet",
     partition: Partition = "day", start: Instant = None, end: Instant = None,
 ) -> Exported:  # fmt: skip
     """Write one series of bars or trades below `folder`; whole partitions, so that a range is widened to them.
@@ -57,7 +57,7 @@ def export_series(
     if partition not in PARTITIONS:
         raise ConfigError(f"partition {partition!r}: one of {', '.join(PARTITIONS)}")
     extent = store.extent(instrument, channel)
-    target = series_folder(folder, instrument, channel)
+    target = series_folder(Path(folder).expanduser(), instrument, channel)
     _same_partitions(target, form, partition)
     parts = Parts(target, form, _OPEN[form])
     within = _widened(partition, between(start, end))
