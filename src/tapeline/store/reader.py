@@ -13,13 +13,15 @@ import msgspec
 from tapeline.errors import NotHeld, StoreTooNew, UnknownInstrument
 from tapeline.model.channel import channel as parse_channel
 from tapeline.model.event import Bar, Trade
+from tapeline.model.fact import Hole, Span
 from tapeline.model.interval import interval as interval_named
 from tapeline.store import adbc, queries
 from tapeline.store.derive import Size, basis, by_activity, derived
+from tapeline.store.ledger import Ledger
 from tapeline.store.queries import LAST, Instant, between, nanoseconds
 from tapeline.store.records import Dispute, Poison, Records
 from tapeline.store.rows import TRADE_COLUMNS, Made, Query, Rows
-from tapeline.store.schema import FILE, VERSION, version_of
+from tapeline.store.schema import FILE, LEDGER_SINCE, VERSION, version_of
 from tapeline.store.series import BAR_COLUMNS
 from tapeline.store.watching import LOOK_BACK, Watch
 
@@ -191,6 +193,23 @@ class Store(Records):
         floor = self._place_of(table, key, series, start)
         seen = read(floor) if start is None else ()
         return Watch(read, self._version, floor, within_s=within_s, poll_s=poll_s, seen=seen)
+
+    @property
+    def ledger(self) -> Ledger:
+        """The facts behind `coverage` and `holes`. Raises NotHeld for a store of before there was one."""
+        if version_of(self._connection) < LEDGER_SINCE:
+            raise NotHeld(f"the store at {self._path} is older than the coverage ledger: what writes to it adds one")
+        return Ledger(self._connection)
+
+    def coverage(self, instrument: str, channel: str, start: Instant = None, end: Instant = None) -> list[Span]:
+        """What is known of a series, in order without overlaps. Raises UnknownInstrument, or NotHeld."""
+        of = str(parse_channel(channel))
+        self._held(instrument, parse_channel(of).built_from or of)
+        return self.ledger.coverage(instrument, of).spans(*between(start, end))
+
+    def holes(self, instrument: str | None = None, channel: str | None = None) -> list[Hole]:
+        """All that is wanted and not held: missing, unrecoverable or disputed. `gaps` is what was seen live."""
+        return self.ledger.holes(instrument, channel)
 
     def extent(self, instrument: str, channel: str) -> tuple[int, int] | None:
         """Stamps of the first and the last row of a series of bars (their open times) or trades; None where empty."""

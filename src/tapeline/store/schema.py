@@ -57,9 +57,36 @@ CREATE TABLE poison (
     poison INTEGER PRIMARY KEY, type TEXT NOT NULL, body TEXT NOT NULL, reason TEXT NOT NULL);
 """
 
+# The ledger: what was found out of each series, and what is to be held. Of holes that version 1 recorded the ledger
+# knows only where they were; of a channel that REST has, repair may find them filled long ago.
+_VERSION_2 = """
+CREATE TABLE facts (
+    fact INTEGER PRIMARY KEY, series INTEGER NOT NULL, run INTEGER NOT NULL, from_ns INTEGER NOT NULL,
+    to_ns INTEGER NOT NULL, state TEXT NOT NULL, evidence TEXT NOT NULL, source TEXT NOT NULL, why TEXT NOT NULL,
+    cause TEXT NOT NULL, known_at_ns INTEGER NOT NULL, first_seq INTEGER, last_seq INTEGER);
+CREATE INDEX facts_of_series ON facts (series);
+CREATE UNIQUE INDEX facts_growing ON facts (series, run, from_ns, state, evidence) WHERE run <> 0;
+CREATE INDEX facts_disputed ON facts (series) WHERE state = 'disputed' AND cause = 'disputed' AND run = 0;
+CREATE TABLE wanted (
+    series INTEGER NOT NULL, source TEXT NOT NULL, from_ns INTEGER NOT NULL, to_ns INTEGER NOT NULL,
+    lost TEXT NOT NULL, PRIMARY KEY (series, source, from_ns)) WITHOUT ROWID;
+INSERT INTO facts (series, run, from_ns, to_ns, state, evidence, source, why, cause, known_at_ns)
+    SELECT series, 0, after_ns, before_ns + 1,
+        CASE WHEN channel IN ('trades', 'aggtrades') THEN 'missing' ELSE 'unrecoverable' END, '', 'built',
+        'on record before there was a ledger', cause, gaps.received_ns
+    FROM gaps JOIN series USING (series)
+    WHERE open = 0 AND after_ns IS NOT NULL AND before_ns >= after_ns AND channel NOT LIKE 'bars:%' ORDER BY gap;
+INSERT INTO facts (series, run, from_ns, to_ns, state, evidence, source, why, cause, known_at_ns)
+    SELECT series, 0, after_seq, before_seq, 'missing', '', 'built', 'on record before there was a ledger', cause,
+        gaps.received_ns
+    FROM gaps JOIN series USING (series)
+    WHERE open = 0 AND before_seq > after_seq AND channel LIKE 'bars:%' ORDER BY gap;
+"""
+
 # One script a version, oldest first; each takes a store from the version before it. They only ever grow.
-MIGRATIONS: tuple[str, ...] = (_VERSION_1,)
+MIGRATIONS: tuple[str, ...] = (_VERSION_1, _VERSION_2)
 VERSION = len(MIGRATIONS)
+LEDGER_SINCE = 2
 
 
 def connect(folder: Path, *, migrations: Sequence[str] = MIGRATIONS) -> sqlite3.Connection:

@@ -10,7 +10,9 @@ import msgspec
 
 from tapeline.clock import Clock, SystemClock
 from tapeline.model.event import Bar, Event, Gap, Link, Notice, Trade
+from tapeline.model.fact import Fact, Wanted
 from tapeline.model.instrument import Instrument
+from tapeline.store.ledger import disputed, fold, keep_facts, keep_wanted, overflown, set_aside
 from tapeline.store.numbers import exact_column, reals
 from tapeline.store.schema import connect
 
@@ -54,7 +56,7 @@ class PointRow(msgspec.Struct, frozen=True):
     seq: int | None
 
 
-Row = Event | Instrument | PointRow
+Row = Event | Instrument | PointRow | Fact | Wanted
 
 
 class SeriesStore:
@@ -66,6 +68,7 @@ class SeriesStore:
     def __init__(self, folder: Path, clock: Clock | None = None) -> None:
         self._folder, self._clock = folder, clock or SystemClock()
         self.connection = connect(folder)
+        fold(self.connection)
         self._series: dict[tuple[str, str], int] = {
             (instrument, channel): series
             for series, instrument, channel in self.connection.execute("SELECT series, instrument, channel FROM series")
@@ -80,7 +83,7 @@ class SeriesStore:
         self.disputes = 0
         self._keepers: dict[type, Callable[[list[Any]], None]] = {
             Trade: self._trades, Bar: self._bars, Gap: self._gaps, Link: self._links, Notice: self._notices,
-            Instrument: self._versions, PointRow: self._points,
+            Instrument: self._versions, PointRow: self._points, Fact: self._facts, Wanted: self._wanted,
         }  # fmt: skip
 
     def write(self, rows: Sequence[Row]) -> None:
@@ -110,6 +113,9 @@ class SeriesStore:
             body = repr(row)
         try:
             self.connection.execute("INSERT INTO poison (type, body, reason) VALUES (?, ?, ?)", (kind, body, reason))
+            lost = set_aside(row, reason)
+            if lost is not None:
+                self._facts([lost])
         except (sqlite3.Error, ValueError):
             line = _encode({"type": kind, "body": body, "reason": reason}) + b"\n"
             with (self._folder / POISON_FILE).open("ab") as file:
@@ -183,6 +189,7 @@ class SeriesStore:
                 "INSERT OR IGNORE INTO disputes VALUES (?, ?, ?, ?, ?)",
                 (row[0], row[2], trade.received_ns, _encode(held).decode(), _encode(trade).decode()),
             )
+            self._facts([disputed(trade, f"{held[3]} {held[1]} at {held[0]}")])
 
     def _bars(self, bars: list[Bar]) -> None:
         """The newest revision of each closed bar; an open bar is not a fact yet."""
@@ -234,6 +241,15 @@ class SeriesStore:
                 )
             row = (gap.received_ns, gap.after_ns, gap.before_ns, gap.after_seq, gap.before_seq, gap.cause, gap.open)
             self.connection.execute(_INSERT_GAP, (series, *row))
+            lost = overflown(gap) if gap.cause == "overflow" and not gap.open else None
+            if lost is not None:
+                self._facts([lost])
+
+    def _facts(self, facts: list[Fact]) -> None:
+        keep_facts(self.connection, self._key, facts)
+
+    def _wanted(self, wanted: list[Wanted]) -> None:
+        keep_wanted(self.connection, self._key, wanted)
 
     def _links(self, links: list[Link]) -> None:
         self.connection.executemany(

@@ -6,12 +6,13 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, TypeGuard
 
 import structlog
 
 from tapeline.clock import Clock
 from tapeline.model.event import Bar, Gap, Trade
+from tapeline.model.fact import HELD, Fact, Wanted
 from tapeline.model.instrument import Instrument
 from tapeline.store.lock import StoreLock
 from tapeline.store.series import ROW_FAULTS, PointRow, Row, SeriesStore
@@ -20,6 +21,7 @@ ROW_BYTES = 640  # what a waiting event takes in memory, measured over trades an
 RETRY_S = (0.05, 0.2, 1.0, 5.0)  # a batch that fails is tried again after these, the last for as long as it takes
 LAST_TRIES = 4  # once it is to stop
 Key = tuple[str, str]  # instrument, channel
+NO_EVENT = PointRow | Instrument | Fact | Wanted
 _log = structlog.get_logger("tapeline")
 
 
@@ -154,8 +156,12 @@ class StoreWriter:
         with self._moved:
             row = self._queue.popleft()
             self._dropped += 1
-            if not isinstance(row, PointRow | Instrument) and row.instrument is not None:
-                self._lost.add((row.instrument, row.channel))
+            if isinstance(row, Fact):
+                harmless = row.state in HELD  # less is claimed than is so
+            else:
+                harmless = isinstance(row, NO_EVENT) or row.instrument is None
+            if not harmless:
+                self._lost.add((row.instrument, row.channel))  # type: ignore[union-attr, arg-type]  # an event or a fact
 
     # ---- the thread --------------------------------------------------------------------------------------------
 
@@ -191,6 +197,8 @@ class StoreWriter:
             self._popped += len(batch)
             self._taken = len(batch)
         gaps = self._gaps(store, lost, batch) if lost or self._holes else []
+        if self._holes:  # rows are lost that such a fact may speak of, and nobody can tell yet up to where
+            batch = [row for row in batch if not (_claims(row) and (row.instrument, row.channel) in self._holes)]
         if not (self._settle(store, gaps) and self._settle(store, batch)):
             return False
         self._batches += 1
@@ -261,7 +269,7 @@ class StoreWriter:
             return []
         next_good: dict[Key, tuple[int | None, int | None]] = {}
         for row in reversed(batch):
-            if not isinstance(row, PointRow | Instrument | Gap) and row.instrument is not None:
+            if not isinstance(row, NO_EVENT | Gap) and row.instrument is not None:
                 next_good[row.instrument, row.channel] = _point(row)
         for key, (after_ns, after_seq) in list(self._holes.items()):
             before = next_good.get(key)
@@ -314,11 +322,15 @@ class InlineWriter:
         )  # fmt: skip
 
 
+def _claims(row: Row) -> TypeGuard[Fact]:
+    return isinstance(row, Fact) and row.state in HELD
+
+
 def _point(row: Row) -> tuple[int | None, int | None]:
     """(time, seq) of a row in its series, as `SeriesStore.last_good` gives them."""
     if isinstance(row, Bar):
         return row.open_at_ns, None
     if isinstance(row, Trade):
         return row.at_ns, row.seq
-    assert not isinstance(row, Instrument), "an instrument stands in no series"
+    assert not isinstance(row, Instrument | Fact | Wanted), "no row of a series"
     return row.at_ns, None
