@@ -18,7 +18,7 @@ from tapeline.wire.rest import Rest
 CLOCK_EVERY_S = 60.0
 ROUNDS = 20  # of several attempts each: about a quarter of an hour without any answer
 MOST_WAIT_S = 60.0
-BAD_TWICE = 2  # an answer that cannot be read is asked for once more
+BAD_MOST = 4  # answers in a row that cannot be read (cut off, a page of a proxy); then it is told
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,8 +82,9 @@ class HistoryDesk:
                 await asyncio.sleep(max(trouble.after_s or 0.0, min(MOST_WAIT_S, 2.0**rounds)))
             except BadData as trouble:
                 bad += 1
-                if bad >= BAD_TWICE:
+                if bad >= BAD_MOST:
                     return str(trouble)
+                await asyncio.sleep(2.0**bad)
 
     async def _read_clock(self) -> None:
         try:
