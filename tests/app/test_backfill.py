@@ -9,9 +9,10 @@ from typing import Any
 import pytest
 
 from tapeline.app.asking import Outside
-from tapeline.app.backfill import Backfill, Series, Wanted, trade_series
+from tapeline.app.backfill import Backfill, Plan, Series, trade_series
 from tapeline.errors import ConfigError, TimedOut, UnknownInstrument
 from tapeline.model.event import Bar, Trade
+from tapeline.model.fact import Wanted
 from tapeline.model.interval import DAY_NS, HOUR_NS, MINUTE_NS
 from tapeline.sim.faults import fault
 from tapeline.sim.loop import VirtualClock, run
@@ -109,7 +110,7 @@ def play(
         given: dict[str, Any] = {"instruments": (BTC,), "channels": ("bars:1m",), "from_ns": AT_NS - HOUR_NS} | wanted
         outside = Outside(fetch=fetch, clock=clock, chance=lambda: 0.5)
         kept = Kept()
-        backfill = Backfill(Wanted(**given), outside, kept, missing=missing, note=note, workers=workers)
+        backfill = Backfill(Plan(**given), outside, kept, missing=missing, note=note, workers=workers)
         async with sim.open():
             await story(Scene(backfill, sim, market, kept, notes, statuses))
 
@@ -126,7 +127,8 @@ def test_bars_of_several_instruments_up_to_now() -> None:
         assert scene.found("proven") == [(AT_NS - HOUR_NS, AT_NS - MINUTE_NS)] * 2
         assert {each.evidence for _, _, each, _ in scene.notes} == {"bars"}
         assert (scene.backfill.incomplete, scene.backfill.part, scene.backfill.rows) == (False, 1.0, 118)
-        assert [type(row).__name__ for row in scene.kept.rows[:2]] == ["Instrument", "Instrument"]
+        assert [type(row).__name__ for row in scene.kept.rows[:4]] == ["Instrument", "Wanted"] * 2
+        assert scene.kept.rows[1] == Wanted(BTC, "bars:1m", AT_NS - HOUR_NS, AT_NS, "backfill")
 
     play(story, instruments=(BTC, "binance:ETH/USDT", BTC))
 
@@ -185,7 +187,7 @@ def test_before_the_venue_had_any_there_is_nothing_to_ask_for() -> None:
         await scene.backfill.run()
         span = AT_NS - 100 * DAY_NS, AT_NS - 99 * DAY_NS
         assert scene.found("unrecoverable") == [span, span]
-        assert (scene.kept.rows[1:], scene.backfill.incomplete) == ([], False)
+        assert (scene.trades(), scene.bars(), scene.backfill.incomplete) == ([], [], False)
 
     play(story, channels=("trades", "bars:1s"), from_ns=AT_NS - 100 * DAY_NS, to_ns=AT_NS - 99 * DAY_NS)
 

@@ -10,6 +10,7 @@ import structlog
 from tapeline.app.asking import HistoryDesk, Outside
 from tapeline.errors import ConfigError, Refused
 from tapeline.model.channel import channel
+from tapeline.model.fact import Wanted
 from tapeline.model.instrument import Instrument, split_id
 from tapeline.model.interval import interval
 from tapeline.store.writer import Writer
@@ -37,7 +38,7 @@ _log = structlog.get_logger("tapeline")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Wanted:
+class Plan:
     """What to fill in: channels as in topics (`bars:1m`, `trades`, `aggtrades`) of instruments (`venue:symbol`)."""
 
     instruments: tuple[str, ...]
@@ -87,9 +88,9 @@ class Backfill:
     """Fills in what is wanted. `missing` and `note` are the ledger's; `writer` must have been started."""
 
     def __init__(
-        self, wanted: Wanted, outside: Outside, writer: Writer, *, missing: Missing, note: Note, workers: int = WORKERS
+        self, plan: Plan, outside: Outside, writer: Writer, *, missing: Missing, note: Note, workers: int = WORKERS
     ) -> None:
-        self._wanted, self._outside, self._writer = wanted, outside, writer
+        self._plan, self._outside, self._writer = plan, outside, writer
         self._missing, self._note = missing, note
         self._workers = workers
         self.desks: dict[str, HistoryDesk] = {}
@@ -124,27 +125,29 @@ class Backfill:
 
     async def _open(self) -> None:
         """Read the venues' instruments and clocks, and name every series."""
-        for name in dict.fromkeys(split_id(each)[0] for each in self._wanted.instruments):
-            desk = self.desks[name] = HistoryDesk(venue_named(name), self._outside, self._wanted.rest_url)
+        for name in dict.fromkeys(split_id(each)[0] for each in self._plan.instruments):
+            desk = self.desks[name] = HistoryDesk(venue_named(name), self._outside, self._plan.rest_url)
             for of in self._channels(name):
                 _call_of(desk, of)
         await asyncio.gather(*(desk.open() for desk in self.desks.values()))
-        for text in dict.fromkeys(self._wanted.instruments):
+        for text in dict.fromkeys(self._plan.instruments):
             venue, symbol = split_id(text)
             desk = self.desks[venue]
             found = desk.symbols.find(symbol)
             self._writer.offer(found)
             for of in self._channels(venue):
-                self.series.append(Series(found, of, self._span(desk, of)))
+                span = self._span(desk, of)
+                self.series.append(Series(found, of, span))
+                self._writer.offer(Wanted(found.id, of, *span, "backfill"))
 
     def _channels(self, venue: str) -> Sequence[str]:
-        trades = [trade_series(venue)] if self._wanted.trades else []
-        return list(dict.fromkeys([*self._wanted.channels, *trades]))
+        trades = [trade_series(venue)] if self._plan.trades else []
+        return list(dict.fromkeys([*self._plan.channels, *trades]))
 
     def _span(self, desk: HistoryDesk, of: str) -> Span:
         now_ns = desk.now_ns()
-        to_ns = now_ns if self._wanted.to_ns is None else min(now_ns, self._wanted.to_ns)
-        from_ns = self._wanted.from_ns
+        to_ns = now_ns if self._plan.to_ns is None else min(now_ns, self._plan.to_ns)
+        from_ns = self._plan.from_ns
         parsed = channel(of)
         if parsed.kind == "bars":
             step = interval(parsed.interval)

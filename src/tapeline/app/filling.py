@@ -2,15 +2,17 @@
 
 import asyncio
 import random
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
 
 from tapeline.app.asking import Outside
-from tapeline.app.backfill import Backfill, Series, Wanted
+from tapeline.app.backfill import Backfill, Plan, Series
 from tapeline.app.sharing import host_budgets
 from tapeline.clock import SystemClock
 from tapeline.errors import StoreLocked, TapelineError
+from tapeline.store.reader import open_store
 from tapeline.store.writer import StoreWriter
+from tapeline.sync.coverage import fact_of
 from tapeline.sync.history import Span
 from tapeline.sync.walk import Finding
 from tapeline.wire.rest import real_fetch
@@ -20,7 +22,7 @@ BATCH = 5000  # rows of a transaction: nobody waits for these
 
 
 async def fill(
-    folder: Path, wanted: Wanted, *, stop: asyncio.Event, watch: Callable[[Backfill], Awaitable[None]]
+    folder: Path, plan: Plan, *, stop: asyncio.Event, watch: Callable[[Backfill], Awaitable[None]]
 ) -> Backfill:
     """Fill a store until all is there, or `stop`; what was fetched by then is kept, and the next run goes on from it.
 
@@ -37,7 +39,15 @@ async def fill(
         ) from locked
     fetch, client = real_fetch(within_s=30.0)
     outside = Outside(fetch=fetch, clock=clock, chance=random.SystemRandom().random, budget=host_budgets(clock))
-    backfill = Backfill(wanted, outside, writer, missing=_missing, note=_note)
+
+    def note(series: Series, finding: Finding, known_at_ns: int) -> None:
+        writer.offer(fact_of(series.instrument.id, series.channel, finding, known_at_ns=known_at_ns))
+
+    def missing(instrument: str, channel: str, span: Span) -> Sequence[Span]:
+        with open_store(folder) as held:
+            return held.ledger.coverage(instrument, channel).to_fetch(span)
+
+    backfill = Backfill(plan, outside, writer, missing=missing, note=note)
     try:
         async with client:
             await _until(stop, backfill, watch)
@@ -61,11 +71,3 @@ async def _until(stop: asyncio.Event, backfill: Backfill, watch: Callable[[Backf
         await asyncio.wait({running, stopped, watching})
     if not running.cancelled():
         running.result()
-
-
-def _missing(_instrument: str, _channel: str, span: Span) -> list[Span]:
-    return [span]
-
-
-def _note(_series: Series, _finding: Finding, _known_at_ns: int) -> None:
-    """Nothing keeps it yet."""

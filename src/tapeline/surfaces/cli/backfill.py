@@ -7,7 +7,7 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from tapeline.app.backfill import Backfill, Wanted
+from tapeline.app.backfill import Backfill, Plan
 from tapeline.app.filling import fill
 from tapeline.config import LogConfig
 from tapeline.errors import ConfigError
@@ -46,7 +46,7 @@ def backfill(
     Example: `tapeline backfill binance:BTC/USDT --bars 1m --from 2024-01-01 --store ./data`
     """
     configure_logging(LogConfig())
-    wanted = Wanted(
+    plan = Plan(
         instruments=tuple(instruments),
         channels=(*(str(channel(f"bars:{name}")) for name in bars), *(("aggtrades",) if aggtrades else ())),
         trades=trades,
@@ -54,7 +54,7 @@ def backfill(
         to_ns=None if to is None else instant(to),
         rest_url=rest_url,
     )
-    if not (wanted.channels or wanted.trades):
+    if not (plan.channels or plan.trades):
         raise ConfigError("say what to fetch: --bars 1m (and others), --trades, --aggtrades")
     venues = {split_id(text)[0] for text in instruments}
     if not all(all(split_id(text)) for text in instruments):
@@ -65,7 +65,7 @@ def backfill(
 
     async def run(stop: asyncio.Event) -> Backfill:
         nonlocal stopped
-        done = await fill(store, wanted, stop=stop, watch=watcher(sys.stderr))
+        done = await fill(store, plan, stop=stop, watch=watcher(sys.stderr))
         stopped = stop.is_set()
         return done
 
