@@ -11,6 +11,7 @@ TapelineError
  |   |- AuthenticationRefused
  |   |- UnknownInstrument
  |   |- NotHeld          the store does not hold what was asked for
+ |   |- NotProven        the store cannot prove that nothing is missing in what was asked for
  |   |- StoreLocked      another instance writes this store
  |   |- StoreTooNew      the store was written by a later version
  |- BadData       bytes that do not mean what they should: skip them, count them, go on
@@ -77,6 +78,14 @@ class UnknownInstrument(Refused):
 
 class NotHeld(Refused):
     """The store does not hold what was asked for. The message names what it does hold."""
+
+
+class NotProven(Refused):
+    """What was asked for is not proven to be whole. `missing` are the half-open ranges of event time that are not."""
+
+    def __init__(self, message: str, *, missing: tuple[tuple[int, int], ...]) -> None:
+        super().__init__(message)
+        self.missing = missing
 
 
 class StoreLocked(Refused):

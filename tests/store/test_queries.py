@@ -7,7 +7,7 @@ from tapeline.errors import ConfigError
 from tapeline.model.event import Bar, Trade
 from tapeline.store import queries
 from tapeline.store.numbers import exact_column
-from tapeline.store.rows import TRADE_COLUMNS
+from tapeline.store.queries import TRADE_COLUMNS
 from tapeline.store.series import BAR_COLUMNS, BAR_NUMBERS
 
 

@@ -1,7 +1,7 @@
 """How an archive is laid out: folders that say venue, symbol, channel and day, as other tools read them too.
 
-`venue=V/symbol=S/channel=C/day=2024-08-08/data-0.parquet`; beside a series' rows its `gaps.jsonl`, beside a symbol's
-channels its `instruments.jsonl`. Names are percent-encoded.
+`venue=V/symbol=S/channel=C/day=2024-08-08/data-0.parquet`; beside a series' rows its `gaps.jsonl` and `facts.jsonl`,
+beside a symbol's channels its `instruments.jsonl`. Names are percent-encoded.
 """
 
 from collections.abc import Callable, Iterator
@@ -12,13 +12,14 @@ from urllib.parse import quote, unquote
 import msgspec
 
 from tapeline.model.event import Gap
+from tapeline.model.fact import Fact
 from tapeline.model.instrument import Instrument, split_id
 from tapeline.model.interval import DAY_NS, Interval
 from tapeline.model.interval import interval as interval_named
 from tapeline.model.stamp import instant, iso
 
 PARTITIONS = ("day", "month", "year", "none")
-GAPS, INSTRUMENTS = "gaps.jsonl", "instruments.jsonl"
+GAPS, FACTS, INSTRUMENTS = "gaps.jsonl", "facts.jsonl", "instruments.jsonl"
 _DIGITS = {"day": 10, "month": 7, "year": 4}  # of an ISO date
 _encode = msgspec.json.Encoder().encode
 
@@ -100,6 +101,11 @@ def write_lines(path: Path, values: list[Any]) -> None:
 def gaps_of(folder: Path) -> list[Gap]:
     """The holes on record of a series."""
     return _lines(folder / GAPS, Gap)
+
+
+def facts_of(folder: Path) -> list[Fact]:
+    """What was known of a series when it was exported."""
+    return _lines(folder / FACTS, Fact)
 
 
 def instruments_of(root: Path) -> list[Instrument]:

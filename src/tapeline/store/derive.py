@@ -8,19 +8,21 @@ from typing import Protocol
 from tapeline.errors import ConfigError, NotHeld
 from tapeline.market.activity import activity_bars
 from tapeline.market.bars import BarBuilder
+from tapeline.market.coverage import Coverage
 from tapeline.market.holes import BEGINNING, END, Holes
 from tapeline.market.ladder import holds_whole
 from tapeline.market.resample import resample
 from tapeline.market.tally import Notional
 from tapeline.model.channel import BUILT_FROM, Channel
-from tapeline.model.event import Bar, Gap, Trade
+from tapeline.model.event import Bar, Trade
 from tapeline.model.instrument import Instrument, notional
 from tapeline.model.interval import Interval
 from tapeline.model.interval import interval as interval_named
+from tapeline.store.proof import MANY, Known, holes_of, repaired_of
 from tapeline.store.queries import FIRST, LAST
 
 
-class Held(Protocol):
+class Held(Known, Protocol):
     """What bars are made from: the reads of a Store, and of an archive."""
 
     def series(self) -> list[tuple[str, str]]:
@@ -35,16 +37,8 @@ class Held(Protocol):
         """(interval, what they are built from) of every series of bars."""
         ...
 
-    def extent(self, instrument: str, channel: str) -> tuple[int, int] | None:
-        """Stamps of the first and the last row of a series."""
-        ...
-
     def trade_channel(self, instrument: str) -> str:
         """The trade channel that is held."""
-        ...
-
-    def gaps(self, instrument: str | None = None, channel: str | None = None) -> list[Gap]:
-        """Holes on record."""
         ...
 
     def bars(
@@ -66,7 +60,6 @@ class Held(Protocol):
         ...
 
 
-MANY = 1 << 20  # holes: more than any store has
 Size = int | str | Decimal
 
 
@@ -130,38 +123,50 @@ def _from_trades(
     extent = store.extent(instrument, channel)
     if extent is None:
         return
-    builder.join(max(low, extent[0]), continues=extent[0] < low)
+    whole_first, whole_last = ends(store, instrument, channel, to, within=within, extent=extent, at=at)
+    builder.join(max(low, extent[0] + 1), continues=whole_first)
     newest_ns = 0
     for trade in store.trades(instrument, low, high, channel=channel, at=at):
         builder.add(trade, trade.received_ns)
         newest_ns = max(newest_ns, trade.received_ns)
+    for low_ns, high_ns in repaired_of(store, instrument, channel) if at is None else ():
+        builder.hole(low_ns, high_ns - 1, newest_ns)
+        builder.proven(low_ns, high_ns, newest_ns)
     for after_ns, before_ns in holes_of(store, instrument, channel, at).ranges:
         builder.hole(after_ns, before_ns, newest_ns)
     now_ns = newest_ns if at is None else at
-    if high <= extent[1]:
-        yield from builder.advance(high, now_ns)
+    if whole_last:
+        yield from builder.advance(min(high, to.next(to.floor(extent[1]))), now_ns)
     yield from builder.finish(now_ns)
+
+
+def ends(
+    store: Known, instrument: str, channel: str, to: Interval, *, within: tuple[int, int], extent: tuple[int, int],
+    at: int | None = None,
+) -> tuple[bool, bool]:  # fmt: skip
+    """Whether the first and the last bar that trades of a range make can be whole: the range ends within what is held,
+    or the ledger proves the bar to its own end. Else we joined inside the one, and know nothing after the other.
+    """
+    low, high = within
+    first, last = extent
+    covering = Coverage() if at is not None else store.covering(instrument, channel)
+    from_ns, to_ns = to.floor(first), to.next(to.floor(last))
+    whole_first = first < low or not covering.missing((from_ns, first + 1))
+    return whole_first, high <= last or not covering.missing((last, to_ns))
 
 
 def _doubt(store: Held, instrument: str, channel: str, known_to_ns: int, at: int | None) -> Callable[[int, int], str]:
     """Bars that we build have no part where none traded, so that only the holes on record tell what is missing."""
-    holes = holes_of(store, instrument, channel, at)
+    holes, mended = holes_of(store, instrument, channel, at), Holes(MANY)
+    for low_ns, high_ns in repaired_of(store, instrument, channel) if at is None else ():
+        mended.mark(low_ns, high_ns - 1)
 
     def doubt(from_ns: int, to_ns: int) -> str:
-        return "partial" if to_ns > known_to_ns or holes.touch(from_ns, to_ns) else "complete"
+        if to_ns > known_to_ns or holes.touch(from_ns, to_ns):
+            return "partial"
+        return "repaired" if mended.touch(from_ns, to_ns) else "complete"
 
     return doubt
-
-
-def holes_of(store: Held, instrument: str, channel: str, at: int | None) -> Holes:
-    """The holes on record of a series, as far as they were known."""
-    found = Holes(MANY)
-    for gap in store.gaps(instrument, channel):
-        if at is None or gap.received_ns <= at:
-            after_ns = BEGINNING if gap.after_ns is None else gap.after_ns
-            before_ns = END if gap.before_ns is None else gap.before_ns
-            found.mark(min(after_ns, before_ns), max(after_ns, before_ns))
-    return found
 
 
 def _fits(to: Interval, part: Interval) -> bool:

@@ -7,8 +7,10 @@ from typing import Any, Literal, NamedTuple
 
 from tapeline.errors import ConfigError
 from tapeline.model.event import Bar, Trade
+from tapeline.model.fact import Fact
 from tapeline.model.number import plain
 from tapeline.store.archive import (
+    FACTS,
     GAPS,
     INSTRUMENTS,
     PARTITIONS,
@@ -20,9 +22,9 @@ from tapeline.store.archive import (
     write_lines,
 )
 from tapeline.store.extras import optional
-from tapeline.store.queries import FIRST, LAST, Instant, between
+from tapeline.store.queries import FIRST, LAST, TRADE_COLUMNS, Instant, between
 from tapeline.store.reader import Store
-from tapeline.store.rows import TRADE_COLUMNS, Rows
+from tapeline.store.rows import Rows
 from tapeline.store.series import BAR_COLUMNS
 
 Form = Literal["csv", "parquet", "arrow"]
@@ -70,8 +72,22 @@ def export_series(
     files = list(parts.finish())
     target.mkdir(parents=True, exist_ok=True)
     write_lines(target / GAPS, store.gaps(instrument, channel.partition("@")[2] or channel))
+    write_lines(target / FACTS, _facts(store, instrument, channel))
     write_lines(target.parent / INSTRUMENTS, store.versions(instrument))
     return Exported(count, files)
+
+
+def _facts(store: Store, instrument: str, channel: str) -> list[Fact]:
+    """What is known of the series, and what is wanted of it and missing, as facts that stand for themselves."""
+    covering = store.covering(instrument, channel)
+    silent = [span for span in covering.holes(*store.wanted_of(instrument, channel)) if not span.source]
+    return [
+        Fact(
+            instrument, channel, span.from_ns, span.to_ns, span.state, span.evidence, span.source, span.why,
+            span.to_ns, cause=span.cause,
+        )
+        for span in [*covering.spans(), *silent]
+    ]  # fmt: skip
 
 
 def _pages(store: Store, instrument: str, channel: str, partition: str, within: tuple[int, int]) -> Iterator[Rows[Any]]:

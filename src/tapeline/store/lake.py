@@ -6,22 +6,25 @@ from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Generic, Self, TypeVar
+from typing import Any, Generic, Literal, Self, TypeVar
 
 from tapeline.errors import NotHeld, UnknownInstrument
-from tapeline.market.holes import BEGINNING, END
+from tapeline.market.coverage import Coverage
+from tapeline.market.holes import BEGINNING, END, Holes
 from tapeline.model.channel import Channel
 from tapeline.model.channel import channel as parse_channel
 from tapeline.model.event import Bar, Gap, Trade
+from tapeline.model.fact import Span
 from tapeline.model.instrument import Instrument
 from tapeline.model.interval import Interval
 from tapeline.model.interval import interval as interval_named
 from tapeline.store import archive, bulk
-from tapeline.store.derive import Size, aligned, basis, by_activity, derived, holes_of, value_of
+from tapeline.store.derive import Size, aligned, basis, by_activity, derived, ends, value_of
 from tapeline.store.extras import optional
 from tapeline.store.frames import KINDS
-from tapeline.store.queries import LAST, Instant, between, nanoseconds
-from tapeline.store.rows import TRADE_COLUMNS, Made, Rows
+from tapeline.store.proof import MANY, Proof, demand, holes_of, proof_of, repaired_of
+from tapeline.store.queries import LAST, TRADE_COLUMNS, Instant, between, nanoseconds
+from tapeline.store.rows import Made, Rows
 from tapeline.store.series import BAR_COLUMNS
 
 E_co = TypeVar("E_co", covariant=True)
@@ -71,7 +74,7 @@ class Lake:
 
     def bars(
         self, instrument: str, interval: str, start: Instant = None, end: Instant = None, *, at: Instant = None,
-        last: int | None = None,
+        last: int | None = None, require: Literal["", "proven"] = "",
     ) -> Rows[Bar]:  # fmt: skip
         """Archived bars in order of time: `1m` is the venue's, `1m@trades` built from trades. Raises as a Store's do.
 
@@ -88,11 +91,13 @@ class Lake:
                 f"FROM (FROM {text.removeprefix('FROM ')} ORDER BY open_at_ns DESC LIMIT {last:d}) ORDER BY open_at_ns"
             )
         make = partial(_bar, instrument, of)
-        return Rows("bars", _Sql(self._connection, text, parameters, every=BAR_COLUMNS, make=make))
+        source = _Sql(self._connection, text, parameters, every=BAR_COLUMNS, make=make)
+        return Rows("bars", source, self._proof(instrument, of, within, require))
 
     def trades(
-        self, instrument: str, start: Instant = None, end: Instant = None, *, channel: str = "", at: Instant = None
-    ) -> Rows[Trade]:
+        self, instrument: str, start: Instant = None, end: Instant = None, *, channel: str = "", at: Instant = None,
+        require: Literal["", "proven"] = "",
+    ) -> Rows[Trade]:  # fmt: skip
         """Archived trades in the venue's order, by the venue's time. Raises as a Store's do."""
         of = channel or self.trade_channel(instrument)
         within = between(start, end)
@@ -102,18 +107,21 @@ class Lake:
             "AND coalesce(at_ns, received_ns) < ? AND received_ns <= ? ORDER BY seq, id"
         )
         make = partial(_trade, instrument, of)
-        return Rows("trades", _Sql(self._connection, text, (*within, known), every=TRADE_COLUMNS, make=make))
+        source = _Sql(self._connection, text, (*within, known), every=TRADE_COLUMNS, make=make)
+        return Rows("trades", source, self._proof(instrument, of, within, require))
 
     def resample(
-        self, instrument: str, interval: str, start: Instant = None, end: Instant = None, *, at: Instant = None
-    ) -> Rows[Bar]:
+        self, instrument: str, interval: str, start: Instant = None, end: Instant = None, *, at: Instant = None,
+        require: Literal["", "proven"] = "",
+    ) -> Rows[Bar]:  # fmt: skip
         """Bars of any interval that start in the range: archived ones, else from finer bars, else from trades."""
         of = parse_channel(interval if interval.startswith("bars:") else f"bars:{interval}")
         to, within = interval_named(of.interval), between(start, end)
         self._known(instrument)
         source = basis(self, instrument, to, of.built_from, within)
         known = None if at is None else nanoseconds(at)
-        return Rows("bars", Made(lambda: self._derived(instrument, source, to, within, known)))
+        proof = self._proof(instrument, str(source), aligned(to, within), require)
+        return Rows("bars", Made(lambda: self._derived(instrument, source, to, within, known)), proof)
 
     def tick_bars(
         self, instrument: str, size: int, start: Instant = None, end: Instant = None, *, channel: str = ""
@@ -150,6 +158,24 @@ class Lake:
         held = {of for who, of in self.series() if who == instrument}
         return "aggtrades" if "aggtrades" in held and "trades" not in held else "trades"
 
+    def coverage(self, instrument: str, channel: str, start: Instant = None, end: Instant = None) -> list[Span]:
+        """What was known of a series when it was exported, in order without overlaps."""
+        return self.covering(instrument, channel).spans(*between(start, end))
+
+    def covering(self, instrument: str, channel: str) -> Coverage:
+        """The same, to ask what is missing."""
+        return Coverage(archive.facts_of(archive.series_folder(self._root, instrument, channel)))
+
+    def wanted_of(self, instrument: str, channel: str) -> list[tuple[int, int]]:  # noqa: ARG002  # as a Store has it
+        """Nothing: what was missing stands in the coverage."""
+        return []
+
+    def _proof(self, instrument: str, of: str, within: tuple[int, int], require: str) -> Callable[[], Proof]:
+        prove = partial(proof_of, self, instrument, of, within)
+        if require:
+            demand(require, prove(), instrument, of)
+        return prove
+
     def _derived(
         self, instrument: str, of: Channel, to: Interval, within: tuple[int, int], at: int | None
     ) -> Iterator[Bar]:
@@ -174,14 +200,19 @@ class Lake:
         if found is None or extent is None:
             return None
         holes = holes_of(self, instrument, of, None)
-        if extent[0] >= low and found.bars:
+        whole_first, whole_last = ends(self, instrument, of, to, within=(low, high), extent=extent)
+        if not whole_first and found.bars:
             holes.mark(BEGINNING, found.bars[0].first_at_ns)
-        if extent[1] < high and found.bars:
+        if not whole_last and found.bars:
             holes.mark(found.bars[-1].last_at_ns, END)
+        mended = Holes(MANY)
+        for low_ns, high_ns in repaired_of(self, instrument, of):
+            mended.mark(low_ns, high_ns - 1)
         known_ns = max((each.received_ns for each in found.bars), default=0)
 
         def whole(each: bulk.BulkBar) -> Bar:
-            certificate = "partial" if holes.touch(each.open_at_ns, to.next(each.open_at_ns)) else "complete"
+            span = each.open_at_ns, to.next(each.open_at_ns)
+            certificate = "partial" if holes.touch(*span) else "repaired" if mended.touch(*span) else "complete"
             return Bar(
                 instrument, f"bars:{to}@{of}", each.last_at_ns, each.received_ns, "built", to.name, *each[:1],
                 each.open, each.high, each.low, each.close, each.volume, each.quote_volume, each.trades,

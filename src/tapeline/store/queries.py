@@ -6,10 +6,12 @@ from typing import Any
 from tapeline.model.event import Bar, Trade
 from tapeline.model.stamp import instant
 from tapeline.store.numbers import decimal
-from tapeline.store.rows import TRADE_COLUMNS
 from tapeline.store.series import BAR_COLUMNS, BAR_NUMBERS
 
 Instant = int | str | None  # UTC nanoseconds, or ISO 8601 text
+TRADE_COLUMNS = (
+    "at_ns", "received_ns", "source", "id", "seq", "side", "price", "size", "first_id", "last_id",
+)  # fmt: skip
 FIRST, LAST = -(2**63), 2**63 - 1
 _BAR_NAMES = ", ".join((*BAR_COLUMNS, "exact"))
 _IN_RANGE = "WHERE series = ? AND open_at_ns >= ? AND open_at_ns < ?"

@@ -2,25 +2,27 @@
 
 import difflib
 import sqlite3
-from collections.abc import Iterator, Sequence
-from functools import partial
+from collections.abc import Callable, Iterator, Sequence
+from functools import cached_property, partial
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Literal, Self
 
 import msgspec
 
 from tapeline.errors import NotHeld, StoreTooNew, UnknownInstrument
+from tapeline.market.coverage import Coverage
 from tapeline.model.channel import channel as parse_channel
 from tapeline.model.event import Bar, Trade
 from tapeline.model.fact import Hole, Span
 from tapeline.model.interval import interval as interval_named
 from tapeline.store import adbc, queries
-from tapeline.store.derive import Size, basis, by_activity, derived
+from tapeline.store.derive import Size, aligned, basis, by_activity, derived
 from tapeline.store.ledger import Ledger
-from tapeline.store.queries import LAST, Instant, between, nanoseconds
+from tapeline.store.proof import Proof, demand, proof_of
+from tapeline.store.queries import LAST, TRADE_COLUMNS, Instant, between, nanoseconds
 from tapeline.store.records import Dispute, Poison, Records
-from tapeline.store.rows import TRADE_COLUMNS, Made, Query, Rows
+from tapeline.store.rows import Made, Query, Rows
 from tapeline.store.schema import FILE, LEDGER_SINCE, VERSION, version_of
 from tapeline.store.series import BAR_COLUMNS
 from tapeline.store.watching import LOOK_BACK, Watch
@@ -93,40 +95,46 @@ class Store(Records):
 
     def bars(
         self, instrument: str, interval: str, start: Instant = None, end: Instant = None, *, at: Instant = None,
-        superseded: bool = False, last: int | None = None,
+        superseded: bool = False, last: int | None = None, require: Literal["", "proven"] = "",
     ) -> Rows[Bar]:  # fmt: skip
         """Stored closed bars in order of time, by open time: `1m` is the venue's, `1m@trades` built from trades.
 
         `at` gives what was known then; `superseded` the older revisions instead of the newest; `last` the newest so
-        many of the range. Raises UnknownInstrument, or NotHeld naming what is held: also for the venue's bars where
-        none has closed yet.
+        many of the range. `require="proven"` raises NotProven with the ranges that are missing. Raises
+        UnknownInstrument, or NotHeld naming what is held: also for the venue's bars where none has closed yet.
         """
         of = _bars_channel(interval)
         series = self._held(instrument, of)
         if "@" not in of and not self._any_bar(series):
             raise self._not_held(instrument, of)
-        within = (series, *between(start, end))
+        asked = between(start, end)
+        within = (series, *asked)
+        proof = self._proof(instrument, of, asked, require)
         make = partial(queries.bar_of, instrument, of)
         if superseded:
-            return self._rows("bars", queries.SUPERSEDED, within, make)
+            return self._rows("bars", queries.SUPERSEDED, within, make, proof)
         if at is not None:
-            return self._rows("bars", queries.BARS_AT, (*within, *within, nanoseconds(at)), make)
+            return self._rows("bars", queries.BARS_AT, (*within, *within, nanoseconds(at)), make, proof)
         if last is not None:
-            return self._rows("bars", queries.LAST_BARS, (*within, last), make)
-        return self._rows("bars", queries.BARS, within, make)
+            return self._rows("bars", queries.LAST_BARS, (*within, last), make, proof)
+        return self._rows("bars", queries.BARS, within, make, proof)
 
     def trades(
-        self, instrument: str, start: Instant = None, end: Instant = None, *, channel: str = "", at: Instant = None
-    ) -> Rows[Trade]:
+        self, instrument: str, start: Instant = None, end: Instant = None, *, channel: str = "", at: Instant = None,
+        require: Literal["", "proven"] = "",
+    ) -> Rows[Trade]:  # fmt: skip
         """Trades in the venue's order, by the venue's time; `channel` trades or aggtrades, else whichever is held.
 
-        `at` gives what was known then. Raises UnknownInstrument, or NotHeld naming what is held.
+        `at` gives what was known then; `require="proven"` raises NotProven with the ranges that are missing. Raises
+        UnknownInstrument, or NotHeld naming what is held.
         """
         of = channel or self.trade_channel(instrument)
         series = self._held(instrument, of)
         known = LAST if at is None else nanoseconds(at)
         make = partial(queries.trade_of, instrument, of)
-        return self._rows("trades", queries.TRADES, (series, *between(start, end), known), make)
+        asked = between(start, end)
+        proof = self._proof(instrument, of, asked, require)
+        return self._rows("trades", queries.TRADES, (series, *asked, known), make, proof)
 
     def trade_pages(
         self, instrument: str, channel: str, start: Instant = None, end: Instant = None, *, size: int = 100_000
@@ -137,12 +145,13 @@ class Store(Records):
         while after is not None:
             parameters = (series, *after, *between(start, end))
             ends = self._connection.execute(f"{queries.TRADE_PAGE_ENDS} LIMIT 1 OFFSET ?", (*parameters, size - 1))
-            yield self._rows("trades", f"{queries.TRADE_PAGE} LIMIT {size:d}", parameters, make)
+            yield self._rows("trades", f"{queries.TRADE_PAGE} LIMIT {size:d}", parameters, make, None)
             after = ends.fetchone()
 
     def resample(
-        self, instrument: str, interval: str, start: Instant = None, end: Instant = None, *, at: Instant = None
-    ) -> Rows[Bar]:
+        self, instrument: str, interval: str, start: Instant = None, end: Instant = None, *, at: Instant = None,
+        require: Literal["", "proven"] = "",
+    ) -> Rows[Bar]:  # fmt: skip
         """Bars of any interval that start in the range: the stored ones, else from finer bars, else from trades.
 
         `5m` is made of the venue's bars, and of ours only where it has none; `5m@trades` of ours. The worst
@@ -153,7 +162,8 @@ class Store(Records):
         self._known(instrument)
         source = basis(self, instrument, to, of.built_from, within)
         known = None if at is None else nanoseconds(at)
-        return Rows("bars", Made(lambda: derived(self, instrument, source, to, within=within, at=known)))
+        proof = self._proof(instrument, str(source), aligned(to, within), require)
+        return Rows("bars", Made(lambda: derived(self, instrument, source, to, within=within, at=known)), proof)
 
     def tick_bars(
         self, instrument: str, size: int, start: Instant = None, end: Instant = None, *, channel: str = ""
@@ -249,10 +259,31 @@ class Store(Records):
         self._held(instrument, channel or self.trade_channel(instrument))
         return Rows("bars", Made(lambda: by_activity(self, instrument, by, size, within=within, channel=channel)))
 
-    def _rows(self, kind: str, sql: str, parameters: tuple[Any, ...], make: Any) -> Rows[Any]:
+    def covering(self, instrument: str, channel: str) -> Coverage:
+        """What is known of a series; nothing in a store that is older than the ledger."""
+        return self.ledger.coverage(instrument, channel) if self._has_ledger else Coverage()
+
+    def wanted_of(self, instrument: str, channel: str) -> list[tuple[int, int]]:
+        """What of a series is to be held, as half-open ranges."""
+        wanted = self.ledger.wanted(instrument, channel) if self._has_ledger else []
+        return [(each.from_ns, each.to_ns) for each in wanted]
+
+    @cached_property
+    def _has_ledger(self) -> bool:
+        return version_of(self._connection) >= LEDGER_SINCE
+
+    def _proof(self, instrument: str, of: str, within: tuple[int, int], require: str) -> Callable[[], Proof]:
+        prove = partial(proof_of, self, instrument, of, within)
+        if require:
+            demand(require, prove(), instrument, of)
+        return prove
+
+    def _rows(
+        self, kind: str, sql: str, parameters: tuple[Any, ...], make: Any, proof: Callable[[], Proof] | None
+    ) -> Rows[Any]:
         fast = partial(adbc.arrow, self._file)
         every = BAR_COLUMNS if kind == "bars" else TRADE_COLUMNS
-        return Rows(kind, Query(self._connection, sql, parameters, every=every, make=make, fast=fast))
+        return Rows(kind, Query(self._connection, sql, parameters, every=every, make=make, fast=fast), proof)
 
     def _version(self) -> int:
         return int(self._connection.execute("PRAGMA data_version").fetchone()[0])

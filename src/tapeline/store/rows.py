@@ -4,15 +4,15 @@ import sqlite3
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, Generic, Protocol, Self, TypeVar
 
+from tapeline.model.fact import Span
 from tapeline.store.frames import BAR_FRAME, TRADE_FRAME, Numbers, Times, chosen, event_table, finished, raw_table
 from tapeline.store.frames import to_pandas as as_pandas
 from tapeline.store.frames import to_polars as as_polars
+from tapeline.store.proof import Proof
+from tapeline.store.queries import TRADE_COLUMNS
 from tapeline.store.series import BAR_COLUMNS
 
 E_co = TypeVar("E_co", covariant=True)
-TRADE_COLUMNS = (
-    "at_ns", "received_ns", "source", "id", "seq", "side", "price", "size", "first_id", "last_id",
-)  # fmt: skip
 FRAMES: dict[str, tuple[Sequence[str], Sequence[str]]] = {  # kind -> the usual columns, and all there are
     "bars": (BAR_FRAME, BAR_COLUMNS),
     "trades": (TRADE_FRAME, TRADE_COLUMNS),
@@ -38,8 +38,8 @@ class Rows(Generic[E_co]):
     `decimal` or `text`, and times as integer nanoseconds (`ns`) or as UTC timestamps without the `_ns` (`utc`).
     """
 
-    def __init__(self, kind: str, source: Source[E_co]) -> None:
-        self._kind, self._source = kind, source
+    def __init__(self, kind: str, source: Source[E_co], proof: Callable[[], Proof] | None = None) -> None:
+        self._kind, self._source, self._proof = kind, source, proof
         self._events: Iterator[E_co] | None = None
 
     def __iter__(self) -> Self:
@@ -49,6 +49,16 @@ class Rows(Generic[E_co]):
         if self._events is None:
             self._events = self._source.events()
         return next(self._events)
+
+    @property
+    def coverage(self) -> list[Span]:
+        """What the ledger knows of the range that was asked for, in order without overlaps."""
+        return self._proof().coverage if self._proof is not None else []
+
+    @property
+    def missing(self) -> list[tuple[int, int]]:
+        """Half-open ranges of event time, within what was asked for, that are not proven to be held."""
+        return self._proof().missing if self._proof is not None else []
 
     def to_arrow(
         self, *, columns: Sequence[str] | str | None = None, numbers: Numbers = "float", times: Times = "ns"
