@@ -169,9 +169,22 @@ def _check_declarations(venue: Venue) -> None:
         if kind == "book":
             assert feed.snapshot in {"stream", "rest", ""}, f"{venue.name}: unknown snapshot source {feed.snapshot!r}"
     assert {"instruments", "time"} <= venue.rest.keys(), f"{venue.name} needs REST calls for instruments and time"
+    for feed in venue.feeds.values():
+        _check_evidence(venue, feed)
     limits = venue.limits
     assert min(limits.topics_per_connection, limits.topics_per_request, limits.connections_per_window) >= 1
     assert venue.heartbeat.silence_s > venue.heartbeat.every_s, f"{venue.name}: silence is shorter than the heartbeat"
+
+
+def _check_evidence(venue: Venue, feed: Feed) -> None:
+    """What a feed says it proves fits how its continuity is judged, and what repairs it has a history."""
+    possible = {"trades": {"seq": {"ids", ""}, "ids": {"count", ""}}, "aggtrades": {"seq": {"ids", ""}}}
+    fits = {"bars", ""} if feed.channel == "bars" else possible.get(feed.channel, {}).get(feed.continuity, {""})
+    assert feed.evidence in fits, f"{venue.name} {feed.channel}: evidence {feed.evidence!r} is none of {sorted(fits)}"
+    if feed.repair:
+        call = venue.rest.get(feed.repair)
+        assert call is not None, f"{venue.name} {feed.channel}: no REST call {feed.repair!r} to repair it"
+        assert call.walk, f"{venue.name} {feed.channel}: {feed.repair!r} has no history to repair it from"
 
 
 def _check_requests(venue: Venue) -> None:

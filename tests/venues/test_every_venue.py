@@ -1,6 +1,7 @@
 """The contract every venue keeps, ours and registered ones."""
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -25,3 +26,33 @@ def test_an_unknown_venue_names_the_nearest() -> None:
         venue_named("binanse")
     with pytest.raises(ConfigError, match="one of binance"):
         venue_named("zzz")
+
+
+def test_what_each_feed_proves_and_what_repairs_it() -> None:
+    """By the venues' documents: which public call fills which stream, without a key."""
+    found = {
+        (venue.name, kind): (feed.evidence, feed.repair)
+        for venue in (venue_named(name) for name in ("binance", "binance-usdm", "okx"))
+        for kind, feed in venue.feeds.items()
+        if feed.evidence or feed.repair
+    }
+    assert found == {
+        ("binance", "trades"): ("ids", "trades"), ("binance", "aggtrades"): ("ids", "aggtrades"),
+        ("binance", "bars"): ("bars", "bars"), ("binance-usdm", "trades"): ("ids", ""),
+        ("binance-usdm", "aggtrades"): ("ids", "aggtrades"), ("binance-usdm", "bars"): ("bars", "bars"),
+        ("okx", "trades"): ("count", "trades"), ("okx", "bars"): ("bars", "bars"),
+    }  # fmt: skip
+
+
+def test_a_feed_that_claims_too_much_breaks_the_contract() -> None:
+    okx = venue_named("okx")
+    cases: list[tuple[str, dict[str, Any], str]] = [
+        ("quotes", {"evidence": "ids"}, "evidence 'ids' is none of"),
+        ("trades", {"evidence": "ids"}, "evidence 'ids' is none of"),
+        ("quotes", {"repair": "quotes"}, "no REST call 'quotes' to repair it"),
+        ("book", {"repair": "depth"}, "'depth' has no history"),
+    ]
+    for kind, changes, text in cases:
+        feeds = {**okx.feeds, kind: replace(okx.feeds[kind], **changes)}
+        with pytest.raises(AssertionError, match=text):
+            check_venue(replace(okx, feeds=feeds))

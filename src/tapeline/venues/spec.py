@@ -97,6 +97,10 @@ class Feed:
     speeds: tuple[str, ...] = ()  # of a book: documented speeds, fastest first; "" stands for the fastest
     levels: tuple[int, ...] = ()  # of a book: documented depths besides the full one
     intervals: tuple[str, ...] = ()  # of bars
+    # What the stream itself proves: "ids": numbers without a hole; "count": messages that say how many ids they cover,
+    # without a hole; "bars": bar follows bar; "": nothing.
+    evidence: str = ""
+    repair: str = ""  # key of `Venue.rest`: the call that fills a hole; "": nothing brings it back
 
     def offers(self, wanted: Channel) -> bool:
         """Whether this feed has a channel of its kind: this interval of bars, this depth and speed of a book."""

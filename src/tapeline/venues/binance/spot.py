@@ -75,11 +75,18 @@ def _samples(venue: str) -> tuple[Instrument, ...]:
 
 
 _FEEDS = (
-    Feed(channel="trades", wire_name="trade", endpoint="public", continuity="seq"),
-    Feed(channel="aggtrades", wire_name="aggTrade", endpoint="public", continuity="seq"),
+    Feed(
+        channel="trades", wire_name="trade", endpoint="public", continuity="seq", evidence="ids", repair="trades",
+    ),
+    Feed(
+        channel="aggtrades", wire_name="aggTrade", endpoint="public", continuity="seq", evidence="ids",
+        repair="aggtrades",
+    ),
     Feed(channel="quotes", wire_name="bookTicker", endpoint="public"),
     Feed(channel="ticker", wire_name="ticker", endpoint="public"),
-    Feed(channel="bars", wire_name="kline", endpoint="public", intervals=SPOT.intervals),
+    Feed(
+        channel="bars", wire_name="kline", endpoint="public", intervals=SPOT.intervals, evidence="bars", repair="bars",
+    ),
     Feed(
         channel="book", wire_name="depth", endpoint="public", judge=judge, snapshot="rest", speeds=tuple(SPOT.speeds),
         levels=(5, 10, 20),

@@ -81,11 +81,17 @@ _SAMPLES = tuple(
 )  # fmt: skip
 
 _FEEDS = (
-    Feed(channel="trades", wire_name="trade", endpoint="public", continuity="seq"),
-    Feed(channel="aggtrades", wire_name="aggTrade", endpoint="market", continuity="seq"),
+    # Raw trades are not documented any more, and their history takes a key: what is missing stays so.
+    Feed(channel="trades", wire_name="trade", endpoint="public", continuity="seq", evidence="ids"),
+    Feed(
+        channel="aggtrades", wire_name="aggTrade", endpoint="market", continuity="seq", evidence="ids",
+        repair="aggtrades",
+    ),
     Feed(channel="quotes", wire_name="bookTicker", endpoint="public"),
     Feed(channel="ticker", wire_name="ticker", endpoint="market"),
-    Feed(channel="bars", wire_name="kline", endpoint="market", intervals=USDM.intervals),
+    Feed(
+        channel="bars", wire_name="kline", endpoint="market", intervals=USDM.intervals, evidence="bars", repair="bars",
+    ),
     Feed(
         channel="book", wire_name="depth", endpoint="public", judge=judge, snapshot="rest", speeds=tuple(USDM.speeds),
         levels=(5, 10, 20),
