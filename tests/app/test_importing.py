@@ -8,6 +8,7 @@ from tapeline.app.importing import Imported, Importing
 from tapeline.clock import SystemClock
 from tapeline.errors import StoreLocked
 from tapeline.model.event import Bar, Gap, Trade
+from tapeline.model.fact import Fact
 from tapeline.model.instrument import Instrument
 from tapeline.store.intake.row import Found, Refused
 from tapeline.store.lock import StoreLock
@@ -84,3 +85,24 @@ def test_batches_and_the_lock(tmp_path: Path, trade: Callable[..., Trade], monke
     with pytest.raises(StoreLocked):
         take(tmp_path, trade(1))
     lock.release()
+
+
+def test_what_the_rows_prove_is_in_the_ledger_once(
+    tmp_path: Path, bar: Callable[..., Bar], trade: Callable[..., Trade]
+) -> None:
+    minutes = [bar(open_at_ns=i * 60 * 10**9, channel="bars:1m", origin="venue") for i in (0, 1, 3)]
+    first = [trade(n, at_ns=n * 1000) for n in (1, 2, 3)]
+    second = [trade(n, at_ns=n * 1000) for n in (4, 5, 9)]
+    other = [trade(n, at_ns=n * 1000, instrument="file:A") for n in (4, 5)]
+    take(tmp_path, *first, *minutes)
+    for _ in range(2):
+        take(tmp_path, *second, *minutes, *other, Fact(BTC, "mark", 1, 2, "missing", "", "ws", "", 0))
+    with open_store(tmp_path) as held:
+        assert [(span.from_ns, span.to_ns) for span in held.coverage(BTC, "trades")] == [(1001, 3000), (3000, 5000)]
+        assert held.trades(BTC, 1001, 5000, require="proven").missing == []
+        assert [(span.from_ns // 10**9, span.to_ns // 10**9) for span in held.coverage(BTC, "bars:1m")] == [
+            (0, 120), (180, 240),
+        ]  # fmt: skip
+        assert held.coverage("file:A", "trades") == []
+        assert len(held.ledger.facts(BTC, "mark")) == 1
+        assert held.bars(BTC, "1m", 0, 120 * 10**9, require="proven").missing == []

@@ -5,6 +5,7 @@ import pytest
 
 from tapeline.errors import ConfigError, NotHeld, StoreLocked
 from tapeline.model.event import Bar, Trade
+from tapeline.model.fact import Fact
 from tapeline.model.interval import DAY_NS
 from tapeline.store import compact as compacting
 from tapeline.store.compact import Deleted, compact, duration
@@ -69,3 +70,17 @@ def test_how_long_to_keep() -> None:
     for text in ("90", "0d", "1y", ""):
         with pytest.raises(ConfigError, match="is no time to keep"):
             duration(text)
+
+
+def test_the_ledger_says_what_went_and_bars_stay_as_proven_as_they_were(folder: Path) -> None:
+    store = SeriesStore(folder)
+    store.write([Fact(BTC, "trades", 0, 90 * DAY_NS, "proven", "ids", "ws", "ids", 1)])
+    store.close()
+    compact(folder, Now(), keep_trades_ns=20 * DAY_NS)
+    with open_store(folder) as held:
+        spans = held.coverage(BTC, "trades")
+        assert [(span.from_ns // DAY_NS, span.to_ns // DAY_NS, span.state) for span in spans] == [
+            (0, 80, "unrecoverable"), (80, 90, "proven"),
+        ]  # fmt: skip
+        assert [(hole.state, hole.cause) for hole in held.holes(BTC)] == [("unrecoverable", "retention")]
+        assert held.bars(BTC, "1m@trades", 0, 90 * DAY_NS, require="proven").missing == []

@@ -2,18 +2,24 @@
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
+from functools import partial
 from itertools import groupby
 from pathlib import Path
 
 import msgspec
 
 from tapeline.clock import Clock
+from tapeline.model.channel import channel as parse_channel
 from tapeline.model.event import Bar, Gap, Trade
-from tapeline.model.instrument import Instrument
+from tapeline.model.fact import Fact
+from tapeline.model.instrument import Instrument, split_id
+from tapeline.store.intake.evidence import Runs, worth_noting
 from tapeline.store.intake.row import Found, Refused
+from tapeline.store.ledger import Ledger
 from tapeline.store.lock import StoreLock
 from tapeline.store.queries import bar_of
 from tapeline.store.series import BAR_COLUMNS, Row, SeriesStore
+from tapeline.venues import venues
 
 BATCH = 5000
 _BARS = f"SELECT {', '.join((*BAR_COLUMNS, 'exact'))} FROM bars WHERE series = ? AND open_at_ns BETWEEN ? AND ?"  # noqa: S608  # our names
@@ -37,6 +43,8 @@ class Importing:
         self.result = Imported()
         self._equals: Counter[object] = Counter()
         self._equals_at: int | None = None
+        self._runs: dict[tuple[str, str], Runs | None] = {}
+        self._facts: list[Fact] = []
 
     def run(self, rows: Iterable[Found]) -> Imported:
         """Take all rows, in batches; doing so twice changes nothing."""
@@ -58,14 +66,38 @@ class Importing:
         for row in rows:
             if isinstance(row, Refused):
                 self._refuse(store, row)
-            elif isinstance(row, Trade):
-                batch.append(self._named(row))
+            elif isinstance(row, Fact):
+                self._facts.append(row)
+            elif isinstance(row, Trade | Bar):
+                batch.append(self._named(row) if isinstance(row, Trade) else row)
+                self._prove(row)
             elif not isinstance(row, Instrument) or row.id not in known:  # versions of our own are never rewritten
                 batch.append(row)
             if len(batch) >= BATCH:
                 self._write(store, batch)
                 batch = []
         self._write(store, batch)
+        self._note(store)
+
+    def _prove(self, row: Trade | Bar) -> None:
+        key = row.instrument, row.channel
+        if key not in self._runs:
+            by = _proves(*key)
+            self._runs[key] = Runs(by) if by else None
+        runs = self._runs[key]
+        if runs is not None:
+            runs.add(row)
+
+    def _note(self, store: SeriesStore) -> None:
+        """What the rows prove, and what an archive knew of them, into the ledger; nothing that it says already."""
+        ledger = Ledger(store.connection)
+        for (instrument, channel), runs in self._runs.items():
+            if runs is not None:
+                self._facts += runs.facts(partial(_stamp_of, store, _series(store, instrument, channel)))
+        for fact in self._facts:
+            noted = worth_noting(fact, ledger.coverage(fact.instrument, fact.channel))
+            if noted is not None:
+                store.write([noted])
 
     def _write(self, store: SeriesStore, batch: Sequence[Row]) -> None:
         """One transaction. The last good point of a series stays where our own instance has left it."""
@@ -129,6 +161,21 @@ class Importing:
 
 def _key(row: Row) -> tuple[type, str, str]:
     return (type(row), row.instrument, row.channel) if isinstance(row, Bar | Trade | Gap) else (type(row), "", "")
+
+
+def _proves(instrument: str, channel: str) -> str:
+    """How rows of a series prove that none is missing; "" where they cannot."""
+    of = parse_channel(channel)
+    if of.kind == "bars":
+        return "" if of.built_from else "bars"
+    venue = venues().get(split_id(instrument)[0])
+    feed = venue.feeds.get(of.kind) if venue is not None else None
+    return feed.continuity if feed is not None else ""
+
+
+def _stamp_of(store: SeriesStore, series: int | None, seq: int) -> int | None:
+    row = store.connection.execute("SELECT at_ns FROM trades WHERE series = ? AND seq = ?", (series, seq)).fetchone()
+    return None if row is None else row[0]
 
 
 def _series(store: SeriesStore, instrument: str, channel: str) -> int | None:

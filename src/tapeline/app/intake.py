@@ -68,6 +68,7 @@ def _archive(root: Path) -> Iterator[Found]:
             read = read_csv if suffix == "csv" else read_arrow
             yield from read(part.path, instrument, channel)
         yield from archive.gaps_of(folder)
+        yield from archive.facts_of(folder)
 
 
 def _zip(path: Path, asked: Asked) -> Iterator[Found]:

@@ -7,10 +7,14 @@ from typing import NamedTuple
 
 from tapeline.clock import Clock
 from tapeline.errors import ConfigError, NotHeld
+from tapeline.model.fact import HELD, Fact
 from tapeline.model.interval import DAY_NS, HOUR_NS
+from tapeline.store.ledger import Ledger
 from tapeline.store.lock import StoreLock
-from tapeline.store.schema import FILE, connect
+from tapeline.store.schema import FILE
+from tapeline.store.series import SeriesStore
 
+RETENTION = "retention"  # the cause of what is missing because it was deleted
 _BATCH = 50_000  # rows a transaction: readers and the disk keep up
 _DURATION = re.compile(r"(\d{1,6})([hdw])", re.ASCII)
 _UNITS = {"h": HOUR_NS, "d": DAY_NS, "w": 7 * DAY_NS}
@@ -55,29 +59,58 @@ def compact(folder: Path, clock: Clock, *, keep_trades_ns: int | None = None, dr
     lock.acquire()
     try:
         before = _size(folder)
-        connection = connect(folder)
+        store = SeriesStore(folder, clock)
         try:
             deleted = []
             if keep_trades_ns is not None:
-                deleted = _old_trades(connection, clock.wall_ns() - keep_trades_ns, dry_run=dry_run)
+                deleted = _old_trades(store, clock.wall_ns() - keep_trades_ns, dry_run=dry_run)
             if not dry_run:
-                _give_back(connection)
+                _give_back(store.connection)
         finally:
-            connection.close()
+            store.close()
         return Compacted(deleted, before, _size(folder))
     finally:
         lock.release()
 
 
-def _old_trades(connection: sqlite3.Connection, before_ns: int, *, dry_run: bool) -> list[Deleted]:
+def _old_trades(store: SeriesStore, before_ns: int, *, dry_run: bool) -> list[Deleted]:
     deleted = []
+    connection = store.connection
     for series, instrument, channel in connection.execute("SELECT series, instrument, channel FROM series").fetchall():
         (rows,) = connection.execute(_COUNT, (series, before_ns)).fetchone()
         if rows:
             deleted.append(Deleted(instrument, channel, rows, before_ns))
+            if not dry_run:
+                _note(store, instrument, channel, before_ns)
         while rows and not dry_run:
             rows = connection.execute(_DELETE, (series, before_ns)).rowcount
     return deleted
+
+
+def _note(store: SeriesStore, instrument: str, channel: str, before_ns: int) -> None:
+    """The ledger no longer says that they are held; of bars built from them it goes on saying what it said.
+
+    Before the rows go, so that a crash in between leaves less claimed than is so.
+    """
+    ledger = Ledger(store.connection)
+    spans = [span for span in ledger.coverage(instrument, channel).spans(None, before_ns) if span.state in HELD]
+    if not spans:
+        return
+    built = [
+        of for who, of in store.connection.execute("SELECT instrument, channel FROM series") if who == instrument
+        and of.startswith("bars:") and of.endswith(f"@{channel}")
+    ]  # fmt: skip
+    kept = [
+        Fact(instrument, of, span.from_ns, span.to_ns, span.state, span.evidence, span.source, span.why, before_ns)
+        for of in built
+        for span in spans
+    ]
+    gone = [
+        Fact(instrument, channel, span.from_ns, span.to_ns, "unrecoverable", "", "built", "deleted by compact: too old",
+             before_ns, cause=RETENTION)
+        for span in spans
+    ]  # fmt: skip
+    store.write([*kept, *gone])
 
 
 def _give_back(connection: sqlite3.Connection) -> None:

@@ -7,6 +7,7 @@ import msgspec
 
 from tapeline.errors import BadData, ConfigError
 from tapeline.model.event import Bar, Gap, Trade
+from tapeline.model.fact import Fact
 from tapeline.model.instrument import Instrument
 from tapeline.model.number import number
 from tapeline.model.plausible import impossible
@@ -25,7 +26,7 @@ class Refused(msgspec.Struct, frozen=True):
     text: str = ""
 
 
-Found = Trade | Bar | Gap | Instrument | Refused
+Found = Trade | Bar | Gap | Fact | Instrument | Refused
 
 
 def event_or_refusal(
