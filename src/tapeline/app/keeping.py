@@ -5,6 +5,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
+from tapeline.app.bookkeeping import Bookkeeping
 from tapeline.app.instance import Instance
 from tapeline.clock import Clock
 from tapeline.config import Config
@@ -41,7 +42,8 @@ class Keeping:
         self.tape: TapeWriter | None = None
         if _tape_wanted(config, self._wanted):
             self.tape = TapeWriter(folder / "tape", segment_bytes=int(config.store.tape_segment_mb * 2**20))
-        self.points = _points(folder)
+        self.ledger = Bookkeeping(self.writer.offer)
+        self.points = self._left_by_an_earlier_run()
         self._written: dict[tuple[str, str], Point] = {}
         self.socket = socket_path(folder, os.environ)
 
@@ -52,7 +54,8 @@ class Keeping:
             self.tape.start()
 
     def write_points(self, instance: Instance) -> None:
-        """Note how far each series has come, where it has moved."""
+        """Note how far each series has come and what is proven of it, where that has moved."""
+        self.ledger.write()
         for (instrument, of), point in instance.points().items():
             if self._written.get((instrument, of)) != point:
                 self._written[instrument, of] = point
@@ -61,6 +64,7 @@ class Keeping:
     def attach(self, instance: Instance) -> None:
         """Let what is to be kept flow to the writer."""
         offer = self.writer.offer
+        self.ledger.attach(instance.bus, self._wanted)
         instance.bus.subscribe(offer, types=ALWAYS_KEPT, name="tapeline.store")
         for of in sorted(self._wanted, key=str):
             if of.kind == "bars":
@@ -100,6 +104,18 @@ class Keeping:
         if self.tape is not None:
             self.tape.stop(STOP_WITHIN_S)
 
+    def _left_by_an_earlier_run(self) -> dict[tuple[str, str], Point]:
+        """The last good point of every series: what a restart announces the hole after. The ledger goes on from it."""
+        try:
+            with open_store(self.folder) as store:
+                self.ledger.load(store)
+                return {
+                    (point.instrument, point.channel): Point(point.at_ns, point.received_ns, point.seq)
+                    for point in store.points()
+                }
+        except NotHeld:
+            return {}
+
     def _bar(self, bar: Event) -> None:
         if isinstance(bar, Bar) and bar.closed:
             self.writer.offer(bar)
@@ -115,15 +131,3 @@ def _tape_wanted(config: Config, wanted: set[Channel]) -> bool:
     if config.store.tape is not None:
         return config.store.tape
     return any(of.kind in ON_TAPE_ONLY for of in wanted)
-
-
-def _points(folder: Path) -> dict[tuple[str, str], Point]:
-    """The last good point of every series an earlier run has left: what a restart announces the hole after."""
-    try:
-        with open_store(folder) as store:
-            return {
-                (point.instrument, point.channel): Point(point.at_ns, point.received_ns, point.seq)
-                for point in store.points()
-            }
-    except NotHeld:
-        return {}

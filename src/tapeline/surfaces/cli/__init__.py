@@ -20,6 +20,8 @@ COMMANDS: dict[str, str] = {
     "serve-venue": "serve_venue:serve_venue",
     "bars": "bars:bars",
     "trades": "trades:trades",
+    "coverage": "coverage:coverage",
+    "gaps": "gaps:gaps",
     "record": "record:record",
     "check-config": "check_config:check_config",
     "status": "status:status",

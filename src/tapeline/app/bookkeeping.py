@@ -1,0 +1,143 @@
+"""The coverage ledger of a running instance: what its streams prove, told to the store after the rows it speaks of."""
+
+from collections.abc import Callable, Iterable
+from functools import cache
+
+import msgspec
+
+from tapeline.errors import ConfigError, NotHeld
+from tapeline.market.bus import Bus
+from tapeline.model.channel import Channel
+from tapeline.model.channel import channel as parse_channel
+from tapeline.model.event import Bar, Event, Gap, Trade
+from tapeline.model.fact import Fact, Wanted
+from tapeline.model.instrument import split_id
+from tapeline.store.reader import Store
+from tapeline.store.series import PointRow, Row
+from tapeline.sync.coverage import Coverage, Range
+from tapeline.sync.evidence import Evidence, evidence_for
+from tapeline.venues import venue_named
+from tapeline.venues.spec import Feed
+
+Key = tuple[str, str]  # instrument, channel
+SHOWN_BY: dict[str, tuple[type, ...]] = {"trades": (Trade, Gap), "aggtrades": (Trade, Gap), "bars": (Bar, Gap)}
+
+
+@cache
+def registered_feed(venue: str, kind: str) -> Feed | None:
+    """The feed of a registered venue; None where there is none, and nothing can be proven."""
+    try:
+        return venue_named(venue).feeds.get(kind)
+    except ConfigError:
+        return None
+
+
+class Bookkeeping:
+    """Evidence, coverage and what is wanted, by series. `offer` takes facts to the store, in order with its rows."""
+
+    def __init__(
+        self, offer: Callable[[Row], None], *, feed_of: Callable[[str, str], Feed | None] = registered_feed
+    ) -> None:  # fmt: skip
+        self._offer, self._feed_of = offer, feed_of
+        self._evidence: dict[Key, Evidence | None] = {}
+        self._coverage: dict[Key, Coverage] = {}
+        self._wanted: dict[Key, dict[tuple[str, int], Wanted]] = {}
+        self._resumed: dict[Key, Fact] = {}
+
+    def load(self, store: Store) -> None:
+        """Go on from what an earlier run has left; from nothing where the store is older than the ledger."""
+        try:
+            ledger = store.ledger
+        except NotHeld:
+            return
+        for wanted in ledger.wanted():
+            self._remember(wanted)
+        points = {(point.instrument, point.channel): point for point in store.points()}
+        for key, fact in ledger.live().items():
+            self._resumed[key] = _up_to(fact, points.get(key), store.gaps(*key))
+        for instrument, channel in store.series():
+            facts = ledger.facts(instrument, channel)
+            if facts:
+                self._coverage[instrument, channel] = Coverage(facts)
+
+    def attach(self, bus: Bus, channels: Iterable[Channel]) -> None:
+        """Listen to these channels. To be called before whatever keeps their gaps: a hole is noted before its Gap is,
+        so that a crash between the two leaves it in the ledger.
+        """
+        for of in sorted({each.wire for each in channels}, key=str):
+            types = SHOWN_BY.get(of.kind, (Gap,))
+            bus.subscribe(self._take, channel=str(of), types=types, name="tapeline.ledger")
+
+    def note(self, *notes: Fact | Wanted) -> None:
+        """Something that was found out, or is wanted: to memory and to the store, after the rows offered so far."""
+        for note in notes:
+            self._remember(note)
+            self._offer(note)
+
+    def write(self) -> None:
+        """Note what has grown: a row a series, however many events."""
+        for evidence in self._evidence.values():
+            if evidence is not None:
+                self.note(*evidence.due())
+
+    def coverage(self, instrument: str, channel: str) -> Coverage:
+        """What is known of a series, now; for who wants to repair it. Rows the store had to drop are known to it only.
+
+        `write` first, to have what has grown since it was called last.
+        """
+        return self._coverage.setdefault((instrument, channel), Coverage())
+
+    def wanted(self, instrument: str, channel: str) -> list[Range]:
+        """What of a series is to be held."""
+        return [(each.from_ns, each.to_ns) for each in self._wanted.get((instrument, channel), {}).values()]
+
+    def to_fetch(self, instrument: str, channel: str) -> list[Range]:
+        """What of a series is missing and may be had."""
+        coverage, wanted = self._coverage.get((instrument, channel)), self.wanted(instrument, channel)
+        return (coverage or Coverage()).to_fetch(*wanted)
+
+    def series(self) -> list[Key]:
+        """Every series that has a ledger."""
+        return sorted(self._coverage.keys() | self._wanted.keys())
+
+    # ---- inside ----------------------------------------------------------------------------------------------
+
+    def _take(self, event: Event) -> None:
+        assert event.instrument is not None, "no channel of a venue-wide notice has a ledger"
+        key = (event.instrument, event.channel)
+        try:
+            evidence = self._evidence[key]
+        except KeyError:
+            evidence = self._open(key)
+        if evidence is not None and (notes := evidence.take(event)):
+            self.note(*notes)
+
+    def _open(self, key: Key) -> Evidence | None:
+        venue, _ = split_id(key[0])
+        feed = self._feed_of(venue, parse_channel(key[1]).kind)
+        live = [each.from_ns for each in self._wanted.get(key, {}).values() if each.source == "live"]
+        found = None if feed is None else evidence_for(
+            *key, feed, resumed=self._resumed.pop(key, None), wanted_ns=min(live, default=None)
+        )  # fmt: skip
+        self._evidence[key] = found
+        return found
+
+    def _remember(self, note: Fact | Wanted) -> None:
+        key = (note.instrument, note.channel)
+        if isinstance(note, Fact):
+            self.coverage(*key).add(note)
+        else:
+            self._wanted.setdefault(key, {})[note.source, note.from_ns] = note
+
+
+def _up_to(fact: Fact, point: PointRow | None, gaps: Iterable[Gap]) -> Fact:
+    """What the stream proved last. Rows reach the disk a moment before the facts that speak of them: after a crash
+    what is proven goes on to the last row, where no gap was seen on the way.
+    """
+    if point is None or point.seq is None or fact.last_seq is None or point.seq <= fact.last_seq:
+        return fact
+    at_ns = point.received_ns if point.at_ns is None else point.at_ns
+    broken = any(gap.after_seq is None or gap.after_seq >= fact.last_seq for gap in gaps)
+    if broken or at_ns < fact.to_ns:
+        return fact
+    return msgspec.structs.replace(fact, to_ns=at_ns, last_seq=point.seq)
