@@ -134,6 +134,69 @@ def test_binance_spot_with_two_cuts(shared: Path, tmp_path: Path) -> None:
         assert [gap.cause for gap in gaps if gap.channel == channel] == ["link_down", "link_down"]
     assert len(gaps) == 6
     _trades_are_the_recorded_ones(shared, store)
+    _the_ledger_knows_both_cuts(store)
+
+
+def array(*arguments: str) -> list[dict[str, Any]]:
+    """The JSON array of a command."""
+    done = subprocess.run([*TAPELINE, *arguments, "--json"], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    found: list[dict[str, Any]] = json.loads(done.stdout)
+    return found
+
+
+def _the_ledger_knows_both_cuts(store: str) -> None:
+    """Trades are proven but for two holes that can be filled; quotes and books have two each that cannot."""
+    held = [int(row["at_ns"]) for row in rows("trades", "binance:BTC/USDT", "--store", store)]
+    spans = array("coverage", "binance:BTC/USDT", "--channel", "trades", "--store", store)
+    holes = array("gaps", "--store", store)
+    missing = [hole for hole in holes if hole["channel"] == "trades"]
+    assert [(hole["state"], hole["cause"]) for hole in missing] == [("missing", "link_down")] * 2
+    assert [(span["state"], span["evidence"], span["source"]) for span in spans] == [("proven", "ids", "ws")] * 3
+    assert (spans[0]["from_ns"], spans[-1]["to_ns"]) == (held[0] + 1, held[-1]), "the first and the last instant wait"
+    for left, hole, right in zip(spans, missing, spans[1:], strict=False):
+        assert (left["to_ns"], right["from_ns"]) == (hole["from_ns"], hole["to_ns"])
+        assert [at for at in held if hole["from_ns"] < at < hole["to_ns"] - 1] == []
+    built = array("coverage", "binance:BTC/USDT", "--channel", "bars:1m@trades", "--store", store)
+    assert built == spans
+    for channel in ("quotes", "book"):
+        lost = [(hole["state"], hole["cause"]) for hole in holes if hole["channel"] == channel]
+        assert lost == [("unrecoverable", "link_down")] * 2
+        why = [span["why"] for span in array("coverage", "binance:BTC/USDT", "--channel", channel, "--store", store)]
+        assert why == [f"no REST call of the venue brings {channel} back"] * 2
+    assert len(holes) == 6
+
+
+@pytest.mark.parametrize("lost_s", [0, 20])
+def test_a_run_in_two_halves_lists_the_hole_between(shared: Path, tmp_path: Path, lost_s: int) -> None:
+    """The second half of a recording goes to a second run into the same store, whole or without its first seconds."""
+    captures, store = shared / "captures", str(tmp_path / "store")
+    rest = (
+        "--rest", str(captures / "binance_spot_hft_btcusdt_20240808.rest.jsonl.gz"),
+        "--rest", str(captures / "binance_spot_cryptofeed_20211012.rest.jsonl.gz"),
+    )  # fmt: skip
+    cut = ("--fault", f"cut@2024-08-09T00:00:00Z+{lost_s}s") if lost_s else ()
+    for day, faults in (("20240808", ()), ("20240809", cut)):
+        tape = str(captures / f"binance_spot_hft_btcusdt_{day}.ws.jsonl.gz")
+        with served("binance", "--tape", tape, *rest, "--speed", "max", *faults) as address:
+            config = configure(tmp_path, address, venue="binance", symbols=["BTCUSDT"], channels=["trades"])
+            run_until_settled(config, tmp_path / "store")
+    held = [int(row["at_ns"]) for row in rows("trades", "binance:BTC/USDT", "--store", store)]
+    spans = array("coverage", "binance:BTC/USDT", "--channel", "trades", "--store", store)
+    proven = [(span["from_ns"], span["to_ns"]) for span in spans if span["state"] == "proven"]
+    holes = array("gaps", "--store", store)
+    if not lost_s:
+        assert holes == [], "the ids of the second run follow those of the first"
+        assert proven == [(held[0] + 1, held[-1])]
+        return
+    (hole,) = holes
+    assert (hole["state"], hole["cause"]) == ("missing", "restart")
+    low, high = hole["from_ns"], hole["to_ns"]
+    assert proven == [(held[0] + 1, low), (high, held[-1])]
+    assert low in held
+    assert high - 1 in held
+    assert 19e9 < high - low < 22e9
+    assert [at for at in held if low < at < high - 1] == []
 
 
 def _trades_are_the_recorded_ones(shared: Path, store: str) -> None:

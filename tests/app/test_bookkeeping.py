@@ -1,0 +1,116 @@
+"""The ledger of a running instance: from events on the bus to facts that are offered after the rows they speak of."""
+
+from decimal import Decimal
+from pathlib import Path
+
+from tapeline.app.bookkeeping import Bookkeeping, registered_feed
+from tapeline.market.bus import Bus
+from tapeline.model.channel import channel
+from tapeline.model.event import Event, Gap, Trade
+from tapeline.model.fact import Fact, Wanted
+from tapeline.store.reader import open_store
+from tapeline.store.schema import MIGRATIONS, connect
+from tapeline.store.series import PointRow, Row, SeriesStore
+
+BTC = "binance:BTC/USDT"
+
+
+def trade(seq: int, at_ns: int, of: str = "trades", who: str = BTC) -> Trade:
+    return Trade(who, of, at_ns, at_ns + 1, "ws", str(seq), seq, "buy", Decimal(1), Decimal(1))
+
+
+def gap(after_ns: int, before_ns: int, after_seq: int, before_seq: int, of: str = "trades") -> Gap:
+    return Gap(BTC, of, before_ns, before_ns, "built", after_ns, before_ns, after_seq, before_seq, "link_down")
+
+
+def _fail(_handle: object, event: Event, error: Exception) -> None:
+    raise AssertionError(event) from error
+
+
+class Desk:
+    """A bus, a ledger, and the store's own subscription after it, as `Keeping` has them."""
+
+    def __init__(self, folder: Path | None = None) -> None:
+        self.rows: list[Row] = []
+        self.bus = Bus(failed=_fail)
+        self.ledger = Bookkeeping(self.rows.append)
+        if folder is not None:
+            with open_store(folder) as store:
+                self.ledger.load(store)
+        self.ledger.attach(self.bus, [channel("trades"), channel("bars:1m@trades"), channel("quotes")])
+        self.bus.subscribe(self.rows.append, name="store")
+
+    def hear(self, *events: Event) -> "Desk":
+        for event in events:
+            self.bus.publish(event)
+        return self
+
+    def saved(self, folder: Path) -> None:
+        store = SeriesStore(folder)
+        store.write(self.rows)
+        store.close()
+
+
+def test_facts_are_offered_after_the_rows_they_speak_of_and_holes_before_their_gaps() -> None:
+    desk = Desk().hear(trade(1, 100), trade(2, 110), trade(3, 120))
+    assert [type(row).__name__ for row in desk.rows] == ["Trade"] * 3, "no fact for each event"
+    desk.ledger.write()
+    desk.ledger.write()
+    assert [type(row).__name__ for row in desk.rows[3:]] == ["Fact", "Wanted"]
+    desk.hear(gap(120, 200, 3, 9), trade(9, 200))
+    assert [type(row).__name__ for row in desk.rows[5:]] == ["Fact", "Gap", "Trade"]
+    ledger = desk.ledger
+    assert ledger.to_fetch(BTC, "trades") == []
+    ledger.write()
+    assert ledger.wanted(BTC, "trades") == [(101, 200)]
+    assert ledger.to_fetch(BTC, "trades") == [(120, 200)]
+    ledger.note(Fact(BTC, "trades", 120, 201, "repaired", "ids", "rest", "", 300))
+    assert ledger.to_fetch(BTC, "trades") == []
+    assert ledger.coverage(BTC, "trades").proven == [(101, 201)]
+    assert ledger.series() == [(BTC, "trades")]
+
+
+def test_a_channel_that_proves_nothing_has_only_its_holes() -> None:
+    desk = Desk().hear(gap(100, 200, 1, 9, "quotes"), trade(1, 100, "aggtrades"), trade(1, 5, who="nowhere:A/B"))
+    desk.ledger.write()
+    facts = [row for row in desk.rows if isinstance(row, Fact)]
+    assert [(fact.channel, fact.state) for fact in facts] == [("quotes", "unrecoverable")]
+    assert desk.ledger.wanted(BTC, "quotes") == desk.ledger.to_fetch(BTC, "quotes") == []
+    assert registered_feed("nowhere", "trades") is None
+
+
+def test_a_restart_goes_on_with_the_same_row(tmp_path: Path) -> None:
+    first = Desk().hear(trade(1, 100), trade(2, 110))
+    first.ledger.write()
+    first.saved(tmp_path)
+    second = Desk(tmp_path).hear(trade(3, 300), trade(4, 310))
+    second.ledger.write()
+    assert second.ledger.coverage(BTC, "trades").proven == [(101, 310)]
+    second.saved(tmp_path)
+    with open_store(tmp_path) as store:
+        assert len(store.ledger.facts(BTC, "trades")) == 1
+        assert store.ledger.wanted() == [Wanted(BTC, "trades", 101, 310, "live")]
+        assert store.holes() == []
+
+
+def test_after_a_crash_rows_without_their_fact_are_proven_up_to_the_first_gap(tmp_path: Path) -> None:
+    """The last facts were lost with the process; the rows, and the point that moves with them, were not."""
+    for number, (events, want) in enumerate(
+        (
+            ((trade(3, 120), trade(4, 130)), [(101, 310)]),
+            ((trade(3, 120), gap(120, 130, 3, 4), trade(4, 130)), [(101, 110), (301, 310)]),
+        )
+    ):
+        folder = tmp_path / str(number)
+        desk = Desk().hear(trade(1, 100), trade(2, 110))
+        desk.ledger.write()
+        desk.rows += [*events, PointRow(BTC, "trades", 130, 131, 4)]
+        desk.saved(folder)
+        after = Desk(folder).hear(trade(5, 300), trade(6, 310))
+        after.ledger.write()
+        assert after.ledger.coverage(BTC, "trades").proven == want
+
+
+def test_a_store_from_before_the_ledger_leaves_nothing_to_go_on_from(tmp_path: Path) -> None:
+    connect(tmp_path, migrations=MIGRATIONS[:1]).close()
+    assert Desk(tmp_path).ledger.series() == []
