@@ -1,7 +1,8 @@
 """The coverage ledger of a running instance: what its streams prove, told to the store after the rows it speaks of."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from functools import cache
+from typing import Any
 
 import msgspec
 
@@ -9,7 +10,7 @@ from tapeline.errors import ConfigError, NotHeld
 from tapeline.market.bus import Bus
 from tapeline.model.channel import Channel
 from tapeline.model.channel import channel as parse_channel
-from tapeline.model.event import Bar, Event, Gap, Trade
+from tapeline.model.event import Bar, Gap, Trade
 from tapeline.model.fact import Fact, Wanted
 from tapeline.model.instrument import split_id
 from tapeline.store.reader import Store
@@ -20,6 +21,7 @@ from tapeline.venues import venue_named
 from tapeline.venues.spec import Feed
 
 Key = tuple[str, str]  # instrument, channel
+Take = Callable[[Any], Sequence[Fact | Wanted]]
 SHOWN_BY: dict[str, tuple[type, ...]] = {"trades": (Trade, Gap), "aggtrades": (Trade, Gap), "bars": (Bar, Gap)}
 
 
@@ -39,7 +41,7 @@ class Bookkeeping:
         self, offer: Callable[[Row], None], *, feed_of: Callable[[str, str], Feed | None] = registered_feed
     ) -> None:  # fmt: skip
         self._offer, self._feed_of = offer, feed_of
-        self._evidence: dict[Key, Evidence | None] = {}
+        self._evidence: dict[Key, Evidence] = {}
         self._coverage: dict[Key, Coverage] = {}
         self._wanted: dict[Key, dict[tuple[str, int], Wanted]] = {}
         self._resumed: dict[Key, Fact] = {}
@@ -66,7 +68,7 @@ class Bookkeeping:
         """
         for of in sorted({each.wire for each in channels}, key=str):
             types = SHOWN_BY.get(of.kind, (Gap,))
-            bus.subscribe(self._take, channel=str(of), types=types, name="tapeline.ledger")
+            bus.subscribe(self._listener(str(of)), channel=str(of), types=types, name="tapeline.ledger")
 
     def note(self, *notes: Fact | Wanted) -> None:
         """Something that was found out, or is wanted: to memory and to the store, after the rows offered so far."""
@@ -77,8 +79,7 @@ class Bookkeeping:
     def write(self) -> None:
         """Note what has grown: a row a series, however many events."""
         for evidence in self._evidence.values():
-            if evidence is not None:
-                self.note(*evidence.due())
+            self.note(*evidence.due())
 
     def coverage(self, instrument: str, channel: str) -> Coverage:
         """What is known of a series, now; for who wants to repair it. Rows the store had to drop are known to it only.
@@ -102,25 +103,30 @@ class Bookkeeping:
 
     # ---- inside ----------------------------------------------------------------------------------------------
 
-    def _take(self, event: Event) -> None:
-        assert event.instrument is not None, "no channel of a venue-wide notice has a ledger"
-        key = (event.instrument, event.channel)
-        try:
-            evidence = self._evidence[key]
-        except KeyError:
-            evidence = self._open(key)
-        if evidence is not None and (notes := evidence.take(event)):
-            self.note(*notes)
+    def _listener(self, channel: str) -> Callable[[Any], None]:
+        """Takes the events of a channel; called for every trade."""
+        takes: dict[str, Take] = {}
 
-    def _open(self, key: Key) -> Evidence | None:
+        def listen(event: Any) -> None:
+            instrument = event.instrument
+            take = takes.get(instrument)
+            if take is None:
+                take = takes[instrument] = self._open((instrument, channel))
+            notes = take(event)
+            if notes:
+                self.note(*notes)
+
+        return listen
+
+    def _open(self, key: Key) -> Take:
         venue, _ = split_id(key[0])
         feed = self._feed_of(venue, parse_channel(key[1]).kind)
+        if feed is None:
+            return _nothing
         live = [each.from_ns for each in self._wanted.get(key, {}).values() if each.source == "live"]
-        found = None if feed is None else evidence_for(
-            *key, feed, resumed=self._resumed.pop(key, None), wanted_ns=min(live, default=None)
-        )  # fmt: skip
-        self._evidence[key] = found
-        return found
+        resumed = self._resumed.pop(key, None)
+        found = self._evidence[key] = evidence_for(*key, feed, resumed=resumed, wanted_ns=min(live, default=None))
+        return found.take
 
     def _remember(self, note: Fact | Wanted) -> None:
         key = (note.instrument, note.channel)
@@ -128,6 +134,11 @@ class Bookkeeping:
             self.coverage(*key).add(note)
         else:
             self._wanted.setdefault(key, {})[note.source, note.from_ns] = note
+
+
+def _nothing(_event: Any) -> Sequence[Fact | Wanted]:
+    """Of a venue that nobody knows, nothing is shown."""
+    return ()
 
 
 def _up_to(fact: Fact, point: PointRow | None, gaps: Iterable[Gap]) -> Fact:
