@@ -171,6 +171,7 @@ def _check_declarations(venue: Venue) -> None:
     assert {"instruments", "time"} <= venue.rest.keys(), f"{venue.name} needs REST calls for instruments and time"
     for feed in venue.feeds.values():
         _check_evidence(venue, feed)
+    _check_history(venue)
     limits = venue.limits
     assert min(limits.topics_per_connection, limits.topics_per_request, limits.connections_per_window) >= 1
     assert venue.heartbeat.silence_s > venue.heartbeat.every_s, f"{venue.name}: silence is shorter than the heartbeat"
@@ -185,6 +186,26 @@ def _check_evidence(venue: Venue, feed: Feed) -> None:
         call = venue.rest.get(feed.repair)
         assert call is not None, f"{venue.name} {feed.channel}: no REST call {feed.repair!r} to repair it"
         assert call.walk, f"{venue.name} {feed.channel}: {feed.repair!r} has no history to repair it from"
+
+
+def _check_history(venue: Venue) -> None:
+    """Each request draws on a budget that is declared, and each history says how it is gone through."""
+    allowances = {each.name: each for each in venue.limits.rest}
+    assert len(allowances) == len(venue.limits.rest), f"{venue.name}: two allowances of one name"
+    for each in allowances.values():
+        assert each.weight > 0, f"{venue.name}: allowance {each.name!r} allows nothing"
+        assert each.window_s > 0, f"{venue.name}: allowance {each.name!r} has no window"
+        assert each.used == each.used.lower(), f"{venue.name}: header {each.used!r} is not in lower case"
+    for name, call in venue.rest.items():
+        request = call.build(Ask(name, "X", interval="1m", part=call.parts[0]))
+        assert request.budget in allowances, f"{venue.name} {name} draws on {request.budget!r}, which is no allowance"
+        assert call.walk in {"", "bars", "ids", "back", "time"}, f"{venue.name} {name}: unknown walk {call.walk!r}"
+        assert (call.walk == "bars") == (name == "bars"), f"{venue.name} {name}: bars, and they alone, walk by bars"
+        needs = call.walk in {"ids", "back"}
+        assert not needs or call.locate, f"{venue.name} {name}: a walk by id needs a call to locate ids by"
+        assert not call.locate or call.locate in venue.rest, (
+            f"{venue.name} {name}: no call {call.locate!r} to locate by"
+        )
 
 
 def _check_requests(venue: Venue) -> None:

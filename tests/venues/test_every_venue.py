@@ -8,7 +8,7 @@ import pytest
 from tapeline.errors import ConfigError
 from tapeline.testing import check_venue
 from tapeline.venues import venue_named, venues
-from tapeline.venues.spec import Venue
+from tapeline.venues.spec import Allowance, Venue
 
 
 @pytest.mark.parametrize("venue", venues().values(), ids=lambda venue: venue.name)
@@ -42,6 +42,27 @@ def test_what_each_feed_proves_and_what_repairs_it() -> None:
         ("binance-usdm", "aggtrades"): ("ids", "aggtrades"), ("binance-usdm", "bars"): ("bars", "bars"),
         ("okx", "trades"): ("count", "trades"), ("okx", "bars"): ("bars", "bars"),
     }  # fmt: skip
+
+
+def test_a_history_that_nobody_could_go_through_breaks_the_contract() -> None:
+    okx = venue_named("okx")
+    cases: list[tuple[dict[str, Any], str]] = [
+        ({"walk": "sideways"}, "unknown walk 'sideways'"),
+        ({"walk": "bars"}, "they alone"),
+        ({"locate": ""}, "needs a call to locate"),
+        ({"locate": "nothing"}, "no call 'nothing'"),
+    ]
+    for changes, text in cases:
+        calls = {**okx.rest, "trades": replace(okx.rest["trades"], **changes)}
+        with pytest.raises(AssertionError, match=text):
+            check_venue(replace(okx, rest=calls))
+    for allowances, text in (
+        (okx.limits.rest[1:], "draws on 'instruments'"),
+        ((*okx.limits.rest, okx.limits.rest[0]), "two allowances"),
+        ((*okx.limits.rest, Allowance(name="x", weight=0, window_s=1)), "allows nothing"),
+    ):
+        with pytest.raises(AssertionError, match=text):
+            check_venue(replace(okx, limits=replace(okx.limits, rest=allowances)))
 
 
 def test_a_feed_that_claims_too_much_breaks_the_contract() -> None:
