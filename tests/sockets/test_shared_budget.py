@@ -63,7 +63,7 @@ def test_three_processes_stay_under_one_limit_and_one_of_them_is_killed(path: Pa
 
 
 def test_all_obey_the_silence_that_one_was_asked_for(path: Path) -> None:
-    three = spenders(path, 3.0, 3.0, 3.0)
+    three = spenders(path, 6.0, 6.0, 6.0)
     assert three[0].stdout is not None
     three[0].stdout.readline()
     time.sleep(1.0)
