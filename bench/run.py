@@ -122,16 +122,17 @@ def medians(runs):
 
 
 def paced(sources, options):
-    """20,000 messages a second, one send each: CPU beside the bare floor's, and latency from send to callback."""
+    """20,000 messages a second, one send each: CPU beside the bare floor's; timed, latency from send to callback."""
     rate, count = 20_000, int(20_000 * options.seconds)
     about = sources.get("--mix", "trades", "--rate", rate, "--count", count + 1000)
-    plan = {"tapeline": ("tapeline", "trades"), "floor": ("floor", "frames"), "floor, timed": ("floor", "latency"),
-            "cryptofeed": ("cryptofeed", "trades")}  # fmt: skip
+    plan = {"tapeline": ("tapeline", "trades", False), "floor": ("floor", "frames", False),
+            "tapeline, timed": ("tapeline", "trades", True), "floor, timed": ("floor", "latency", True),
+            "cryptofeed, timed": ("cryptofeed", "trades", True)}  # fmt: skip
     results = {name: [] for name in plan}
     for number in range(options.rounds):
         order = list(plan.items())
-        for name, (lib, case) in order if number % 2 == 0 else reversed(order):
-            results[name].append(run(lib, case, about, count=count, stamps=case != "frames"))
+        for name, (lib, case, timed) in order if number % 2 == 0 else reversed(order):
+            results[name].append(run(lib, case, about, count=count, stamps=timed))
     rows = [{"case": "paced", "lib": name} | medians([each for each in runs if "msg_s" in each])
             for name, runs in results.items()]  # fmt: skip
     cpu = {each["lib"]: each.get("us_cpu_msg") for each in rows}

@@ -103,7 +103,7 @@ def test_an_answer_that_fails_is_told_and_proves_nothing() -> None:
 def test_data_that_comes_while_we_ask_is_life() -> None:
     track = track_at(5)
     rest = Rest([trade(6)])
-    rest.meanwhile = lambda: track.follows(trade(6))
+    rest.meanwhile = lambda: track.admit(trade(6), 0.0)
     assert asked(rest, track) is False
 
 

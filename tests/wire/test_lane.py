@@ -229,14 +229,14 @@ def test_a_subscriber_that_blocks_stops_the_reading_only() -> None:
         stage = Stage(tasks)
         await stage.lane.settled()
         await asyncio.sleep(1)
-        stage.sink.blocked = asyncio.Event()
+        stage.sink.free = asyncio.Event()
         stage.script.say(trade_frame("A", 2))
         await asyncio.sleep(1)
         stage.script.say(trade_frame("A", 3))
         await asyncio.sleep(100)
         seen = len(stage.sink.events)
         assert seen <= 2
-        stage.sink.blocked.set()
+        stage.sink.free.set()
         await asyncio.sleep(1)
         assert [event.seq for event in stage.sink.events] == [1, 2, 3]  # type: ignore[union-attr]  # trades
         assert not stage.lane.over.done()

@@ -27,13 +27,6 @@ def merging() -> Merge:
     return merge
 
 
-def test_one_event_that_follows_comes_back_as_it_is() -> None:
-    merge = merging()
-    merge.offer([trade(1)], 0.0)
-    events = (trade(2),)
-    assert merge.offer(events, 0.0) is events
-
-
 def test_series_are_merged_one_by_one() -> None:
     merge = merging()
     both = [trade(1), trade(7, name=B), trade(2), trade(7, name=B), trade(8, name=B), trade(1)]

@@ -22,7 +22,12 @@ def feed(track: Track, *events: Any, now: float = 0.0) -> list[Event]:
     """As Merge does it."""
     out: list[Event] = []
     for event in events:
-        out.extend([event] if track.follows(event) else track.admit(event, now))
+        if track.follows(event):
+            track.count += 1
+            track.last = event
+            out.append(event)
+        else:
+            out.extend(track.admit(event, now))
     return out
 
 

@@ -29,7 +29,7 @@ from tapeline.venues.spec import (
     Subscribe,
     Venue,
 )
-from tapeline.wire.pipe import Pipe
+from tapeline.wire.pipe import AtOnce, Pipe
 from tapeline.wire.shards import Shard
 from tapeline.wire.wants import Outcome
 
@@ -141,9 +141,14 @@ class Script:
         self._waiting: list[bytes] = []
         self._life = self._woken = False
         self._over: ConnectionLost | None = None
+        self._at_once: AtOnce | None = None
         self._news = asyncio.Event()
 
     def say(self, *frames: bytes) -> None:
+        if self._at_once is not None and not self._news.is_set():
+            if self._at_once(frames):
+                self.wake()
+            return
         self._waiting.extend(frames)
         self._news.set()
 
@@ -151,7 +156,7 @@ class Script:
         self._over = ConnectionLost(reason, code=code)
         self._news.set()
 
-    async def receive(self) -> list[bytes]:
+    async def receive(self, at_once: AtOnce | None = None) -> list[bytes]:
         while True:
             if self._life:
                 self._life = False
@@ -162,7 +167,11 @@ class Script:
             if self._over is not None:
                 raise self._over
             self._news.clear()
-            await self._news.wait()
+            self._at_once = at_once
+            try:
+                await self._news.wait()
+            finally:
+                self._at_once = None
 
     async def send(self, raw: bytes) -> None:
         if self._over is not None:
@@ -249,7 +258,7 @@ class Recorder:
     counts: dict[Topic, int] = field(default_factory=dict)
     dead: dict[Topic, bool | None] = field(default_factory=dict)
     probed: list[Topic] = field(default_factory=list)
-    blocked: asyncio.Event | None = None
+    free: asyncio.Event | None = None
     broken: Exception | None = None
     recording: bool = True
 
@@ -290,9 +299,13 @@ class Recorder:
     def silent(self, topic: Topic) -> None:
         self.silents.append(topic)
 
+    @property
+    def blocked(self) -> bool:
+        return self.free is not None and not self.free.is_set()
+
     async def room(self) -> None:
-        if self.blocked is not None:
-            await self.blocked.wait()
+        if self.free is not None:
+            await self.free.wait()
 
     def link(self, link: Link) -> None:
         self.links.append(link)

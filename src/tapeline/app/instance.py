@@ -114,8 +114,7 @@ class Instance:
         world = self._world
         edge = Edge(
             dial=world.dial, fetch=world.fetch, clock=world.clock, chance=world.chance, record=world.record,
-            answered=world.answered, problem=self.problems.note, room=self._room,
-            budget=world.budget,
+            answered=world.answered, problem=self.problems.note, blocking=self._blocking, budget=world.budget,
         )  # fmt: skip
         desk = VenueDesk(
             venue_named(venue_name), ws_url=ws_url, rest_url=rest_url, settings=settings,
@@ -187,12 +186,6 @@ class Instance:
     def given_up(self) -> bool:
         """Whether every connection of every venue has used up its attempts."""
         return bool(self.desks) and all(desk.given_up for desk in self.desks.values())
-
-    def _room(self) -> Any:
-        for outlet in self._blocking:
-            if outlet.blocked:
-                return outlet.wait_room()
-        return None
 
     def _failed(self, handle: Subscription, event: Event, error: Exception) -> None:
         venue, _ = split_id(event.instrument or "")

@@ -3,7 +3,6 @@
 import asyncio
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from tapeline.app.bars import BarDesk
 from tapeline.app.books import BookDesk
@@ -19,6 +18,7 @@ from tapeline.model.channel import Channel
 from tapeline.model.event import BookSnapshot, Event, Gap, Link, type_name
 from tapeline.model.instrument import Instrument
 from tapeline.model.topic import Topic
+from tapeline.outlet import Outlet
 from tapeline.venues.spec import Ask, Venue
 from tapeline.wire.breaker import Breaker
 from tapeline.wire.continuity import Point
@@ -47,7 +47,7 @@ class Edge:
     record: Callable[[str, str, bytes, int, str], None] | None  # connection, direction, raw, at_ns, reason
     answered: Callable[[str, str, Response, int], None] | None
     problem: Callable[[str, str, str, str, bytes], None]  # venue, connection, kind, text, frame
-    room: Callable[[], Any]  # awaited while a blocking subscriber is over its mark; None where there is none
+    blocking: Sequence[Outlet]  # subscribers of policy `block`, as they come and go
     budget: Callable[[str, str], SharedBudget] | None = None  # (venue, REST URL) -> what its other users here spend
 
 
@@ -62,6 +62,7 @@ class VenueDesk:
         self._ws_url, self._settings, self._bar_settings = ws_url, settings, bars
         self._edge, self._bus, self._points = edge, bus, points
         self.recording = edge.record is not None
+        self._blocking = edge.blocking
         self._clock = edge.clock
         self._delays = delays(settings, edge.chance)
         base = rebased(venue.urls["rest"], rest_url)
@@ -193,14 +194,14 @@ class VenueDesk:
 
     def offer(self, events: Sequence[Event], stamps: Sequence[int | None], shard: Shard, now: float) -> None:
         """Events of frames that came together, in order; of each frame, the stamp of its last event."""
-        publish = self._bus.publish
-        for event in self.merge.offer(events, now):
-            publish(event)
-        if self.merge.holding:
+        merge = self.merge
+        self._bus.publish_all(merge.offer(events, now))
+        if merge.holding:
             self._held.set()
-        desk = self._bar_desks.get(shard)
-        if desk is None:
-            return
+        if shard.stamped:
+            self._advance(stamps, self._bar_desks[shard], now)
+
+    def _advance(self, stamps: Sequence[int | None], desk: BarDesk, now: float) -> None:
         if now - self._venue_read_at > VENUE_NOW_FOR_S:
             self._venue_now_ns, self._venue_read_at = self.venue_clock.estimate(now), now
         stamp = desk.watermark.stamp
@@ -275,11 +276,15 @@ class VenueDesk:
         """A change of a connection is an event like any other."""
         self._bus.publish(link)
 
+    @property
+    def blocked(self) -> bool:
+        """Whether a blocking subscriber is over its mark."""
+        return any(outlet.blocked for outlet in self._blocking) if self._blocking else False
+
     async def room(self) -> None:
-        """Wait while a blocking subscriber is over its mark."""
-        waiting = self._edge.room()
-        if waiting is not None:
-            await waiting
+        """Wait while one is."""
+        for outlet in self._blocking:
+            await outlet.wait_room()
 
     async def probe(self, topic: Topic) -> bool | None:
         """Ask REST whether a silent topic should have spoken."""
@@ -317,6 +322,7 @@ class VenueDesk:
         desk = self._bar_desks.get(shard)
         if desk is None:
             desk = self._bar_desks[shard] = BarDesk(self._bus, self._bar_settings, self._clock.wall_ns)
+            shard.stamped = True
         return desk
 
     def _broken(self, topics: Iterable[Topic], cause: str) -> None:

@@ -39,6 +39,8 @@ def _quote(event: Quote) -> str:
 
 
 def _bar(event: Bar) -> str:
+    if _plain_bar(event):
+        return ""
     prices = (event.open, event.high, event.low, event.close)
     sizes = (event.volume, event.quote_volume, event.taker_buy_volume)
     if any(map(_bad_price, prices)) or any(map(_bad_size, sizes)):
@@ -48,6 +50,21 @@ def _bar(event: Bar) -> str:
     if event.trades is not None and event.trades < 0:
         return f"{event.trades} trades"
     return ""
+
+
+def _plain_bar(event: Bar) -> bool:
+    """Nearly all: prices in order, sizes that are numbers; what this does not see is looked at closely."""
+    open_, high, low, close, volume = event.open, event.high, event.low, event.close, event.volume
+    quote_volume, taker_buy_volume, trades = event.quote_volume, event.taker_buy_volume, event.trades
+    if quote_volume is None or taker_buy_volume is None or trades is None or trades < 0:
+        return False
+    if not (open_.is_finite() and high.is_finite() and low.is_finite() and close.is_finite()):
+        return False
+    if not (volume.is_finite() and quote_volume.is_finite() and taker_buy_volume.is_finite()):
+        return False
+    if volume.is_signed() or quote_volume.is_signed() or taker_buy_volume.is_signed():
+        return False
+    return low <= open_ <= high and low <= close <= high
 
 
 def _ticker(event: Ticker) -> str:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Protocol
 
 from tapeline.errors import ConnectionLost
+from tapeline.wire.pipe import AtOnce
 
 HIGH_FRAMES = 4096  # frames a client has not read yet: past this the venue waits for it
 
@@ -45,6 +46,7 @@ class _Wire:
         self.to_client: list[bytes] = []
         self.to_venue: deque[bytes] = deque()
         self.life = False
+        self.at_once: AtOnce | None = None  # takes frames without waking the client that waits
         self.muted = False
         self.over: ConnectionLost | None = None
         self.client_wake = asyncio.Event()
@@ -65,14 +67,18 @@ class MemoryPipe:
     def __init__(self, wire: _Wire) -> None:
         self._wire = wire
 
-    async def receive(self) -> list[bytes]:
+    async def receive(self, at_once: AtOnce | None = None) -> list[bytes]:
         """All frames that wait; what came before the end is given out before the end is told."""
         wire = self._wire
         while not wire.to_client and not wire.life:
             if wire.over is not None:
                 raise wire.over
             wire.client_wake.clear()
-            await wire.client_wake.wait()
+            wire.at_once = at_once
+            try:
+                await wire.client_wake.wait()
+            finally:
+                wire.at_once = None
         frames, wire.to_client, wire.life = wire.to_client, [], False
         wire.room.set()
         return frames
@@ -124,6 +130,11 @@ class MemoryLine:
         """See `Line`."""
         wire = self._wire
         if wire.over is not None or wire.muted:
+            return
+        if wire.at_once is not None and not wire.client_wake.is_set():  # it waits, and nothing waits for it
+            if wire.at_once(frames):
+                wire.life = True
+                wire.client_wake.set()
             return
         wire.to_client.extend(frames)
         wire.client_wake.set()

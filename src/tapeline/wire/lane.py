@@ -58,6 +58,10 @@ class Sink(Protocol):
     def silent(self, topic: Topic) -> None:
         """This topic was dead and is asked for again: what it missed is a hole."""
 
+    @property
+    def blocked(self) -> bool:
+        """Whether `room` would wait."""
+
     async def room(self) -> None:
         """Wait while a subscriber of policy `block` is over its mark."""
 
@@ -79,7 +83,7 @@ class Lane:
         self._task: asyncio.Task[None] | None = None
         self._timer: asyncio.TimerHandle | None = None
         self._timer_fired = False
-        self._sampled: tuple[bytes, Sequence[Event]] | None = None  # the latest frame that meant something
+        self._verdict: Exception | None = None  # reached while the pump was waiting, for it to raise
         self._freshness = Freshness()
         self._freshness_at = clock.now() + FRESHNESS_EVERY_S
         self._probing: set[Topic] = set()
@@ -204,35 +208,50 @@ class Lane:
                 await self._act(session, pipe)
                 continue  # it may have been ended meanwhile
             await self._sink.room()
-            frames = await pipe.receive()
-            now, received_ns = self._clock.now(), self._clock.wall_ns()
-            if self._sink.recording:
-                for frame in frames:
-                    self._sink.frame(self.name, "in", frame, received_ns, "")
-            for start in range(0, len(frames), TOGETHER):
-                began = self._clock.now()
-                self._take(session, frames[start : start + TOGETHER], now, received_ns)
-                if self._clock.now() - began > SLOW_S:
-                    self._sink.slow()
-            if not frames and not self._timer_fired:
+            frames = await pipe.receive(self._at_once)
+            if self._verdict is not None:
+                raise self._verdict
+            if frames:
+                self._take(session, frames)
+            elif not self._timer_fired and not session.dirty:
+                now = self._clock.now()
                 session.heard(now)
                 self._sink.alive(self._shard, now)  # at once: a quiet bar closes by it
 
-    def _take(self, session: Session, frames: Sequence[bytes], now: float, received_ns: int) -> None:
-        """Pass on what these frames hold; what came before one that ends the connection, too."""
-        received = session.received
-        events: list[Event] = []
-        stamps: list[int | None] = []
+    def _at_once(self, frames: Sequence[bytes]) -> bool:
+        """Frames that came while the pump waits, taken without waking it; True where there is more to do than that."""
+        session = self.session
+        assert session is not None, "frames come only once there is a session"
         try:
+            self._take(session, frames)
+        except Exception as verdict:  # noqa: BLE001  # the pump raises it: whoever calls here is the socket's reader
+            self._verdict = verdict
+            return True
+        return session.dirty or self.finished or self._sink.blocked
+
+    def _take(self, session: Session, frames: Sequence[bytes]) -> None:
+        """Pass on what these frames hold; what came before one that ends the connection, too."""
+        now, received_ns = self._clock.now(), self._clock.wall_ns()
+        if self._sink.recording:
             for frame in frames:
-                found = received(frame, now, received_ns)
-                if found:
-                    events += found
-                    stamps.append(found[-1].at_ns)
-                    self._sampled = frame, found
+                self._sink.frame(self.name, "in", frame, received_ns, "")
+        if len(frames) <= TOGETHER:
+            self._pass_on(session, frames, now, received_ns)
+        else:
+            for start in range(0, len(frames), TOGETHER):
+                self._pass_on(session, frames[start : start + TOGETHER], now, received_ns)
+
+    def _pass_on(self, session: Session, frames: Sequence[bytes], now: float, received_ns: int) -> None:
+        began = self._clock.now()
+        events: list[Event] = []
+        stamps: list[int | None] | None = [] if self._shard.stamped else None
+        try:
+            session.received(frames, now, received_ns, events, stamps)
         finally:
             if events:
-                self._sink.offer(events, stamps, self._shard, now)
+                self._sink.offer(events, stamps or (), self._shard, now)
+        if self._clock.now() - began > SLOW_S:
+            self._sink.slow()
 
     async def _act(self, session: Session, pipe: Pipe) -> None:
         """Whatever is not a frame: deadlines, requests, pings, questions; then set the timer anew."""
@@ -242,9 +261,9 @@ class Lane:
             raise Redial(self._lost)
         session.tick(now)
         self._ask_about_silence(session, now)
-        if self._sampled is not None:
-            self._sink.sample(self.name, *self._sampled)
-            self._sampled = None
+        if session.sample is not None:
+            self._sink.sample(self.name, *session.sample)
+            session.sample = None
         for frame in session.outgoing(now):
             self._sink.frame(self.name, "out", frame, self._clock.wall_ns(), "")
             await pipe.send(frame)

@@ -27,6 +27,9 @@ class ByUpdate:
 
     def follows(self, event: Any) -> bool:
         """Take what is newer."""
+        if type(event) is Quote and (update := event.update_id) and self._update and update > self._update:
+            self._last, self._update, self._received_ns = event, update, event.received_ns  # nearly all
+            return True
         if self.place(event) is not Place.FOLLOWS:
             return False
         self.take(event)
@@ -131,4 +134,6 @@ class ByOpenTime:
 
     def _repeats(self, event: Bar) -> bool:
         last = self._last
-        return last is not None and msgspec.structs.replace(event, received_ns=last.received_ns) == last
+        if last is None or event.at_ns != last.at_ns:
+            return False
+        return msgspec.structs.replace(event, received_ns=last.received_ns) == last

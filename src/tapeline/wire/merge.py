@@ -30,7 +30,7 @@ class Merge:
     def __init__(self) -> None:
         self._tracks: dict[tuple[str, str | None], Track] = {}
         self._unwanted = 0
-        self._holding: set[Track] = set()
+        self.holding: set[Track] = set()  # tracks in which something waits for what it jumped over
 
     def declare(self, instrument: str, channel: str, feed: Feed, *, after: Point | None = None) -> Track:
         """Want this series; `after` is the last point a store holds of it. Declaring twice changes nothing."""
@@ -46,30 +46,18 @@ class Merge:
         """Nobody wants this series any more; its memory goes."""
         track = self._tracks.pop((channel, instrument), None)
         if track is not None:
-            self._holding.discard(track)
+            self.holding.discard(track)
 
     def offer(self, events: Sequence[Event], now: float) -> Sequence[Event]:
-        """What of these to deliver, in order. A frame in which each event simply follows comes back as it is."""
-        if len(events) == 1:
-            event = events[0]
-            track = self._tracks.get((event.channel, event.instrument))
-            if track is not None and track.follows(event):
-                return events
-        out: list[Event] = []
+        """What of these to deliver, in order: `events` themselves where each simply follows."""
         find = self._tracks.get
-        for event in events:
+        for i, event in enumerate(events):
             track = find((event.channel, event.instrument))
-            if track is not None:
-                if track.follows(event):
-                    out.append(event)
-                else:
-                    out.extend(track.admit(event, now))
-                    self._note(track)
-            elif event.instrument is None:  # a venue's notice belongs to no series
-                out.append(event)
-            else:
-                self._unwanted += 1
-        return out
+            if track is None or not track.follows(event):
+                return [*events[:i], *self._sorted_out(events[i:], now)]
+            track.count += 1
+            track.last = event
+        return events
 
     def track(self, instrument: str, channel: str) -> Track | None:
         """The state of one series."""
@@ -90,23 +78,18 @@ class Merge:
 
     def release(self, now: float) -> Sequence[Event]:
         """What has waited long enough for what it jumped over."""
-        if not self._holding:
+        if not self.holding:
             return ()
         out: list[Event] = []
-        for track in sorted(self._holding, key=lambda held: (held.channel, held.instrument)):
+        for track in sorted(self.holding, key=lambda held: (held.channel, held.instrument)):
             out.extend(track.release(now))
             self._note(track)
         return out
 
     @property
-    def holding(self) -> bool:
-        """Whether anything waits for what it jumped over."""
-        return bool(self._holding)
-
-    @property
     def waiting_until(self) -> float | None:
         """When `release` has something to do."""
-        times = [track.waiting_until for track in self._holding if track.waiting_until is not None]
+        times = [track.waiting_until for track in self.holding if track.waiting_until is not None]
         return min(times, default=None)
 
     def open_gaps(self, received_ns: int) -> list[Gap]:
@@ -123,14 +106,32 @@ class Merge:
             duplicates=sum(track.duplicates for track in tracks),
             gaps=sum(track.gaps for track in tracks),
             unwanted=self._unwanted,
-            held=len(self._holding),
+            held=len(self.holding),
         )
+
+    def _sorted_out(self, events: Sequence[Event], now: float) -> list[Event]:
+        out: list[Event] = []
+        for event in events:
+            track = self._tracks.get((event.channel, event.instrument))
+            if track is not None:
+                if track.follows(event):
+                    track.count += 1
+                    track.last = event
+                    out.append(event)
+                else:
+                    out.extend(track.admit(event, now))
+                    self._note(track)
+            elif event.instrument is None:  # a venue's notice belongs to no series
+                out.append(event)
+            else:
+                self._unwanted += 1
+        return out
 
     def _note(self, track: Track) -> None:
         if track.waiting_until is None:
-            self._holding.discard(track)
+            self.holding.discard(track)
         else:
-            self._holding.add(track)
+            self.holding.add(track)
 
 
 def rule_for(feed: Feed, of: Channel) -> Rule:

@@ -1,6 +1,6 @@
 """The network as the rest of Tapeline sees it: frames in and out, one HTTP answer. App injects real or simulated."""
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from typing import Protocol
 
@@ -8,12 +8,18 @@ import msgspec
 
 from tapeline.venues.spec import Request
 
+AtOnce = Callable[[Sequence[bytes]], bool]
+
 
 class Pipe(Protocol):
     """One open WebSocket connection. Every method raises ConnectionLost once it has ended."""
 
-    async def receive(self) -> list[bytes]:
-        """All frames that are waiting, at least one; [] where only transport pings or pongs came (they are life)."""
+    async def receive(self, at_once: AtOnce | None = None) -> list[bytes]:
+        """All frames that are waiting, at least one; [] where only transport pings or pongs came (they are life).
+
+        Frames that come while it waits go to `at_once`, in the reader's own call; where that returns True, [] is
+        returned. It must not raise.
+        """
         ...
 
     async def send(self, frame: bytes) -> None:

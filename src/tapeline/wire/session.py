@@ -6,11 +6,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from tapeline.errors import BadData
-from tapeline.model.event import Event
+from tapeline.model.event import Event, Trade
 from tapeline.model.instrument import Instrument
 from tapeline.model.plausible import CHECKS, impossible
 from tapeline.model.topic import Topic
-from tapeline.venues.spec import Ack, Closing, Pong, Problem, Refusal, Venue
+from tapeline.venues.spec import Ack, Closing, Control, Pong, Problem, Refusal, Venue
 from tapeline.wire.pace import at_most
 from tapeline.wire.wants import Outcome, Wants
 
@@ -71,6 +71,7 @@ class Session:
         self.frames = 0
         self.bytes = 0
         self.bad_frames = 0
+        self.sample: tuple[bytes, Sequence[Any]] | None = None  # the latest frame that meant something, and what
         self._bad_in_row = 0
 
     @property
@@ -93,28 +94,46 @@ class Session:
         self._heard_at = now
         self._answered(now)
 
-    def received(self, frame: bytes, now: float, received_ns: int) -> Sequence[Event]:
-        """The events of one frame, checked; control is acted upon. Raises Redial."""
+    def received(  # noqa: C901  # the hot path: each call saved is worth 60 ns of the 2.5 us a message costs
+        self, frames: Sequence[bytes], now: float, received_ns: int, events: list[Event],
+        stamps: list[int | None] | None = None,
+    ) -> None:  # fmt: skip
+        """Add what these frames hold to `events`, checked, and the stamp of each frame's last event to `stamps`.
+
+        Control is acted upon. Raises Redial; what came before the frame that ended it is in the lists.
+        """
         self._heard_at = now
-        self.frames += 1
-        self.bytes += len(frame)
-        try:
-            items = self._decode(frame, received_ns)
-        except BadData as bad:
-            self._bad(bad.kind, str(bad), frame)
-            return ()
-        except Exception as bug:  # noqa: BLE001  # a venue may come from outside the package: its bug costs one frame
-            self._bad("decoder", repr(bug), frame)
-            return ()
-        self._bad_in_row = 0
-        for item in items:
-            check = _SUSPECT.get(item.__class__)
-            if check is not None and check(item):
-                return self._sorted_out(items, frame, now)
-        if self.wants.awaiting:
+        self.frames += len(frames)
+        decode, suspect, awaiting = self._decode, _SUSPECT.get, self.wants.awaiting
+        items: Sequence[Event | Control] = ()
+        for frame in frames:
+            self.bytes += len(frame)
+            try:
+                items = decode(frame, received_ns)
+            except BadData as bad:
+                self._bad(bad.kind, str(bad), frame)
+                continue
+            except Exception as bug:  # noqa: BLE001  # a venue may come from outside the package: its bug costs one frame
+                self._bad("decoder", repr(bug), frame)
+                continue
+            self._bad_in_row = 0
             for item in items:
-                self.dirty |= self.wants.delivered(item.channel, item.instrument)  # type: ignore[union-attr]  # no control is left
-        return items  # type: ignore[return-value]  # no control is left
+                if type(item) is Trade:  # nearly all: what `plausible` asks of a trade, without a call
+                    size = item.size
+                    if size.is_finite() and not size.is_signed() and item.price.is_finite():
+                        continue
+                check = suspect(item.__class__)
+                if check is not None and check(item):
+                    items = self._sorted_out(items, frame, now)
+                    break
+            if items:
+                if awaiting:
+                    self._delivered(items)
+                events += items  # type: ignore[arg-type]  # no control is left
+                if stamps is not None:
+                    stamps.append(items[-1].at_ns)  # type: ignore[union-attr]  # no control is left
+        if items:
+            self.sample = frame, items
 
     def outgoing(self, now: float) -> list[bytes]:
         """Frames to send now, within the venue's rate. The rest is asked for later, and its deadlines start then."""
@@ -202,9 +221,11 @@ class Session:
                         self._count("impossible", f"{type(item).__name__.lower()}: {why}", frame)
                     else:
                         events.append(item)  # type: ignore[arg-type]
-        for event in events:
-            self.wants.delivered(event.channel, event.instrument)
         return events
+
+    def _delivered(self, items: Sequence[Any]) -> None:
+        for item in items:
+            self.dirty |= self.wants.delivered(item.channel, item.instrument)
 
     def _answer(self, item: Ack | Refusal, frame: bytes, now: float) -> None:
         if isinstance(item, Ack):

@@ -15,6 +15,7 @@ class Shard:
         self.name = f"{venue}/{endpoint}/{number}"
         self.topics: set[Topic] = set()
         self.changed: Callable[[], None] = lambda: None
+        self.stamped = False  # whether the stamp of each frame is wanted beside its events
 
     def __repr__(self) -> str:
         return f"<Shard {self.name}, {len(self.topics)} topics>"

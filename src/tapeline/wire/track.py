@@ -1,7 +1,7 @@
 """One series (a channel of an instrument) from several lanes: what follows, what was seen, what is missing. Pure."""
 
 from bisect import bisect_left, insort
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from tapeline.model.event import Event, Gap
@@ -25,23 +25,16 @@ class Track:
         self.rule = rule
         self.last: Any = None  # the last event delivered
         self._resumed: Point | None = None
-        self._follows = rule.follows
         self.count = 0
         self.duplicates = 0
         self.gaps = 0
         self.broken = ""  # the cause of a hole that the next event will end
+        # The hot path: whether the rule takes an event as the next. False: ask `admit`. True: count it, it is the last.
+        self.follows: Callable[[Any], bool] = rule.follows
         self._hold_s, self._hold_events = HOLD_S, HOLD_EVENTS
         self._held: list[tuple[int, int, float, Any]] = []  # order, arrival, when it arrived, event: sorted
         self._arrivals = 0
         self._held_since = 0.0  # when the first of those that are held arrived
-
-    def follows(self, event: Any) -> bool:
-        """The hot path: deliver this event as it is. False: ask `admit`."""
-        if self.broken or self._held or not self._follows(event):
-            return False
-        self.count += 1
-        self.last = event
-        return True
 
     @property
     def point(self) -> Point | None:
@@ -72,6 +65,7 @@ class Track:
             out.extend(self._jump(self._held.pop(0)[-1]))  # the first is ahead: else it would have been drained
             self._since_first()
             out.extend(self._drain())
+        self._settle()
         return out
 
     def down(self, cause: str) -> None:
@@ -79,6 +73,7 @@ class Track:
         assert not self._held, f"{self.channel} of {self.instrument} goes down with {len(self._held)} events held"
         if self.point is not None and not self.broken:
             self.broken = cause
+            self._settle()
 
     def overlap(self, *, on: bool) -> None:
         """Two lanes deliver this series (or only one again): how patient to be with an event that is ahead."""
@@ -89,6 +84,7 @@ class Track:
         self._resumed = point
         self.rule.restart(point)
         self.broken = "restart"
+        self._settle()
 
     def open_gap(self, received_ns: int) -> Gap | None:
         """The hole that nothing has ended yet, for the record at the end of a run."""
@@ -101,12 +97,17 @@ class Track:
         """When `release` has something to do."""
         return self._held_since + self._hold_s if self._held else None
 
+    def _settle(self) -> None:
+        """Nothing simply follows while a hole is open or an event waits."""
+        self.follows = _never if self.broken or self._held else self.rule.follows
+
     def _mend(self, event: Any) -> Sequence[Event]:
         place = self.rule.place(event)
         if place is Place.SEEN and not self._anew(event):
             self.duplicates += 1
             return ()
         cause, self.broken = self.broken, ""
+        self._settle()
         if place is Place.FOLLOWS and self.rule.proves(event):
             self._deliver(event)
             return (event,)
@@ -146,6 +147,7 @@ class Track:
             self._held_since = now
         self._arrivals += 1
         insort(self._held, (order, self._arrivals, now, event))
+        self._settle()
 
     def _drain(self) -> list[Event]:
         """What was held and follows now."""
@@ -164,6 +166,7 @@ class Track:
         if taken:
             del self._held[:taken]
             self._since_first()
+            self._settle()
         return out
 
     def _since_first(self) -> None:
@@ -178,3 +181,7 @@ class Track:
             after_ns, before_ns, None if last is None else last.seq,
             None if event is None else self.rule.first_of(event), cause, open_,
         )  # fmt: skip
+
+
+def _never(_event: Any) -> bool:
+    return False

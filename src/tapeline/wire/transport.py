@@ -15,10 +15,11 @@ from picows import WSCloseCode, WSFrame, WSListener, WSMsgType, WSTransport
 
 from tapeline.errors import ConfigError, ConnectionLost
 from tapeline.wire.pace import retry_after_s
-from tapeline.wire.pipe import Dial, Pipe
+from tapeline.wire.pipe import AtOnce, Dial, Pipe
 
 HIGH_FRAMES = 20_000  # frames waiting for a busy loop: past this the socket fills and the venue waits
 HIGH_BYTES = 8 * 2**20
+MOST_CONTROL_BYTES = 125  # by RFC 6455
 CLOSE_WITHIN_S = 1.0
 SEND_WITHIN_S = 10.0
 # What we close with where the venue's frames are at fault. picows.websockets may hand on what its decompressor made of
@@ -45,17 +46,18 @@ class _Mailbox:
         self._woken = False
         self._over: ConnectionLost | None = None
         self._waiter: asyncio.Future[None] | None = None
+        self._at_once: AtOnce | None = None  # takes frames without waking the reader that waits
 
-    async def receive(self) -> list[bytes]:
+    async def receive(self, at_once: AtOnce | None = None) -> list[bytes]:
         """See `Pipe`. Frames that came before the end are given out before the end is told."""
         while not self._frames and not self._life and not self._woken:
             if self._over is not None:
                 raise self._over
-            self._waiter = asyncio.get_running_loop().create_future()
+            self._waiter, self._at_once = asyncio.get_running_loop().create_future(), at_once
             try:
                 await self._waiter
             finally:
-                self._waiter = None
+                self._waiter = self._at_once = None
         if self._life:
             self._life = False
             return []
@@ -77,6 +79,11 @@ class _Mailbox:
 
     def put(self, frames: Sequence[bytes]) -> None:
         """Frames have arrived. Nothing counts any more once the end is known."""
+        at_once = self._at_once
+        if at_once is not None:  # it waits, and nothing waits for it
+            if at_once(frames):
+                self.wake()
+            return
         if self._over is not None:
             return
         self._frames.extend(frames)
@@ -103,6 +110,7 @@ class _Mailbox:
         """Read the socket again."""
 
     def _notify(self) -> None:
+        self._at_once = None  # it is not waiting any more, though it may take a moment to find out
         if self._waiter is not None and not self._waiter.done():
             self._waiter.set_result(None)
 
@@ -121,16 +129,18 @@ class _PicowsPipe(_Mailbox, WSListener):
         self._transport = transport
 
     def on_ws_frame(self, transport: WSTransport, frame: WSFrame) -> None:
-        kind = frame.msg_type
-        if kind is _TEXT and frame.fin and frame.payload_size <= self._max_bytes and not self._parts:  # nearly all
+        size = frame.payload_size
+        # Nearly all: whole, and longer than a control frame can be. Asking what kind it is costs more than all this.
+        if MOST_CONTROL_BYTES < size <= self._max_bytes and frame.fin and not self._parts:
             self._read.append(frame.get_payload_as_bytes())
             if frame.last_in_buffer:
                 self._hand_over()
             return
         self._hand_over()
+        kind = frame.msg_type
         if kind in _DATA:
-            if frame.payload_size > self._max_bytes:
-                self._oversize(transport, frame.payload_size)
+            if size > self._max_bytes:
+                self._oversize(transport, size)
             else:
                 self._join(transport, frame)
         elif kind == WSMsgType.CLOSE:

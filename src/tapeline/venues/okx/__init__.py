@@ -36,13 +36,22 @@ def judge(at: int | None, delta: BookDelta) -> Verdict:
 
 _FEEDS = (
     Feed(
-        channel="trades", wire_name="trades", endpoint="public", continuity="ids", evidence="count", repair="trades",
+        channel="trades",
+        wire_name="trades",
+        endpoint="public",
+        continuity="ids",
+        evidence="count",
+        repair="trades",
     ),
     Feed(channel="quotes", wire_name="bbo-tbt", endpoint="public"),
     Feed(channel="ticker", wire_name="tickers", endpoint="public"),
     Feed(channel="book", wire_name="books", endpoint="public", judge=judge, snapshot="stream", levels=(5,)),
     Feed(
-        channel="bars", wire_name="candle", endpoint="business", intervals=tuple(INTERVALS), evidence="bars",
+        channel="bars",
+        wire_name="candle",
+        endpoint="business",
+        intervals=tuple(INTERVALS),
+        evidence="bars",
         repair="bars",
     ),
     Feed(channel="mark", wire_name="mark-price", endpoint="public"),
