@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tapeline.errors import Impossible
-from tapeline.market.levels import Levels, _float
+from tapeline.market.levels import FEW, MOST_ADDED, Levels, _float
 from tapeline.model.event import Level
 
 
@@ -101,3 +101,44 @@ def test_a_side_is_what_a_plain_dictionary_would_be(batches: list[list[Level]], 
     assert len(levels) == len(want)
     levels.clear()
     assert list(levels) == []
+
+
+_steps = st.lists(
+    st.tuples(st.integers(1, 30), st.sampled_from(["0", "1", "2"]), st.booleans()), min_size=1, max_size=300
+)
+
+
+@given(_steps, st.sampled_from([1, -1]))
+def test_whenever_it_is_read_it_is_what_was_written(steps: list[tuple[int, str, bool]], sign: int) -> None:
+    levels, held = Levels(sign), dict[int, str]()
+    for price, size, read in steps:
+        levels.change([(str(price), size)])
+        if size == "0":
+            held.pop(price, None)
+        else:
+            held[price] = size
+        assert len(levels) == len(held)
+        if read:
+            assert prices(levels) == [str(each) for each in sorted(held, reverse=sign > 0)]
+            assert levels.top(2) == [(Decimal(p), Decimal(held[p])) for p in sorted(held, reverse=sign > 0)[:2]]
+
+
+@given(_steps, _steps)
+def test_sides_cross_where_their_best_do(
+    below: list[tuple[int, str, bool]], above: list[tuple[int, str, bool]]
+) -> None:
+    bids, asks, bid, ask = Levels(1), Levels(-1), set[int](), set[int]()
+    for (low, low_size, _), (high, high_size, _) in zip(below, above, strict=False):
+        for levels, held, price, size in ((bids, bid, low, low_size), (asks, ask, high, high_size)):
+            levels.change([(str(price), size)])
+            held.discard(price)
+            held.update([price] if size != "0" else [])
+        assert bids.crosses(asks) == bool(bid and ask and max(bid) >= min(ask))
+
+
+def test_a_side_that_nobody_reads_stays_bounded() -> None:
+    asks = Levels(-1)
+    for n in range(1, 3 * MOST_ADDED):
+        asks.change([(str(n), "1"), (str(n - 1), "0")])
+    assert len(asks._keys) + len(asks._added) <= MOST_ADDED + FEW + 1
+    assert prices(asks) == [str(3 * MOST_ADDED - 1)]

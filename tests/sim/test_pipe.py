@@ -1,7 +1,7 @@
 """A connection in memory keeps order, tells its end after its last frame, and lets the venue wait."""
 
 import asyncio
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Sequence
 from typing import Any
 
 import pytest
@@ -93,5 +93,28 @@ def test_mute() -> None:
         line.mute(False)
         await pipe.ping()
         assert await pipe.receive() == []
+
+    check(main())
+
+
+def test_a_client_that_waits_takes_frames_in_the_venues_own_call() -> None:
+    async def main() -> None:
+        pipe, line = memory_pipe()
+        line.write([b"before"])
+        taken: list[bytes] = []
+
+        def at_once(frames: Sequence[bytes]) -> bool:
+            taken.extend(frames)
+            return frames[-1] == b"enough"
+
+        assert await pipe.receive(at_once) == [b"before"]
+        waiting = asyncio.create_task(pipe.receive(at_once))
+        await asyncio.sleep(0)
+        line.write([b"1", b"2"])
+        assert taken == [b"1", b"2"]
+        line.write([b"enough"])
+        line.write([b"after"])
+        assert await waiting == [b"after"], "what comes once it was told to return waits in order"
+        assert taken == [b"1", b"2", b"enough"]
 
     check(main())

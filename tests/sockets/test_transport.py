@@ -3,7 +3,7 @@
 import asyncio
 import datetime as dt
 import ssl
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -89,6 +89,26 @@ def test_frames_go_both_ways_as_bytes(kind: str) -> None:
             await pipe.send(b'{"a": 1}')
             await pipe.send('"häß"'.encode())
             assert await received(pipe, 2) == [b'{"a": 1}', '"häß"'.encode()]
+
+    over_sockets(main)
+
+
+@EVERY
+def test_who_waits_takes_frames_in_the_readers_own_call(kind: str) -> None:
+    async def main() -> None:
+        taken: list[bytes] = []
+
+        def at_once(frames: Sequence[bytes]) -> bool:
+            taken.extend(frames)
+            return b"enough" in frames
+
+        async with venue(echo, compression="deflate") as url, real_dial(**KINDS[kind])(url) as pipe:
+            for text in (b"short", b"x" * 126, b"enough"):
+                await pipe.send(text)
+            assert await pipe.receive(at_once) == []
+            assert taken == [b"short", b"x" * 126, b"enough"]
+            await pipe.send(b"later")
+            assert await received(pipe, 1) == [b"later"]
 
     over_sockets(main)
 

@@ -245,6 +245,19 @@ def test_a_subscriber_that_blocks_stops_the_reading_only() -> None:
     on_stage(act)
 
 
+def test_a_verdict_reached_in_the_readers_call_ends_the_lane_and_what_came_before_it_is_passed_on() -> None:
+    async def act(tasks: asyncio.TaskGroup) -> None:
+        stage = Stage(tasks, bad_frames=2)
+        await stage.lane.settled()
+        await asyncio.sleep(1)
+        stage.script.say(trade_frame("A", 2), b"{", b"{", trade_frame("A", 3))
+        assert [event.seq for event in stage.sink.events] == [1, 2]  # type: ignore[union-attr]  # trades
+        assert "2 unreadable frames in a row" in await stage.lane.over
+        assert stage.lane.tripped
+
+    on_stage(act)
+
+
 # ---- silence of one topic ----------------------------------------------------------------------------------------
 
 
