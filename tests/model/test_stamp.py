@@ -35,13 +35,14 @@ def test_ways_to_write_one_instant(text: str) -> None:
 def test_a_day_or_a_minute_will_do() -> None:
     assert instant("2024-08-08") == NS // (86400 * 10**9) * 86400 * 10**9
     assert instant("2024-08-08T23:56") == NS - 30 * 10**9
-    assert instant("-12345") == -12345
+    assert instant("20240808") == instant("2024-08-08")
+    assert [instant(text) for text in ("-12345", "0", "123456789")] == [-12345, 0, 123456789]
 
 
 @pytest.mark.parametrize(
     "text",
     ["", "now", "2024-13-01", "2024-02-30", "2024-08-08T25:00", "2024-08-08T24:00", "2024-08-08T23:56:60Z",
-     "2024-08-08T23:56:30+02:00", "2024-08-08T23:56:30.1234567891Z", "1234", "12.5",
+     "2024-08-08T23:56:30+02:00", "2024-08-08T23:56:30.1234567891Z", "1234", "12.5", "20241301",
      "\uff12024-08-08", "2024-08-08T23:56:30Z\n"],
 )  # fmt: skip
 def test_what_is_no_time_is_refused_with_how_to_write_one(text: str) -> None:

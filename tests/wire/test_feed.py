@@ -241,6 +241,7 @@ def test_at_its_bound_it_gives_up_and_says_so(attempts: int, dials: int) -> None
         last = stage.sink.links[-1]
         assert (last.reason, last.attempts) == (f"gave up after {attempts} attempts: no route", attempts)
         assert stage.feed.final
+        assert stage.shard.closed, "no topic is placed there any more"
         assert len(stage.sink.downs) == 1
         return stage
 

@@ -44,3 +44,11 @@ def test_a_shard_that_nobody_serves_may_change() -> None:
     (shard,) = shards.add([TA])
     shards.remove([TA])
     assert shard.topics == set()
+
+
+def test_a_shard_that_has_given_up_takes_no_more() -> None:
+    shards = Shards(limited(topics_per_connection=2))
+    (first,) = shards.add([TA])
+    first.closed = True
+    (second,) = shards.add([TB])
+    assert (first.topics, second.topics, second.name) == ({TA}, {TB}, "toy/public/2")

@@ -21,8 +21,13 @@ def iso(at_ns: int) -> str:
 
 
 def instant(text: str) -> int:
-    """UTC nanoseconds of ISO 8601 text (UTC, to the nanosecond) or of integer nanoseconds. Raises ConfigError."""
-    if re.fullmatch(r"-?\d{5,}", text, re.ASCII):
+    """UTC nanoseconds of ISO 8601 text (UTC, to the nanosecond) or of integer nanoseconds. Raises ConfigError.
+
+    Four digits could be a year and are refused; eight are a day (20240808), not a fraction of 1970's first second.
+    """
+    if re.fullmatch(r"\d{8}", text, re.ASCII):
+        text = f"{text[:4]}-{text[4:6]}-{text[6:]}"
+    elif re.fullmatch(r"-?(\d{1,3}|\d{5,})", text, re.ASCII):
         return int(text)
     match = _ISO.fullmatch(text)
     problem = ConfigError(

@@ -217,7 +217,7 @@ class KeepFed:
     async def _back_off(self, lane: Lane, reason: str) -> None:
         """Tell of the outage, once; then wait, or stop where the attempts are used up."""
         self._blame(lane)
-        self.final = 0 < self._patience.attempts <= self._attempts
+        self.final = self._shard.closed = 0 < self._patience.attempts <= self._attempts
         self._outage(reason)
         if not self.final:
             self._say("backing_off", reason)

@@ -15,6 +15,7 @@ class Shard:
         self.name = f"{venue}/{endpoint}/{number}"
         self.topics: set[Topic] = set()
         self.changed: Callable[[], None] = lambda: None
+        self.closed = False  # its connection has given up for good: what comes later goes elsewhere
         self.stamped = False  # whether the stamp of each frame is wanted beside its events
 
     def __repr__(self) -> str:
@@ -70,6 +71,10 @@ class Shards:
     def _room_for(self, topic: Topic) -> Shard | None:
         endpoint = self._endpoint(topic)
         for shard in self._shards:
-            if shard.endpoint == endpoint and len(shard.topics) < self._venue.limits.topics_per_connection:
+            if (
+                shard.endpoint == endpoint
+                and not shard.closed
+                and len(shard.topics) < self._venue.limits.topics_per_connection
+            ):
                 return shard
         return None
