@@ -19,6 +19,7 @@ LEFT_OUT = {
     "surfaces/cli/__init__": "the table of commands: tests/surfaces runs every command through it",
     "config/__init__": "names what the package exports",
     "control/__init__": "names what the package exports",
+    "model/fact": "values without a line of logic: tests/sync and tests/store say what they mean",
     "model/verdict": "three words",
     "sim/witness": "tests/sim/test_world.py tells it lies that it has to find",
     "surfaces/cli/__main__": "two lines that the tests over sockets run in processes of their own",
