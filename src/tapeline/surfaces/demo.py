@@ -200,6 +200,8 @@ class Demo:
         for command in (
             f"tapeline bars binance:BTC/USDT 1s@trades --store {store}",
             f"tapeline trades binance:BTC/USDT --store {store} --format csv",
+            f"tapeline gaps --store {store}",
+            f"tapeline coverage binance:BTC/USDT --channel trades --store {store}",
             f"tapeline status --store {store}",
         ):
             say(f"  {command}", soft_wrap=True)
