@@ -12,7 +12,8 @@ from tapeline.clock import SystemClock
 from tapeline.errors import StoreLocked, TapelineError
 from tapeline.store.reader import open_store
 from tapeline.store.writer import StoreWriter
-from tapeline.sync.coverage import fact_of
+from tapeline.sync.coverage import Span as Stretch
+from tapeline.sync.coverage import facts_of
 from tapeline.sync.history import Span
 from tapeline.sync.walk import Finding
 from tapeline.wire.rest import real_fetch
@@ -40,12 +41,18 @@ async def fill(
     fetch, client = real_fetch(within_s=30.0)
     outside = Outside(fetch=fetch, clock=clock, chance=random.SystemRandom().random, budget=host_budgets(clock))
 
+    holes: dict[tuple[str, str], list[Stretch]] = {}  # as they were before
+
     def note(series: Series, finding: Finding, known_at_ns: int) -> None:
-        writer.offer(fact_of(series.instrument.id, series.channel, finding, known_at_ns=known_at_ns))
+        key = (series.instrument.id, series.channel)
+        for fact in facts_of(*key, finding, holes.get(key, ()), known_at_ns=known_at_ns):
+            writer.offer(fact)
 
     def missing(instrument: str, channel: str, span: Span) -> Sequence[Span]:
         with open_store(folder) as held:
-            return held.ledger.coverage(instrument, channel).to_fetch(span)
+            coverage = held.ledger.coverage(instrument, channel)
+        holes[instrument, channel] = [each for each in coverage.spans(*span) if each.state == "missing"]
+        return coverage.to_fetch(span)
 
     backfill = Backfill(plan, outside, writer, missing=missing, note=note)
     try:
