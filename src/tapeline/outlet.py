@@ -19,13 +19,14 @@ from tapeline.model.event import (
     Link,
     Liquidation,
     Notice,
+    Repair,
     Status,
     Trade,
 )
 
 Policy = Literal["block", "drop_oldest", "conflate"]
 _REFUSED = frozenset({Trade, Liquidation})
-_ONE_BY_ONE = frozenset({Gap, Link, Notice, Status})
+_ONE_BY_ONE = frozenset({Gap, Link, Notice, Repair, Status})
 EACH_COUNTS = ("trades", "aggtrades", "liquidations")  # channels that cannot be conflated
 
 

@@ -58,12 +58,15 @@ def test_facts_are_offered_after_the_rows_they_speak_of_and_holes_before_their_g
     desk.ledger.write()
     assert [type(row).__name__ for row in desk.rows[3:]] == ["Fact", "Wanted"]
     desk.hear(gap(120, 200, 3, 9), trade(9, 200))
-    assert [type(row).__name__ for row in desk.rows[5:]] == ["Fact", "Gap", "Trade"]
+    assert [type(row).__name__ for row in desk.rows[5:]] == ["Fact", "Wanted", "Gap", "Trade"]
     ledger = desk.ledger
-    assert ledger.to_fetch(BTC, "trades") == []
+    assert ledger.wanted(BTC, "trades") == [(101, 201)], "a hole is wanted as soon as it is seen"
+    assert ledger.to_fetch(BTC, "trades") == [(120, 201)]
+    assert ledger.broken == {(BTC, "trades")}, "so that whoever repairs sees it"
+    (stretch,) = ledger.stretches(BTC, "trades")
+    assert (stretch.first, stretch.last, stretch.cause) == (4, 8, "link_down")
     ledger.write()
-    assert ledger.wanted(BTC, "trades") == [(101, 200)]
-    assert ledger.to_fetch(BTC, "trades") == [(120, 200)]
+    assert ledger.to_fetch(BTC, "trades") == [(120, 201)]
     ledger.note(Fact(BTC, "trades", 120, 201, "repaired", "ids", "rest", "", 300))
     assert ledger.to_fetch(BTC, "trades") == []
     assert ledger.coverage(BTC, "trades").proven == [(101, 201)]

@@ -35,6 +35,7 @@ NAMES = {
     "status": "status text",
     "notice": "venue code text",
     "link": "venue connection topics change state reason attempts final",
+    "repair": "from_ns to_ns state rows cause why",
     "gap": "after_ns before_ns after_seq before_seq cause open",
 }
 

@@ -12,21 +12,27 @@ from tapeline.model.event import Bar, Event, Gap, Trade
 from tapeline.model.instrument import Instrument, notional
 from tapeline.model.interval import SECOND_NS, interval
 
+Range = tuple[int, int]
 FINEST_NS = SECOND_NS  # bars close on whole seconds, so a watermark matters only when it crosses one
 
 
 class BarDesk:
     """The builders fed by one connection's trades. `wanted` may be called again as intervals are added."""
 
-    def __init__(self, bus: Bus, settings: BarsConfig, now_ns: Callable[[], int]) -> None:
+    def __init__(
+        self, bus: Bus, settings: BarsConfig, now_ns: Callable[[], int],
+        lacking_since_ns: Callable[[str, str], int | None] = lambda _instrument, _channel: None,
+    ) -> None:  # fmt: skip
         self._bus = bus
         self._settings = settings
         self._now_ns = now_ns
+        self._lacking_since_ns = lacking_since_ns  # of (instrument, channel): trades after it may still be on their way
         self._builders: dict[tuple[str, str], BarBuilder] = {}
         self._subscriptions: dict[tuple[str, str], Subscription] = {}
         self._intervals: dict[tuple[str, str], tuple[str, ...]] = {}
         self.watermark = Watermark(int(settings.lateness_s * SECOND_NS))
         self._second = 0
+        self._aside = False  # what is published just now is a repair, and comes by `repair` in one piece
 
     def build(self, instrument: Instrument, of: Channel) -> None:
         """Build these bars from now on; the one we join inside is partial."""
@@ -55,6 +61,28 @@ class BarDesk:
             del self._builders[key], self._intervals[key]
             self._subscriptions.pop(key).close()
 
+    def builder(self, instrument: str, channel: str) -> BarBuilder | None:
+        """The builder of this instrument's bars from this channel."""
+        return self._builders.get((instrument, channel))
+
+    def intervals(self, instrument: str, channel: str) -> Sequence[str]:
+        """What is built of this instrument from this channel."""
+        return self._intervals.get((instrument, channel), ())
+
+    def publish_repaired(self, trades: Sequence[Trade]) -> None:
+        """Let everybody have these but the builders: one by one each would re-issue its bar."""
+        self._aside = True
+        try:
+            self._bus.publish_all(trades)
+        finally:
+            self._aside = False
+
+    def repair(self, instrument: str, channel: str, trades: Sequence[Trade], proven: Sequence[Range]) -> None:
+        """Trades that were missing, in order, and the times that are whole by them."""
+        builder = self._builders.get((instrument, channel))
+        if builder is not None:
+            self._publish(builder.repair(trades, self._now_ns(), proven))
+
     def advance(self) -> None:
         """Close what the watermark has passed; cheap unless it crossed a second."""
         at_ns = self.watermark.value_ns
@@ -62,14 +90,17 @@ class BarDesk:
             return
         self._second = at_ns // FINEST_NS
         now_ns = self._now_ns()
-        for builder in self._builders.values():
-            self._publish(builder.advance(at_ns, now_ns))
+        for key, builder in self._builders.items():
+            lacking_ns = self._lacking_since_ns(*key)
+            self._publish(builder.advance(at_ns if lacking_ns is None else min(at_ns, lacking_ns), now_ns))
 
     def builders(self) -> Iterable[BarBuilder]:
         """All of them, for status."""
         return self._builders.values()
 
     def _take(self, builder: BarBuilder, event: Event) -> None:
+        if self._aside:
+            return
         if isinstance(event, Trade):
             bars = builder.add(event, event.received_ns)
         else:

@@ -11,7 +11,7 @@ from tapeline.market.bus import Bus
 from tapeline.model.channel import Channel
 from tapeline.model.channel import channel as parse_channel
 from tapeline.model.event import Bar, Gap, Trade
-from tapeline.model.fact import Fact, Wanted
+from tapeline.model.fact import Fact, Stretch, Wanted
 from tapeline.model.instrument import split_id
 from tapeline.store.reader import Store
 from tapeline.store.series import PointRow, Row
@@ -45,6 +45,7 @@ class Bookkeeping:
         self._coverage: dict[Key, Coverage] = {}
         self._wanted: dict[Key, dict[tuple[str, int], Wanted]] = {}
         self._resumed: dict[Key, Fact] = {}
+        self.broken: set[Key] = set()  # series with something new to fetch; whoever repairs takes them out
 
     def load(self, store: Store) -> None:
         """Go on from what an earlier run has left; from nothing where the store is older than the ledger."""
@@ -61,6 +62,7 @@ class Bookkeeping:
             facts = ledger.facts(instrument, channel)
             if facts:
                 self._coverage[instrument, channel] = Coverage(facts)
+        self.broken.update(key for key in self.series() if self.to_fetch(*key))
 
     def attach(self, bus: Bus, channels: Iterable[Channel]) -> None:
         """Listen to these channels. To be called before whatever keeps their gaps: a hole is noted before its Gap is,
@@ -97,6 +99,11 @@ class Bookkeeping:
         coverage, wanted = self._coverage.get((instrument, channel)), self.wanted(instrument, channel)
         return (coverage or Coverage()).to_fetch(*wanted)
 
+    def stretches(self, instrument: str, channel: str) -> list[Stretch]:
+        """The same hole by hole, with the ids each misses where they are known."""
+        coverage, wanted = self._coverage.get((instrument, channel)), self.wanted(instrument, channel)
+        return (coverage or Coverage()).stretches(*wanted)
+
     def series(self) -> list[Key]:
         """Every series that has a ledger."""
         return sorted(self._coverage.keys() | self._wanted.keys())
@@ -132,6 +139,8 @@ class Bookkeeping:
         key = (note.instrument, note.channel)
         if isinstance(note, Fact):
             self.coverage(*key).add(note)
+            if note.state == "missing":
+                self.broken.add(key)
         else:
             self._wanted.setdefault(key, {})[note.source, note.from_ns] = note
 

@@ -10,6 +10,8 @@ import structlog
 
 from tapeline.app.instance import Instance, World
 from tapeline.app.keeping import Keeping
+from tapeline.app.rebuilding import Rebuilder
+from tapeline.app.repairing import Repairer
 from tapeline.app.sharing import host_budgets
 from tapeline.app.status import status
 from tapeline.app.venue import VenueDesk
@@ -24,6 +26,7 @@ from tapeline.wire.rest import real_fetch
 from tapeline.wire.transport import real_dial
 
 STATUS_EVERY_S = 1.0
+REPAIR_AGAIN_S = 5.0
 EXIT_DONE, EXIT_GAVE_UP = 0, 3
 _log = structlog.get_logger("tapeline")
 
@@ -42,12 +45,16 @@ class Running:
     def __init__(self, instance: Instance, keeping: Keeping, clock: Clock) -> None:
         self.instance = instance
         self.keeping = keeping
+        self.repairer: Repairer | None = None
         self.opening: asyncio.Task[None]  # done once every venue has its instruments and every stream is asked for
         self._clock = clock
 
     def status(self, state: str = "running") -> dict[str, Any]:
         """The status object."""
-        return status(self.instance, state=state, now_ns=self._clock.wall_ns(), parts=self.keeping.statistics())
+        parts = self.keeping.statistics()
+        if self.repairer is not None:
+            parts["repair"] = self.repairer.statistics()
+        return status(self.instance, state=state, now_ns=self._clock.wall_ns(), parts=parts)
 
 
 async def run_config(config: Config, *, stop: asyncio.Event, for_s: float | None = None) -> int:
@@ -100,16 +107,42 @@ async def start(
         instance = Instance(world, bars=config.bars, points=keeping.points, instruments=keeping.instruments)
         keeping.attach(instance)
         running = Running(instance, keeping, clock)
+        if config.repair:
+            running.repairer = repairer(instance, keeping, config, clock)
         file = StatusFile(keeping.folder / "status.json")
         await stack.enter_async_context(serve_control(keeping.socket, {"status": lambda _request: running.status()}))
         stack.callback(lambda: _say_goodbye(running, file))
         await stack.enter_async_context(instance.running())
+        if running.repairer is not None:
+            repairing = asyncio.create_task(
+                _repair(running.repairer, instance), name="repair"
+            )  # ended by the stack too
+            stack.callback(repairing.cancel)
         running.opening = asyncio.create_task(_open_desks(instance, config), name="opening")  # ended by the stack too
         running.opening.add_done_callback(lambda done: None if done.cancelled() else done.exception())
         stack.callback(running.opening.cancel)
         writing = asyncio.create_task(_write_status(running, file), name="status")  # ended by the stack, just below
         stack.callback(writing.cancel)
         yield running
+
+
+def repairer(instance: Instance, keeping: Keeping, config: Config, clock: Clock) -> Repairer:
+    """What fills the holes of an instance."""
+    rebuilder = Rebuilder(
+        instance, keeping.ledger, keeping.writer, keeping.folder, clock=clock, points=keeping.points,
+        carry=config.bars.empty == "carry",
+    )  # fmt: skip
+    return Repairer(instance, keeping.ledger, keeping.writer, clock=clock, rebuilder=rebuilder)
+
+
+async def _repair(repairer: Repairer, instance: Instance) -> None:
+    """A fault of its own is told and ends no feed; it begins anew with what the ledger says."""
+    while True:
+        try:
+            await repairer.run()
+        except Exception as error:  # noqa: BLE001  # whatever it is: live events must go on, and somebody must hear
+            instance.problems.note("", "", "repair", repr(error), b"")
+            await asyncio.sleep(REPAIR_AGAIN_S)
 
 
 def _say_goodbye(running: Running, file: StatusFile) -> None:

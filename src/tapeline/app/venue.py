@@ -190,6 +190,10 @@ class VenueDesk:
             for topic, future in zip(topics, futures, strict=True)
         ]
 
+    def bar_desk(self, instrument: str, channel: str) -> BarDesk | None:
+        """Who builds bars of this instrument from this channel."""
+        return next((desk for desk in self._bar_desks.values() if desk.builder(instrument, channel)), None)
+
     # ---- the sink of the feeds -------------------------------------------------------------------------------
 
     def offer(self, events: Sequence[Event], stamps: Sequence[int | None], shard: Shard, now: float) -> None:

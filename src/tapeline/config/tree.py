@@ -249,8 +249,8 @@ class Config(_Settings, frozen=True, kw_only=True):
     repair: Annotated[
         bool,
         Meta(
-            description="Fill gaps from the venue's REST history. No effect until the sync engine lands; `false` keeps "
-            "gaps as they were recorded, then too."
+            description="Fill gaps from the venue's REST history, as they are found and after a restart. `false` keeps "
+            "gaps as they were recorded."
         ),
     ] = True
     seed: Annotated[

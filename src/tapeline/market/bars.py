@@ -67,6 +67,7 @@ class BarBuilder:
         self._channels = [f"bars:{rung.interval}@{origin}" for rung in self._rungs]
         self._holes, self._mended = Holes(), Holes()
         self._joined = False
+        self.since_ns: int | None = None  # the stamp of the first live trade: of what was before, we know nothing
         self._watermark_ns = BEGINNING
         self._latest_ns: int | None = None
         self._next_close_ns = END
@@ -101,13 +102,18 @@ class BarBuilder:
             return ()
         return self.repair((trade,), now_ns)
 
-    def repair(self, trades: Sequence[Trade], now_ns: int) -> Sequence[Bar]:
-        """Take many at once, as a REST page brings them: each closed bar they change comes back once."""
+    def repair(self, trades: Sequence[Trade], now_ns: int, proven: Sequence[tuple[int, int]] = ()) -> Sequence[Bar]:
+        """Take many at once, as REST pages bring them: each closed bar they change comes back once.
+
+        `proven`: with these, every trade of [from_ns, to_ns) has been added.
+        """
         self._now_ns = now_ns
         touched: Touched = {}
         for trade in trades:
             self._place(trade, touched)
-        reason = "repair" if trades and trades[-1].source == "rest" else "late trade"
+        if proven:
+            self._mend(proven, touched)
+        reason = "repair" if proven or (trades and trades[-1].source == "rest") else "late trade"
         return self._issue(touched, now_ns, reason)
 
     def advance(self, watermark_ns: int, now_ns: int) -> Sequence[Bar]:
@@ -139,10 +145,13 @@ class BarBuilder:
 
     def proven(self, from_ns: int, to_ns: int, now_ns: int | None = None) -> Sequence[Bar]:
         """Every trade in [from_ns, to_ns) has been added: returns the closed bars that are repaired by it."""
-        self._cool()
-        for low, high in self._holes.clear(from_ns, to_ns):
-            self._mended.mark(low, high)
-        return self._recertify(now_ns, "repair")
+        return self.repair((), self._now_ns if now_ns is None else now_ns, ((from_ns, to_ns),))
+
+    def disown(self, name: str, until_ns: int) -> None:
+        """Closed bars of an interval that end by then are somebody else's now: a later trade there is too late."""
+        for rung in self._rungs:
+            if rung.interval.name == name:
+                rung.forget(until_ns)
 
     def finish(self, now_ns: int) -> Sequence[Bar]:
         """The input ends here: returns every open bar; those that the last trade is in are partial."""
@@ -185,6 +194,7 @@ class BarBuilder:
             self.join(at_ns + 1)
         if trade.source != "rest":
             self._holes.end(at_ns)
+            self.since_ns = at_ns if self.since_ns is None else self.since_ns
         spans = [(rung, rung.interval.span(at_ns)) for rung in self._roots]
         if all(span.to_ns > self._watermark_ns for _, span in spans):
             self._hot = [rung.cell(span.from_ns) for rung, span in spans]
@@ -246,10 +256,20 @@ class BarBuilder:
 
     def _recertify(self, now_ns: int | None, reason: str) -> Sequence[Bar]:
         changed: Touched = {}
-        for rung in self._rungs:
-            cells = [cell for cell in rung.closed.values() if self._certificate(cell) != cell.certificate]
-            _note(changed, rung, cells)
+        self._doubt(changed)
         return self._issue(changed, self._now_ns if now_ns is None else now_ns, reason)
+
+    def _mend(self, proven: Sequence[tuple[int, int]], changed: Touched) -> None:
+        self._cool()
+        for from_ns, to_ns in proven:
+            for low, high in self._holes.clear(from_ns, to_ns):
+                self._mended.mark(low, high)
+        self._doubt(changed)
+
+    def _doubt(self, changed: Touched) -> None:
+        """Note the closed bars whose certificate is another now."""
+        for rung in self._rungs:
+            _note(changed, rung, [cell for cell in rung.closed.values() if self._certificate(cell) != cell.certificate])
 
     def _certificate(self, cell: Cell) -> str:
         if self._holes.touch(cell.open_ns, cell.end_ns):

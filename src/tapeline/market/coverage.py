@@ -7,7 +7,7 @@ later fact outranks the earlier. Where a fact that says nothing of the cause out
 from bisect import bisect_right
 from collections.abc import Iterable, Iterator
 
-from tapeline.model.fact import CLOSED, HELD, Fact, Span
+from tapeline.model.fact import CLOSED, HELD, Fact, Span, Stretch
 
 Range = tuple[int, int]
 Rank = tuple[bool, int]
@@ -79,6 +79,19 @@ class Coverage:
         """What of these ranges is not held and can be asked for."""
         return self._without(wanted, HELD | CLOSED)
 
+    def stretches(self, *wanted: Range) -> list[Stretch]:
+        """What to fetch of these ranges, each hole by itself, with the ids it misses where they are known."""
+        found = []
+        for from_ns, to_ns in self.to_fetch(*wanted):
+            at_ns = from_ns
+            for piece in self._between(from_ns, to_ns):
+                low, high = max(piece.from_ns, from_ns), min(piece.to_ns, to_ns)
+                found += [self._stretch(*each) for each in ((at_ns, low), (low, high)) if each[0] < each[1]]
+                at_ns = high
+            if at_ns < to_ns:
+                found.append(self._stretch(at_ns, to_ns))
+        return found
+
     def holes(self, *wanted: Range) -> list[Span]:
         """All that is known not to be held, and whatever else of these ranges is not: `missing`."""
         known = [span for span in self.spans() if span.state not in HELD]
@@ -108,6 +121,23 @@ class Coverage:
                 return
             if from_ns is None or piece.to_ns > from_ns:
                 yield piece
+
+    def _stretch(self, from_ns: int, to_ns: int) -> Stretch:
+        """A hole says itself what it misses; what is held beside it says it too, where it ends there of its own."""
+        firsts, lasts, cause = list[int | None](), list[int | None](), NOT_FETCHED
+        for piece in self._between(from_ns - 1, to_ns + 1):
+            fact = piece.fact
+            if piece.to_ns == from_ns == fact.to_ns and fact.state in HELD:
+                firsts.append(None if fact.last_seq is None else fact.last_seq + 1)
+            elif piece.from_ns == to_ns == fact.from_ns and fact.state in HELD:
+                lasts.append(None if fact.first_seq is None else fact.first_seq - 1)
+            elif piece.from_ns <= from_ns and piece.to_ns >= to_ns:
+                firsts.append(fact.first_seq)
+                lasts.append(fact.last_seq)
+                cause = piece.cause
+        first = max((number for number in firsts if number is not None), default=None)
+        last = min((number for number in lasts if number is not None), default=None)
+        return Stretch(from_ns, to_ns, first, last, cause)
 
     def _without(self, wanted: Iterable[Range], states: frozenset[str]) -> list[Range]:
         left: list[Range] = []

@@ -90,6 +90,12 @@ class Rung:
             cell = self._keep_closed(Cell(open_ns, self.interval.next(open_ns)))
         return cell
 
+    def forget(self, until_ns: int) -> None:
+        """Drop the closed bars that end by then."""
+        self.forgotten_ns = max(self.forgotten_ns, until_ns)
+        for open_ns in [open_ns for open_ns, cell in self.closed.items() if cell.end_ns <= until_ns]:
+            del self.closed[open_ns]
+
     def carry_on(self, cell: Cell) -> list[Cell]:
         """The empty bars right after this one, now with its close, where they had another."""
         changed = []

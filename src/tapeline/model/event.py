@@ -195,13 +195,27 @@ class Gap(_MarketEvent, frozen=True, gc=False, tag="gap"):
     open: bool = False
 
 
+class Repair(_MarketEvent, frozen=True, gc=False, tag="repair"):
+    """What became of a hole [from_ns, to_ns): repaired | unrecoverable | disputed, or missing still.
+
+    Its rows came before; `rows` is how many of them; `cause` the Gap's; `why` says it in words.
+    """
+
+    from_ns: int
+    to_ns: int
+    state: str
+    rows: int
+    cause: str
+    why: str
+
+
 Event = (
     Trade | Quote | Ticker | Bar | BookSnapshot | BookDelta | Mark | Index | Funding | OpenInterest | Liquidation
-    | Status | Notice | Link | Gap
+    | Status | Notice | Link | Gap | Repair
 )  # fmt: skip
 EVENTS: tuple[type[msgspec.Struct], ...] = (
     Trade, Quote, Ticker, Bar, BookSnapshot, BookDelta, Mark, Index, Funding, OpenInterest, Liquidation,
-    Status, Notice, Link, Gap,
+    Status, Notice, Link, Gap, Repair,
 )  # fmt: skip
 
 

@@ -58,6 +58,21 @@ class Span(msgspec.Struct, frozen=True):
     cause: str = ""
 
 
+class Stretch(msgspec.Struct, frozen=True):
+    """[from_ns, to_ns) of a series to be fetched, and the ids `first`..`last` it misses, where both ends are known."""
+
+    from_ns: int
+    to_ns: int
+    first: int | None = None
+    last: int | None = None
+    cause: str = ""
+
+    @property
+    def numbered(self) -> bool:
+        """Whether it is known which ids are missing."""
+        return self.first is not None and self.last is not None
+
+
 class Hole(msgspec.Struct, frozen=True):
     """[from_ns, to_ns) of a series that is not held: missing | unrecoverable | disputed, and the cause."""
 

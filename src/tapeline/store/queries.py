@@ -29,6 +29,10 @@ TRADES = (
     "SELECT {columns} FROM trades WHERE series = ? AND coalesce(at_ns, received_ns) >= ? "
     "AND coalesce(at_ns, received_ns) < ? AND received_ns <= ? ORDER BY seq, id"
 )
+TRADES_NEAR = (
+    f"SELECT {', '.join((*TRADE_COLUMNS, 'exact'))} FROM trades WHERE series = ? AND seq BETWEEN ? AND ? "  # noqa: S608
+    "AND coalesce(at_ns, received_ns) >= ? AND coalesce(at_ns, received_ns) < ? ORDER BY seq, id"
+)
 _PAGE = (
     "FROM trades WHERE series = ? AND (seq, id) > (?, ?) AND coalesce(at_ns, received_ns) >= ? "
     "AND coalesce(at_ns, received_ns) < ? ORDER BY seq, id"

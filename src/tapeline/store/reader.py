@@ -19,6 +19,7 @@ from tapeline.model.interval import interval as interval_named
 from tapeline.store import adbc, queries
 from tapeline.store.derive import Size, aligned, basis, by_activity, derived
 from tapeline.store.ledger import Ledger
+from tapeline.store.place import numbers_of
 from tapeline.store.proof import Proof, demand, proof_of
 from tapeline.store.queries import LAST, TRADE_COLUMNS, Instant, between, nanoseconds
 from tapeline.store.records import Dispute, Poison, Records
@@ -147,6 +148,26 @@ class Store(Records):
             ends = self._connection.execute(f"{queries.TRADE_PAGE_ENDS} LIMIT 1 OFFSET ?", (*parameters, size - 1))
             yield self._rows("trades", f"{queries.TRADE_PAGE} LIMIT {size:d}", parameters, make, None)
             after = ends.fetchone()
+
+    def trades_near(self, instrument: str, channel: str, from_ns: int, to_ns: int) -> list[Trade]:
+        """Trades of [from_ns, to_ns), found by halving and not by reading the whole series: for short stretches.
+
+        One whose stamp is over a minute out of order with its neighbours is not found, see `store.place`.
+        """
+        series = self._held(instrument, channel)
+        numbers = numbers_of(self._connection, series, from_ns, to_ns)
+        if numbers is None:
+            return []
+        rows = self._connection.execute(queries.TRADES_NEAR, (series, *numbers, from_ns, to_ns)).fetchall()
+        return [queries.trade_of(instrument, channel, row) for row in rows]
+
+    def partial_bars(self, instrument: str, channel: str) -> list[int]:
+        """Open times of stored bars that are partial."""
+        rows = self._connection.execute(
+            "SELECT open_at_ns FROM bars JOIN series USING (series) WHERE instrument = ? AND channel = ? "
+            "AND certificate = 'partial' ORDER BY open_at_ns", (instrument, channel)
+        )  # fmt: skip
+        return [open_ns for (open_ns,) in rows]
 
     def resample(
         self, instrument: str, interval: str, start: Instant = None, end: Instant = None, *, at: Instant = None,

@@ -23,6 +23,8 @@ WORDS = {
 }
 LIVE = "live"  # who wants it
 Note = Fact | Wanted
+Ids = tuple[int | None, int | None]
+NO_IDS: Ids = (None, None)
 
 
 class Evidence(Protocol):
@@ -82,14 +84,15 @@ class _Span:
                     WORDS[self.evidence], known_at_ns, self.first_seq, last_seq, run=self.run,
                 )
             )  # fmt: skip
-        wanted_ns = self.wanted_ns
-        if wanted_ns is not None and to_ns > wanted_ns and (self._wanted_to_ns is None or to_ns > self._wanted_to_ns):
-            self._wanted_to_ns = to_ns
-            notes.append(Wanted(self.instrument, self.channel, wanted_ns, to_ns, LIVE, self.lost))
-        return notes
+        return notes + self._wanted_up_to(to_ns)
 
-    def hole(self, from_ns: int, to_ns: int, cause: str, received_ns: int, *, why: str = "") -> list[Note]:
-        """Missing, or lost for good where nothing brings it back; `why` says that ids show that nothing can."""
+    def hole(
+        self, from_ns: int, to_ns: int, cause: str, received_ns: int, *, why: str = "", ids: Ids = NO_IDS
+    ) -> list[Note]:
+        """Missing, or lost for good where nothing brings it back; `why` says that ids show that nothing can.
+
+        `ids` are the first and the last of what is missing, where the ends tell.
+        """
         if from_ns >= to_ns:
             return []
         why = why or self.lost
@@ -97,12 +100,21 @@ class _Span:
         notes: list[Note] = [
             Fact(
                 self.instrument, self.channel, from_ns, to_ns, state, "", "ws", why or f"seen live: {cause}",
-                received_ns, cause=cause, run=max(1, received_ns),
+                received_ns, *ids, cause=cause, run=max(1, received_ns),
             )
         ]  # fmt: skip
-        if self.evidence and self.wanted_ns is None:
+        if not self.evidence:
+            return notes
+        if self.wanted_ns is None:
             self.wanted_ns = from_ns
-        return notes
+        return notes + self._wanted_up_to(to_ns)  # at once: whoever repairs goes by what is wanted
+
+    def _wanted_up_to(self, to_ns: int) -> list[Note]:
+        wanted_ns = self.wanted_ns
+        if wanted_ns is None or to_ns <= wanted_ns or (self._wanted_to_ns is not None and to_ns <= self._wanted_to_ns):
+            return []
+        self._wanted_to_ns = to_ns
+        return [Wanted(self.instrument, self.channel, wanted_ns, to_ns, LIVE, self.lost)]
 
 
 class _ByIds:
@@ -152,7 +164,8 @@ class _ByIds:
             if last is not None and self._due is not None and last < self._due:
                 return ()  # a repeat: nothing new is shown
             cause = "restart" if self._last is None else "id_jump"
-            notes = self._break(self._held_to_ns(), _stamp(trade), cause, trade.received_ns)
+            ids = _between(None if self._due is None else self._due - 1, first)
+            notes = self._break(self._held_to_ns(), _stamp(trade), cause, trade.received_ns, ids=ids)
         if self._span.from_ns is None:
             self._span.begin(_stamp(trade) + 1, trade.received_ns)
         self._span.first_seq = first
@@ -175,12 +188,13 @@ class _ByIds:
                 return ()  # nothing lies between
             if gap.before_seq <= gap.after_seq:
                 why = "the venue numbers its trades anew: what came between has no numbers to ask for"
-        notes = self._break(after_ns, before_ns, gap.cause, gap.received_ns, why=why)
+        ids = _between(gap.after_seq, gap.before_seq)
+        notes = self._break(after_ns, before_ns, gap.cause, gap.received_ns, why=why, ids=ids)
         self._due = None
         return notes
 
     def _break(
-        self, after_ns: int | None, before_ns: int, cause: str, received_ns: int, *, why: str = ""
+        self, after_ns: int | None, before_ns: int, cause: str, received_ns: int, *, why: str = "", ids: Ids = NO_IDS
     ) -> list[Note]:  # fmt: skip
         """End the span at a hole, and begin the next one after it."""
         span = self._span
@@ -193,7 +207,7 @@ class _ByIds:
             held_to_ns = self._held_to_ns()
             end_ns = low if held_to_ns is None else min(low, held_to_ns)
             notes += span.grown(end_ns, known_at_ns, None if self._due is None else self._due - 1)
-        notes += span.hole(low, high + 1, cause, received_ns, why=why)
+        notes += span.hole(low, high + 1, cause, received_ns, why=why, ids=ids)
         span.begin(high + 1, received_ns)
         span.resumed = self._last = self._before = None
         return notes
@@ -287,3 +301,10 @@ class _Unproven:
 
 def _stamp(event: Trade) -> int:
     return event.received_ns if event.at_ns is None else event.at_ns
+
+
+def _between(after_id: int | None, before_id: int | None) -> Ids:
+    """The first and the last id between two that are held."""
+    if after_id is None or before_id is None or before_id <= after_id + 1:
+        return NO_IDS
+    return after_id + 1, before_id - 1

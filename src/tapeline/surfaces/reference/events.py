@@ -126,6 +126,12 @@ FIELDS = {
     "before_seq": "first good sequence or id after the hole",
     "cause": "see below",
     "gap.open": "nothing after the hole has been seen yet",
+    "repair.from_ns": "start of the hole, as the ledger has it",
+    "repair.to_ns": "its end, exclusive",
+    "repair.state": "`repaired`, `unrecoverable` or `disputed`",
+    "repair.rows": "rows of it that were fetched; they came before, with `source` `rest`",
+    "repair.cause": "cause of a hole that stays",
+    "repair.why": "how it was filled, or why not, in words",
 }
 
 _WORDS = {str: "text", int: "integer", bool: "true or false", Decimal: "decimal"}

@@ -1,0 +1,197 @@
+"""Built bars against the store: what a repair, or a restart, has changed of them is made anew from what is held.
+
+A builder knows the trades of its own run only. A bar that was begun by an earlier run, or that lies in a hole longer
+than a builder remembers, is made here, once all of it that can be had is held.
+"""
+
+import asyncio
+import sqlite3
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import structlog
+
+from tapeline.app.bars import BarDesk
+from tapeline.app.bookkeeping import Bookkeeping, Key
+from tapeline.app.instance import Instance
+from tapeline.app.venue import VenueDesk
+from tapeline.clock import Clock
+from tapeline.errors import NotHeld, UnknownInstrument
+from tapeline.market.ladder import holds_whole
+from tapeline.market.remake import differing, remade
+from tapeline.model.event import Bar
+from tapeline.model.interval import HOUR_NS, Interval, interval
+from tapeline.store.reader import Store, open_store
+from tapeline.store.writer import Writer
+from tapeline.sync.coverage import Range
+from tapeline.sync.plan import Errand
+from tapeline.wire.continuity import Point
+
+LOOK_EVERY_S = 1.0
+CHUNK_NS = 6 * HOUR_NS  # of trades read at once
+FLUSH_WITHIN_S = 30.0
+Away = Callable[[Callable[[], Any]], Awaitable[Any]]
+"""Runs what takes long: on a thread, or at once where time is virtual."""
+_log = structlog.get_logger("tapeline")
+
+
+class Rebuilder:
+    """Looks at stretches of built bars until they agree with the store."""
+
+    def __init__(
+        self, instance: Instance, ledger: Bookkeeping, writer: Writer, folder: Path, *, clock: Clock,
+        points: Mapping[Key, Point], carry: bool = False, away: Away = asyncio.to_thread,
+    ) -> None:  # fmt: skip
+        self._instance, self._ledger, self._writer, self._folder = instance, ledger, writer, folder
+        self._clock, self._away, self._carry = clock, away, carry
+        self._points = dict(points)  # where an earlier run ended: bars that it had begun go on in this one
+        self._pending: dict[Key, dict[str, list[Range]]] = {}  # by trades channel, by interval
+        self.rebuilt = 0
+
+    def look_at(self, instrument: str, of: str, from_ns: int, to_ns: int) -> None:
+        """Trades of this time have changed: look at the bars they belong to, once these are closed."""
+        found = self._bars_of(instrument, of)
+        if found is None:
+            return
+        ranges = self._pending.setdefault((instrument, of), {})
+        for name in found[0].intervals(instrument, of):
+            ranges.setdefault(name, []).append((from_ns, to_ns))
+
+    async def run(self) -> None:
+        """Until cancelled."""
+        while True:
+            await asyncio.sleep(LOOK_EVERY_S)
+            try:
+                await self.look()
+            except (OSError, sqlite3.Error) as error:  # the disk: the next look may find it well
+                _log.warning("rebuild bars", trouble=f"{type(error).__name__}: {error}")
+
+    async def look(self) -> None:
+        """Everything that is due now."""
+        await self._seams()
+        for key in sorted(self._pending):
+            await self._series(key)
+        self._pending = {key: ranges for key, ranges in self._pending.items() if any(ranges.values())}
+
+    async def not_held(self, errand: Errand, rows: Sequence[Any]) -> Sequence[Any]:
+        """Of trades that were asked for by time, those that the store has not got."""
+
+        def read() -> set[tuple[int | None, str]]:
+            self._writer.flush(FLUSH_WITHIN_S)
+            with open_store(self._folder) as store:
+                return {
+                    (each.seq, each.id) for each in store.trades_near(errand.instrument, errand.channel, *errand.span)
+                }
+
+        held = await self._away(read)
+        return [row for row in rows if (row.seq, row.id) not in held]
+
+    # ---- inside ----------------------------------------------------------------------------------------------
+
+    async def _seams(self) -> None:
+        """Bars that an earlier run had begun, once this one's first trade is there; and those it left partial."""
+        for key, point in list(self._points.items()):
+            bars = self._bars_of(*key)
+            builder = bars[0].builder(*key) if bars is not None else None
+            if builder is None or builder.since_ns is None:
+                continue
+            del self._points[key]
+            self.look_at(*key, point.at_ns or point.received_ns, builder.since_ns + 1)
+            for span in await self._away(partial(self._left_partial, key)):
+                self.look_at(*key, *span)
+
+    def _left_partial(self, key: Key) -> list[Range]:
+        """Stored bars that are partial though all of them is held: a crash came between the two."""
+        bars = self._bars_of(*key)
+        found = list[Range]()
+        with open_store(self._folder) as store:
+            for name in () if bars is None else bars[0].intervals(*key):
+                opens = store.partial_bars(key[0], f"bars:{name}@{key[1]}")
+                spans = [(open_ns, interval(name).next(open_ns)) for open_ns in opens]
+                found += [span for span in spans if not self._ledger.coverage(*key).missing(span)]
+        return found
+
+    async def _series(self, key: Key) -> None:
+        found = self._bars_of(*key)
+        ranges = self._pending[key]
+        if found is None:
+            ranges.clear()
+            return
+        bars, desk = found
+        self._ledger.write()  # what is proven up to now
+        proven = self._ledger.coverage(*key).proven
+        until_ns = min(bars.watermark.value_ns or 0, proven[-1][1] if proven else 0)
+        names = sorted(ranges, key=lambda name: interval(name).length_ns or 1 << 62)
+        for name in names:
+            due, ranges[name] = self._due(key, interval(name), ranges[name], until_ns)
+            finer = next((each for each in reversed(names[: names.index(name)]) if _feeds(name, each)), "")
+            for low, high in due:
+                await self._rebuild(key, desk, name, finer, (low, high))
+
+    def _due(self, key: Key, step: Interval, ranges: Sequence[Range], until_ns: int) -> tuple[list[Range], list[Range]]:
+        """(stretches of whole bars to look at now, what to keep for later). A bar with a hole waits for its repair."""
+        due, later = list[Range](), list[Range]()
+        for low, high in ranges:
+            open_ns = step.floor(low)
+            while open_ns < high:
+                end_ns = step.next(open_ns)
+                if end_ns > until_ns:
+                    later.append((open_ns, high))
+                    break
+                if not self._ledger.coverage(*key).to_fetch((open_ns, end_ns)):
+                    if due and due[-1][1] == open_ns and end_ns - due[-1][0] <= max(CHUNK_NS, end_ns - open_ns):
+                        due[-1] = (due[-1][0], end_ns)
+                    else:
+                        due.append((open_ns, end_ns))
+                open_ns = end_ns
+        return sorted(set(due)), sorted(set(later))
+
+    async def _rebuild(self, key: Key, desk: VenueDesk, name: str, finer: str, within: Range) -> None:
+        instrument, of = key
+        found = desk.symbols.find(instrument.partition(":")[2])
+        spans = self._ledger.coverage(*key).spans(*within)
+        repaired = [(span.from_ns, span.to_ns) for span in spans if span.state == "repaired"]
+        missing = self._ledger.coverage(*key).missing(within)
+
+        def read() -> list[Bar]:
+            self._writer.flush(FLUSH_WITHIN_S)
+            with open_store(self._folder) as store:
+                held = _bars(store, instrument, f"{name}@{of}", within)
+                parts = _bars(store, instrument, f"{finer}@{of}", within) if finer else []
+                trades = [] if finer else store.trades_near(instrument, of, *within)
+                before = _bars(store, instrument, f"{name}@{of}", (0, within[0]), last=1) if self._carry else []
+                made = remade(
+                    found, of, name, within, trades=trades, parts=parts, missing=missing, repaired=repaired,
+                    carried=before[-1].close if before else None,
+                )  # fmt: skip
+                return differing(made, held, self._clock.wall_ns())
+
+        changed = await self._away(read)
+        bars = desk.bar_desk(instrument, of)
+        for bar in changed:
+            self.rebuilt += 1
+            self._instance.bus.publish(bar)
+            builder = bars.builder(instrument, of) if bars is not None else None
+            if builder is not None:
+                builder.disown(name, interval(name).next(bar.open_at_ns))
+
+    def _bars_of(self, instrument: str, of: str) -> tuple[BarDesk, VenueDesk] | None:
+        for desk in self._instance.desks.values():
+            bars = desk.bar_desk(instrument, of)
+            if bars is not None:
+                return bars, desk
+        return None
+
+
+def _bars(store: Store, instrument: str, name: str, within: Range, *, last: int | None = None) -> list[Bar]:
+    """Stored bars; none where there is no such series yet."""
+    try:
+        return list(store.bars(instrument, name, *within, last=last))
+    except (NotHeld, UnknownInstrument):
+        return []
+
+
+def _feeds(coarser: str, finer: str) -> bool:
+    return holds_whole(interval(coarser), interval(finer))

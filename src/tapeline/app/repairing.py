@@ -1,0 +1,329 @@
+"""Repair in a running instance: what the ledger misses is asked for, published, stored, and told to the ledger.
+
+Live events flow meanwhile. Rows that fill a hole go to every subscriber with `source="rest"`; bars that are built of
+them come once more, with the next revision. Whatever is cut short goes on from the ledger, in this run or a later one.
+"""
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import structlog
+
+from tapeline.app.bookkeeping import Bookkeeping, Key
+from tapeline.app.instance import Instance
+from tapeline.app.rebuilding import Rebuilder
+from tapeline.app.venue import VenueDesk
+from tapeline.clock import Clock
+from tapeline.errors import BadData, ConfigError, RateLimited, Refused, Retry, UnknownInstrument
+from tapeline.model.channel import channel
+from tapeline.model.event import Repair, Trade
+from tapeline.model.fact import HELD, Fact
+from tapeline.model.instrument import Instrument, split_id
+from tapeline.store.writer import Writer
+from tapeline.sync.history import before, id_before
+from tapeline.sync.plan import Errand, errands, precedence, too_old
+from tapeline.sync.repair import Mending
+from tapeline.sync.walk import Row
+from tapeline.venues.spec import Answer, Ask, Priority, RestCall
+
+LOOK_EVERY_S = 0.25
+WORKERS = 8  # errands of one venue under way at once
+PAGES = 20  # of an errand, after which what was found is noted, so that a crash costs no more
+MOST_QUEUED = 20_000  # rows that wait for the disk; beyond, nothing more is asked for
+ROOM_EVERY_S = 0.02
+AGAIN_S, AGAIN_MOST_S = 1.0, 300.0  # after an errand that failed, doubling
+REFUSED_S = 3600.0  # after one that the venue refused: it will hardly think better of it soon
+BAD_MOST = 3  # answers in a row that cannot be read; then it goes on without
+_log = structlog.get_logger("tapeline")
+
+
+@dataclass(frozen=True, slots=True)
+class RepairStatistics:
+    """`waiting` and `under_way` are errands; `left_s` is the time to go at the present rate, where there is one."""
+
+    waiting: int
+    under_way: int
+    holes_filled: int
+    holes_lost: int
+    rows: int
+    rows_per_s: float
+    left_s: float | None
+    trouble: str
+
+
+@dataclass(slots=True, eq=False)
+class _Job:
+    """An errand under way."""
+
+    desk: VenueDesk
+    call: RestCall
+    instrument: Instrument
+    errand: Errand
+    began_at: float
+    mending: Mending | None = None
+    trouble: str = ""
+    again_s: float = AGAIN_S
+
+
+@dataclass(slots=True, eq=False)
+class _Series:
+    """What failed, and when to try again."""
+
+    failures: int = 0
+    not_before: float = 0.0
+    jobs: list[_Job] = field(default_factory=list)
+
+
+class Repairer:
+    """Fills the holes of what an instance streams. `rebuilder` puts bars right that reach back before this run."""
+
+    def __init__(
+        self, instance: Instance, ledger: Bookkeeping, writer: Writer, *, clock: Clock, rebuilder: Rebuilder
+    ) -> None:
+        self._instance, self._ledger, self._writer, self._clock = instance, ledger, writer, clock
+        self._rebuilder = rebuilder
+        self._series: dict[Key, _Series] = {}
+        self._waiting: list[_Job] = []
+        self._rows = self._filled = self._lost = 0
+        self._trouble = ""
+        self._tasks: asyncio.TaskGroup | None = None
+
+    async def run(self) -> None:
+        """Until cancelled."""
+        async with asyncio.TaskGroup() as tasks:
+            self._tasks = tasks
+            tasks.create_task(self._rebuilder.run(), name="rebuild bars")
+            while True:
+                self.look()
+                await asyncio.sleep(LOOK_EVERY_S)
+
+    def look(self) -> None:
+        """Plan what is new and start what may be started."""
+        now = self._clock.now()
+        fresh = [job for key in sorted(self._ledger.broken) for job in self._planned(key, now)]
+        if fresh:
+            self._waiting = sorted([*self._waiting, *fresh], key=lambda job: precedence(job.errand))
+        assert self._tasks is not None, "only while it runs"
+        for job in list(self._waiting):
+            if self._under_way(job.desk) < WORKERS:
+                self._waiting.remove(job)
+                name = f"repair {job.errand.instrument} {job.errand.channel}"
+                self._tasks.create_task(self._go(job), name=name)
+
+    def statistics(self) -> RepairStatistics:
+        """How it is getting on."""
+        running = self._running()
+        now = self._clock.now()
+        done = sum((job.mending.part if job.mending else 0.0) * _length(job.errand) for job in running)
+        spent_s = sum(now - job.began_at for job in running)
+        left = sum(_length(job.errand) for job in (*running, *self._waiting)) - done
+        workers = max(1, len(running))
+        left_s = None if not running or done <= 0 else left * spent_s / done / workers
+        under_way_rows = sum(job.mending.count for job in running if job.mending)
+        longest_s = max((now - job.began_at for job in running), default=0.0)
+        return RepairStatistics(
+            waiting=len(self._waiting), under_way=len(running), holes_filled=self._filled, holes_lost=self._lost,
+            rows=self._rows, rows_per_s=under_way_rows / longest_s if longest_s else 0.0, left_s=left_s,
+            trouble=self._trouble,
+        )  # fmt: skip
+
+    # ---- what is to be done ----------------------------------------------------------------------------------
+
+    def _planned(self, key: Key, now: float) -> Sequence[_Job]:
+        """Errands for the holes of a series that nobody is on the way for."""
+        state = self._series.setdefault(key, _Series())
+        if now < state.not_before:
+            return ()
+        missing = self._ledger.stretches(*key)
+        if not missing and not state.jobs:
+            self._ledger.broken.discard(key)
+        taken = [job.errand.span for job in state.jobs]
+        free = [hole for hole in missing if not any(a < hole.to_ns and hole.from_ns < b for a, b in taken)]
+        found = self._desk_of(key) if free else None
+        if found is None:
+            state.not_before = now + (AGAIN_S if free else 0.0)
+            return ()
+        desk, instrument, call = found
+        jobs = [_Job(desk, call, instrument, errand, now) for errand in errands(*key, call, free)]
+        state.jobs += jobs
+        return jobs
+
+    def _desk_of(self, key: Key) -> tuple[VenueDesk, Instrument, RestCall] | None:
+        """Who streams this series now, and how its history is asked for; None where nobody or nothing does."""
+        venue, symbol = split_id(key[0])
+        for desk in self._instance.desks.values():
+            if desk.venue.name != venue or desk.merge.track(*key) is None:
+                continue
+            feed = desk.venue.feeds.get(channel(key[1]).kind)
+            call = desk.venue.rest.get(feed.repair) if feed is not None else None
+            if call is None or not call.walk:
+                return None
+            try:
+                return desk, desk.symbols.find(symbol), call
+            except UnknownInstrument:
+                return None
+        return None
+
+    def _running(self) -> list[_Job]:
+        waiting = set(map(id, self._waiting))
+        return [job for state in self._series.values() for job in state.jobs if id(job) not in waiting]
+
+    def _under_way(self, desk: VenueDesk) -> int:
+        return sum(job.desk is desk for job in self._running())
+
+    # ---- one errand ------------------------------------------------------------------------------------------
+
+    async def _go(self, job: _Job) -> None:
+        key = (job.errand.instrument, job.errand.channel)
+        state = self._series[key]
+        job.began_at = self._clock.now()
+        try:
+            await self._mend(job)
+        except (ConfigError, OSError, ValueError) as error:  # a venue's answer, or the disk, that nobody foresaw
+            job.trouble = f"{type(error).__name__}: {error}"
+        finally:
+            state.jobs.remove(job)
+        if not job.trouble and self._still_open(job):
+            job.trouble = "the venue's answers left the hole open"
+        if not job.trouble:
+            state.failures = 0
+            return
+        self._trouble = f"{job.errand.instrument} {job.errand.channel}: {job.trouble}"
+        state.failures += 1
+        wait_s = min(max(AGAIN_MOST_S, job.again_s), job.again_s * 2.0 ** (state.failures - 1))
+        state.not_before = self._clock.now() + wait_s
+        _log.warning(
+            "repair", instrument=job.errand.instrument, channel=job.errand.channel, trouble=job.trouble, again_s=wait_s
+        )
+
+    def _still_open(self, job: _Job) -> bool:
+        from_ns, to_ns = job.errand.span
+        key = (job.errand.instrument, job.errand.channel)
+        return any(hole.from_ns < to_ns and hole.to_ns > from_ns for hole in self._ledger.stretches(*key))
+
+    async def _mend(self, job: _Job) -> None:
+        now_ns = job.desk.venue_clock.estimate(self._clock.now())
+        facts, errand = too_old(
+            job.errand, job.call, self._clock.wall_ns() if now_ns is None else now_ns, self._clock.wall_ns()
+        )
+        self._note(facts, ())
+        if errand is None:
+            return
+        ids: tuple[int | None, int | None] = (None, None)
+        if job.call.locate and errand.ids is None:
+            found = await self._ids(job, errand)
+            if found is None:
+                return
+            ids = found
+        mending = job.mending = Mending(errand, job.call, job.instrument.native, ids)
+        dropped = self._writer.statistics().dropped
+        pages = 0
+        try:
+            while (ask := mending.next()) is not None and not job.trouble:
+                await self._wait_room()
+                answers = await self._asked(job, ask)
+                if answers is None:
+                    continue
+                await self._deliver(job, mending.took(answers))
+                pages += 1
+                if pages % PAGES == 0:
+                    self._settle(job, mending, dropped)
+        finally:
+            self._settle(job, mending, dropped)
+
+    async def _ids(self, job: _Job, errand: Errand) -> tuple[int | None, int | None] | None:
+        """Of the last trades before both ends of an errand whose ids nobody knows; None where they cannot be had."""
+        found = list[int | None]()
+        for at_ns in errand.span:
+            answers = await self._asked(job, before(job.call, job.instrument.native, at_ns))
+            if answers is None:
+                job.trouble = job.trouble or "the trade before a hole could not be found"
+                return None
+            found.append(id_before(job.call, errand.channel, answers))
+        return found[0], found[1]
+
+    async def _asked(self, job: _Job, ask: Ask) -> Sequence[Answer] | None:
+        """The answer; None where there is none, with `job.trouble` said, or the walk told to go on without."""
+        ids = {job.instrument.native: job.instrument.id}
+        bad = 0
+        while True:
+            try:
+                return await job.desk.rest.call(ask, ids, priority=Priority.REPAIRS)
+            except (Retry, Refused) as error:
+                job.trouble = str(error)
+                wait_s = (error.after_s or 0.0) if isinstance(error, RateLimited) else 0.0
+                job.again_s = max(job.again_s, wait_s, REFUSED_S if isinstance(error, Refused) else 0.0)
+                return None
+            except BadData as error:
+                bad += 1
+                if bad < BAD_MOST:
+                    continue
+                if job.mending is not None:
+                    job.mending.failed(str(error))
+                self._trouble = str(error)
+                return None
+
+    async def _deliver(self, job: _Job, rows: Sequence[Row]) -> None:
+        """To everybody but the builders, which get them in one piece."""
+        if job.errand.ids is None and rows and isinstance(rows[0], Trade):
+            rows = await self._rebuilder.not_held(job.errand, rows)
+        self._rows += len(rows)
+        bars = job.desk.bar_desk(job.errand.instrument, job.errand.channel)
+        trades: Any = rows
+        if bars is None:
+            self._instance.bus.publish_all(rows)
+        else:
+            bars.publish_repaired(trades)
+
+    def _settle(self, job: _Job, mending: Mending, dropped: int) -> None:
+        """What was found so far: to the bars, then to the ledger, so that a crash between them repeats it."""
+        rows, facts = mending.settled(self._clock.wall_ns())
+        if self._writer.statistics().dropped != dropped:
+            job.trouble = "rows did not reach the disk: it is full or too slow"
+            facts = [fact for fact in facts if fact.state not in HELD]
+        errand = mending.errand
+        held = [(fact.from_ns, fact.to_ns) for fact in facts if fact.state in HELD]
+        trades = [row for row in rows if isinstance(row, Trade)]
+        bars = job.desk.bar_desk(errand.instrument, errand.channel)
+        builder = None if bars is None else bars.builder(errand.instrument, errand.channel)
+        if bars is not None and builder is not None:
+            since_ns = builder.since_ns
+            if errand.ids is not None and since_ns is not None and errand.span[0] >= since_ns:
+                trades.sort(key=lambda trade: (trade.at_ns or 0, trade.seq or 0))
+                bars.repair(errand.instrument, errand.channel, trades, held)
+            for span in held:
+                self._rebuilder.look_at(errand.instrument, errand.channel, *span)
+        self._note(facts, rows)
+
+    def _note(self, facts: Sequence[Fact], rows: Sequence[Row]) -> None:
+        now_ns = self._clock.wall_ns()
+        for fact in facts:
+            self._ledger.note(fact)
+            self._filled += fact.state in HELD
+            self._lost += fact.state not in HELD
+            count = sum(fact.from_ns <= _stamp(row) < fact.to_ns for row in rows)
+            self._instance.bus.publish(
+                Repair(
+                    fact.instrument, fact.channel, None, now_ns, "rest", fact.from_ns, fact.to_ns, fact.state, count,
+                    fact.cause, fact.why,
+                )
+            )  # fmt: skip
+            _log.info(
+                "repair", instrument=fact.instrument, channel=fact.channel, state=fact.state, rows=count, why=fact.why
+            )
+
+    async def _wait_room(self) -> None:
+        while self._writer.statistics().queue_rows > MOST_QUEUED:  # noqa: ASYNC110  # the writer is a thread
+            await asyncio.sleep(ROOM_EVERY_S)
+
+
+def _length(errand: Errand) -> int:
+    return sum(hole.to_ns - hole.from_ns for hole in errand.holes)
+
+
+def _stamp(row: Row) -> int:
+    if isinstance(row, Trade):
+        return row.received_ns if row.at_ns is None else row.at_ns
+    return row.open_at_ns

@@ -1,0 +1,35 @@
+"""Where in a series of trades a time is: found by halving, since trades are kept by number and numbers follow time."""
+
+import sqlite3
+from statistics import median_low
+
+SLACK_NS = 60_000_000_000  # a stamp may be so far out of order with its neighbours
+_NEAR = "SELECT seq, coalesce(at_ns, received_ns) FROM trades WHERE series = ? AND seq >= ? ORDER BY seq, id LIMIT 3"
+_ENDS = "SELECT min(seq), max(seq) FROM trades WHERE series = ?"
+
+
+def numbers_of(connection: sqlite3.Connection, series: int, from_ns: int, to_ns: int) -> tuple[int, int] | None:
+    """The first and the last number that trades of [from_ns, to_ns) may have; None where the series is empty.
+
+    Stamps may be out of order by a minute; one that is farther off belongs to its neighbours' time here.
+    """
+    first, last = connection.execute(_ENDS, (series,)).fetchone()
+    if first is None:
+        return None
+    return (
+        _first_at(connection, series, (first, last), from_ns - SLACK_NS),
+        _first_at(connection, series, (first, last), to_ns + SLACK_NS),
+    )
+
+
+def _first_at(connection: sqlite3.Connection, series: int, ends: tuple[int, int], at_ns: int) -> int:
+    """The lowest number whose trades are not before a time; past the last one where all are."""
+    low, high = ends[0], ends[1] + 1
+    while low < high:
+        middle = (low + high) // 2
+        near = connection.execute(_NEAR, (series, middle)).fetchall()
+        if near and median_low(stamp for _, stamp in near) < at_ns:  # of three, one wild stamp decides nothing
+            low = middle + 1
+        else:
+            high = middle
+    return low

@@ -1,0 +1,284 @@
+"""Repair in a running instance, in virtual time: a simulated venue with its REST history, a store, a ledger."""
+
+import asyncio
+import random
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from tapeline.app.bookkeeping import Bookkeeping
+from tapeline.app.instance import Instance, World
+from tapeline.app.rebuilding import Rebuilder
+from tapeline.app.repairing import Repairer
+from tapeline.model.channel import channel
+from tapeline.model.event import Bar, Gap, Link, Repair, Trade
+from tapeline.model.interval import MINUTE_NS
+from tapeline.sim.faults import fault
+from tapeline.sim.loop import VirtualClock, run
+from tapeline.sim.market import Market
+from tapeline.sim.pit import Rates
+from tapeline.sim.venue import SimulatedVenue
+from tapeline.store.reader import open_store
+from tapeline.store.series import PointRow, SeriesStore
+from tapeline.store.writer import InlineWriter
+from tapeline.venues import venue_named
+from tapeline.venues.spec import Request
+from tapeline.wire.continuity import Point
+from tapeline.wire.pipe import Response
+
+START_NS = 1_723_161_600_000_000_000  # a whole minute
+FIELDS = ("open", "high", "low", "close", "volume", "quote_volume", "trades", "taker_buy_volume")
+
+
+@dataclass
+class Scene:
+    """One run of an instance with a store and repair."""
+
+    instance: Instance
+    ledger: Bookkeeping
+    repairer: Repairer
+    rebuilder: Rebuilder
+    events: list[Any]
+
+    def of(self, kind: type[Any], name: str) -> list[Any]:
+        return [event for event in self.events if isinstance(event, kind) and event.channel == name]
+
+
+Play = Callable[[Scene], Awaitable[None]]
+Fetch = Callable[[str, Request], Awaitable[Response]]
+
+
+class Theatre:
+    """A venue that goes on while instances come and go, and a folder that stays."""
+
+    def __init__(self, folder: Path, *, venue: str = "binance", faults: tuple[str, ...] = (), rate: int = 60) -> None:
+        self.folder, self.value, self.clock = folder, venue_named(venue), VirtualClock(START_NS)
+        market = Market(self.value, 1, START_NS, Rates(trades_per_minute=rate))
+        self.sim = SimulatedVenue(self.value, market, clock=self.clock, faults=[fault(text) for text in faults])
+        self.fetch: Fetch = self.sim.fetch
+        self.asked: list[Request] = []
+
+    async def _fetch(self, base: str, request: Request) -> Response:
+        self.asked.append(request)
+        return await self.fetch(base, request)
+
+    async def run(self, play: Play, *channels: str, clean: bool = True) -> None:
+        """One run of an instance: from its start to its end, or to a crash."""
+        writer = InlineWriter(SeriesStore(self.folder, self.clock))
+        ledger = Bookkeeping(writer.offer)
+        with open_store(self.folder) as store:
+            ledger.load(store)
+            points = {(each.instrument, each.channel): Point(each.at_ns, each.received_ns, each.seq)
+                      for each in store.points()}  # fmt: skip
+        world = World(
+            dial=lambda _settings: self.sim.dial, fetch=self._fetch, clock=self.clock, chance=random.Random(1).random
+        )
+        instance = Instance(world, points=points)
+        wanted = {channel(text) for text in channels}
+        wanted |= {of.wire for of in wanted}
+        ledger.attach(instance.bus, wanted)
+        instance.bus.subscribe(writer.offer, types=(Gap, Link))
+        for of in wanted:
+            kinds = (Bar,) if of.kind == "bars" else (Trade,)
+            instance.bus.subscribe(writer.offer, channel=str(of), types=kinds)
+
+        async def away(work: Callable[[], Any]) -> Any:
+            return work()
+
+        def note() -> None:
+            ledger.write()
+            for (who, of), point in instance.points().items():
+                writer.offer(PointRow(who, of, point.at_ns, point.received_ns, point.seq))
+
+        async def noted() -> None:
+            while True:
+                note()
+                await asyncio.sleep(1)
+
+        rebuilder = Rebuilder(instance, ledger, writer, self.folder, clock=self.clock, points=points, away=away)
+        repairer = Repairer(instance, ledger, writer, clock=self.clock, rebuilder=rebuilder)
+        scene = Scene(instance, ledger, repairer, rebuilder, [])
+        instance.bus.subscribe(scene.events.append)
+        async with instance.running():
+            tasks = [asyncio.create_task(repairer.run()), asyncio.create_task(noted())]
+            await instance.subscribe(f"{self.value.name}:BTC/USDT", channels)
+            await play(scene)
+            for task in tasks:
+                task.cancel()
+        if clean:
+            note()
+        writer.stop()
+
+
+def played(folder: Path, *acts: Callable[[Theatre], Awaitable[None]], **options: Any) -> None:
+    async def main() -> None:
+        theatre = Theatre(folder, **options)
+        async with theatre.sim.open(), asyncio.timeout(86_400):
+            for act in acts:
+                await act(theatre)
+
+    run(main())
+
+
+def agree_with_the_venue(folder: Path, who: str, built: str, theirs: str, *, but: int = 2) -> int:
+    """Every built bar that is not partial equals the venue's own; how many there are."""
+    with open_store(folder) as store:
+        own = {bar.open_at_ns: bar for bar in store.bars(who, built)}
+        venue = {bar.open_at_ns: bar for bar in store.bars(who, theirs)}
+    sound = {at for at, bar in own.items() if bar.certificate != "partial"}
+    assert len(own) - len(sound) <= but
+    for at in sound & venue.keys():
+        for name in FIELDS:
+            if getattr(venue[at], name) is not None:  # not every venue tells all of them
+                assert getattr(own[at], name) == getattr(venue[at], name), (at, name)
+    assert sound <= venue.keys() or len(sound - venue.keys()) <= 1
+    return len(sound & venue.keys())
+
+
+def held_ids(folder: Path, who: str, of: str = "trades") -> list[int]:
+    with open_store(folder) as store:
+        return [trade.seq or 0 for trade in store.trades(who, channel=of)]
+
+
+def test_a_cut_is_filled_at_once_and_its_bar_comes_again_once(tmp_path: Path) -> None:
+    async def act(on: Theatre) -> None:
+        async def play(scene: Scene) -> None:
+            await asyncio.sleep(178)
+            assert scene.ledger.to_fetch("binance:BTC/USDT", "trades") == [], "within seconds of the reconnect"
+            await asyncio.sleep(222)
+            rest = [trade for trade in scene.of(Trade, "trades") if trade.source == "rest"]
+            assert len(rest) > 10
+            (gap,) = scene.of(Gap, "trades")
+            assert [trade.seq for trade in rest] == list(range(gap.after_seq + 1, gap.before_seq))
+            (repair,) = scene.of(Repair, "trades")
+            assert (repair.state, repair.rows, repair.why) == ("repaired", len(rest), "fetched after link_down")
+            bars = [bar for bar in scene.of(Bar, "bars:1m@trades") if bar.open_at_ns == START_NS + 2 * MINUTE_NS]
+            assert [(bar.certificate, bar.revision) for bar in bars] == [("repaired", 1)], "it closed after the repair"
+            assert scene.repairer.statistics().holes_filled == 1, "no bar of the venue's closed meanwhile"
+
+        await on.run(play, "trades", "bars:1m", "bars:1m@trades")
+
+    played(tmp_path, act, faults=("cut@+150s+20s",))
+    ids = held_ids(tmp_path, "binance:BTC/USDT")
+    assert ids == list(range(ids[0], ids[0] + len(ids)))
+    assert agree_with_the_venue(tmp_path, "binance:BTC/USDT", "1m@trades", "1m", but=1) >= 5
+    with open_store(tmp_path) as store:
+        assert store.holes() == []
+        assert {span.state for span in store.coverage("binance:BTC/USDT", "trades")} == {"proven", "repaired"}
+
+
+def test_a_bar_that_closed_partial_comes_again_with_the_next_revision(tmp_path: Path) -> None:
+    async def act(on: Theatre) -> None:
+        async def play(scene: Scene) -> None:
+            await asyncio.sleep(300)
+            bars = [bar for bar in scene.of(Bar, "bars:1m@trades") if bar.open_at_ns == START_NS + MINUTE_NS]
+            assert [bar.revision for bar in bars] == list(range(1, len(bars) + 1))
+            assert bars[-1].certificate == "repaired"
+            assert len(bars) <= 2, "once closed, once repaired"
+
+        await on.run(play, "trades", "bars:1m", "bars:1m@trades")
+
+    played(tmp_path, act, faults=("cut@+110s+20s",))
+    assert agree_with_the_venue(tmp_path, "binance:BTC/USDT", "1m@trades", "1m", but=1) >= 3
+
+
+def test_what_was_missed_between_two_runs_is_filled_and_bars_across_them_are_whole(tmp_path: Path) -> None:
+    channels = ("trades", "bars:1m", "bars:5m", "bars:1m@trades", "bars:5m@trades")
+
+    async def first(on: Theatre) -> None:
+        async def play(_scene: Scene) -> None:
+            await asyncio.sleep(390)
+
+        await on.run(play, *channels, clean=False)
+        await asyncio.sleep(200)
+
+    async def second(on: Theatre) -> None:
+        async def play(_scene: Scene) -> None:
+            await asyncio.sleep(500)
+
+        await on.run(play, *channels)
+
+    played(tmp_path, first, second)
+    who = "binance:BTC/USDT"
+    ids = held_ids(tmp_path, who)
+    assert ids == list(range(ids[0], ids[0] + len(ids)))
+    assert agree_with_the_venue(tmp_path, who, "1m@trades", "1m", but=1) >= 8
+    with open_store(tmp_path) as store:
+        assert store.holes() == []
+        five = {bar.open_at_ns: bar for bar in store.bars(who, "5m@trades")}
+        theirs = {bar.open_at_ns: bar for bar in store.bars(who, "5m")}
+    second_five = START_NS + 5 * MINUTE_NS
+    assert five[second_five].certificate == "repaired"
+    assert all(getattr(five[second_five], name) == getattr(theirs[second_five], name) for name in FIELDS)
+    assert five[START_NS].certificate == "partial", "nobody asked for what was before the first run"
+
+
+def test_a_venue_that_does_not_answer_is_asked_again_later(tmp_path: Path) -> None:
+    async def act(on: Theatre) -> None:
+        async def play(scene: Scene) -> None:
+            await asyncio.sleep(95)
+            down = True
+
+            async def fetch(base: str, request: Request) -> Response:
+                if down and "historicalTrades" in request.path:
+                    return Response(500, {}, b"oops")
+                return await on.sim.fetch(base, request)
+
+            on.fetch = fetch
+            await asyncio.sleep(60)
+            assert scene.ledger.to_fetch("binance:BTC/USDT", "trades") != []
+            told = scene.repairer.statistics()
+            assert "500" in told.trouble
+            assert told.holes_filled == 1, "the bars came"
+            down = False
+            await asyncio.sleep(300)
+            assert scene.ledger.to_fetch("binance:BTC/USDT", "trades") == []
+
+        await on.run(play, "trades", "bars:1m", "bars:1m@trades")
+
+    played(tmp_path, act, faults=("cut@+100s+20s",))
+    ids = held_ids(tmp_path, "binance:BTC/USDT")
+    assert ids == list(range(ids[0], ids[0] + len(ids)))
+
+
+def test_what_the_venue_has_no_more_is_said_to_be_lost(tmp_path: Path) -> None:
+    async def act(on: Theatre) -> None:
+        async def play(scene: Scene) -> None:
+            async def fetch(base: str, request: Request) -> Response:
+                if "historicalTrades" in request.path:
+                    return Response(200, {}, b"[]")
+                return await on.sim.fetch(base, request)
+
+            on.fetch = fetch
+            await asyncio.sleep(200)
+            (repair,) = scene.of(Repair, "trades")
+            assert (repair.state, repair.cause) == ("unrecoverable", "link_down")
+            assert "asked twice" in repair.why
+            assert scene.repairer.statistics().holes_lost == 1
+
+        await on.run(play, "trades", "bars:1m@trades")
+
+    played(tmp_path, act, faults=("cut@+100s+20s",))
+    with open_store(tmp_path) as store:
+        (hole,) = store.holes()
+        assert (hole.state, hole.channel) == ("unrecoverable", "trades")
+        (bar,) = store.bars("binance:BTC/USDT", "1m@trades", START_NS + MINUTE_NS, START_NS + 2 * MINUTE_NS)
+        assert bar.certificate == "partial"
+
+
+def test_trades_that_a_venue_merges_live_come_back_one_by_one_and_none_twice(tmp_path: Path) -> None:
+    async def act(on: Theatre) -> None:
+        async def play(_scene: Scene) -> None:
+            await asyncio.sleep(300)
+
+        await on.run(play, "trades", "bars:1m", "bars:1m@trades")
+
+    played(tmp_path, act, venue="okx", faults=("cut@+100s+20s",))
+    with open_store(tmp_path) as store:
+        assert store.holes() == []
+        due = None
+        for trade in store.trades("okx:BTC/USDT"):
+            assert due is None or trade.first_id == due
+            due = (trade.last_id or 0) + 1
+    assert agree_with_the_venue(tmp_path, "okx:BTC/USDT", "1m@trades", "1m", but=1) >= 3
