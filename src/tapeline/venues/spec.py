@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from decimal import Decimal
 from enum import IntEnum
 from typing import Any
 
@@ -84,6 +85,23 @@ Judge = Callable[[int | None, BookDelta], Verdict]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Quirk:
+    """Why the venue's own bar, asked for by REST, may rightly differ from ours, and how.
+
+    `kind` "rounds": the venue rounds each trade's part of `fields` to `step`, so that sums are up to a step a trade
+    apart; "more": it counts what no stream brings, and has more of them; "reopens": a closed bar may still change for
+    `within_s`. `of`: bars of these origins, built by us from a channel, or "venue" for those of the stream.
+    """
+
+    kind: str
+    why: str
+    fields: tuple[str, ...] = ()
+    of: tuple[str, ...] = ("trades", "aggtrades")
+    step: Decimal | None = None
+    within_s: float = 0.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Feed:
     """One kind of public stream. `channel` is the channel's kind (`book` covers every depth and speed)."""
 
@@ -101,6 +119,7 @@ class Feed:
     # without a hole; "bars": bar follows bar; "": nothing.
     evidence: str = ""
     repair: str = ""  # key of `Venue.rest`: the call that fills a hole; "": nothing brings it back
+    quirks: tuple[Quirk, ...] = ()  # of bars: in what they may differ from ours
 
     def offers(self, wanted: Channel) -> bool:
         """Whether this feed has a channel of its kind: this interval of bars, this depth and speed of a book."""

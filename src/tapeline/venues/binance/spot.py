@@ -19,7 +19,7 @@ from tapeline.venues.binance.refusals import SILENCE_S, USED
 from tapeline.venues.binance.rest import Rest, calls
 from tapeline.venues.binance.serve import server
 from tapeline.venues.binance.streams import Dialect, requests
-from tapeline.venues.spec import Allowance, Feed, Heartbeat, Limits, Venue
+from tapeline.venues.spec import Allowance, Feed, Heartbeat, Limits, Quirk, Venue
 
 SPOT = Dialect(
     words={"trades": "trade", "aggtrades": "aggTrade", "quotes": "bookTicker", "ticker": "ticker"},
@@ -86,6 +86,12 @@ _FEEDS = (
     Feed(channel="ticker", wire_name="ticker", endpoint="public"),
     Feed(
         channel="bars", wire_name="kline", endpoint="public", intervals=SPOT.intervals, evidence="bars", repair="bars",
+        quirks=(
+            Quirk(
+                kind="rounds", fields=("quote_volume",), step=Decimal("0.00000001"),
+                why="the venue keeps eight digits of each trade's value",
+            ),
+        ),
     ),
     Feed(
         channel="book", wire_name="depth", endpoint="public", judge=judge, snapshot="rest", speeds=tuple(SPOT.speeds),

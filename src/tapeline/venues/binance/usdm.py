@@ -19,7 +19,7 @@ from tapeline.venues.binance.refusals import SILENCE_S, USED
 from tapeline.venues.binance.rest import Rest, calls
 from tapeline.venues.binance.serve import server
 from tapeline.venues.binance.streams import Dialect, requests
-from tapeline.venues.spec import Allowance, Feed, Heartbeat, Limits, Venue
+from tapeline.venues.spec import Allowance, Feed, Heartbeat, Limits, Quirk, Venue
 
 USDM = Dialect(
     words={
@@ -91,6 +91,12 @@ _FEEDS = (
     Feed(channel="ticker", wire_name="ticker", endpoint="market"),
     Feed(
         channel="bars", wire_name="kline", endpoint="market", intervals=USDM.intervals, evidence="bars", repair="bars",
+        quirks=(
+            Quirk(
+                kind="more", of=("aggtrades",), fields=("volume", "quote_volume", "trades", "taker_buy_volume"),
+                why="trades of the insurance fund and of deleveraging are in no aggregate",
+            ),
+        ),
     ),
     Feed(
         channel="book", wire_name="depth", endpoint="public", judge=judge, snapshot="rest", speeds=tuple(USDM.speeds),
