@@ -31,3 +31,17 @@ def test_listening_and_leaving() -> None:
     clients.unsubscribe(one, [FAST])
     assert clients.listening == {}
     assert clients.wants() == {}
+
+
+def test_whom_a_fault_strikes() -> None:
+    clients, one, two = Clients(), client(), client()
+    assert clients.chosen("1") == []
+    clients.add(one)
+    clients.add(two)
+    clients.subscribe(one, SLOW, FAST)
+    clients.subscribe(two, TRADES, None)
+    for whose, chosen in {
+        "": [one, two], "all": [one, two], "1": [one], "2": [two], "3": [one], "book": [one], "book@1000ms": [one],
+        "trades": [two], "quotes": [],
+    }.items():  # fmt: skip
+        assert clients.chosen(whose) == chosen, whose

@@ -22,6 +22,8 @@ AT = 1_723_161_390_000_000_000  # 2024-08-08T23:56:30Z
         ("mute@+1h+250ms", Fault("mute", 3_600_000_000_000, 250_000_000, relative=True)),
         ("429@+0s+5s:7", Fault("429", 0, 5_000_000_000, "7", relative=True)),
         ("duplicate@+1s+2s:book", Fault("duplicate", 1_000_000_000, 2_000_000_000, "book", relative=True)),
+        ("cut@+1s+2s/1", Fault("cut", 10**9, 2 * 10**9, "", relative=True, whose="1")),
+        ("drop@+1s:bars:1m/book@100ms", Fault("drop", 10**9, 0, "bars:1m", relative=True, whose="book@100ms")),
         ("random:7", Chance(7)),
         ("random:7:120", Chance(7, 120.0)),
     ],
@@ -39,6 +41,7 @@ def test_what_a_fault_says(text: str, expected: Fault | Chance) -> None:
         ("cut@noon", "cannot be read"),
         ("cut@2024-13-08T23:56:30Z", "is not a time"),
         ("cut@+1s:x", "cut takes no parameter"),
+        ("429@+1s/1", "429 strikes no connection, so /1 says nothing"),
         ("close@+1s:99", "the parameter of close is a number (code, 1000 to 4999)"),
         ("slow@+1s:soon", "is a number (seconds, 0 to 1e+06)"),
         ("random:x", "random:SEED[:PER_HOUR]"),
@@ -81,7 +84,7 @@ def test_chance_is_the_same_for_one_seed() -> None:
     first, again, other = (list(islice(Chance(seed, 600).draw(1000), 50)) for seed in (1, 1, 2))
     assert first == again
     assert first != other
-    assert {one.kind for one in islice(Chance(1).draw(0), 500)} == set(KINDS) - {"oversize"}
+    assert {one.kind for one in islice(Chance(1).draw(0), 500)} == set(KINDS) - {"oversize", "anew"}
     assert all(a.at_ns < b.at_ns for a, b in pairwise(first))
     schedule = Schedule([Chance(1, 600)], 1000)
     begun: list[Fault] = []

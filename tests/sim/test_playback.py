@@ -260,3 +260,59 @@ def test_twenty_five_thousand_frames_a_second_at_least() -> None:
     many = [toy.trade(n, at_s=n / 100) for n in range(50_000)]
     frames = played(lambda sim: one(sim, "trades AB"), frames=many)
     assert len(frames) == 50_001
+
+
+# ---- one connection of two
+
+
+async def pair(sim: SimulatedVenue) -> list[list[int]]:
+    """What two connections get of one topic until the tape ends, each dialled once and never again."""
+
+    async def live(number: int) -> list[int]:
+        await asyncio.sleep(number * 0.001)
+        log: list[Any] = []
+        async with sim.dial(URL) as pipe:
+            await pipe.send(toy.subscribe("trades AB"))
+            return numbers(await _life(pipe, log, 0.0))
+
+    return list(await asyncio.gather(live(1), live(2)))
+
+
+@pytest.mark.parametrize(
+    ("fault", "struck"),
+    [
+        ("cut@+50s/2", each(range(50))),
+        ("half@+50s+10s/2", each(range(50))),
+        ("drop@+50s+5s/2", each(range(50), range(55, 100))),
+        ("drop@+50s+5s:book/2", each(range(100))),
+        ("corrupt@+50s/2", [*range(50), -1, *range(51, 100)]),
+        ("reorder@+50s/2", [*range(50), 51, 50, *range(52, 100)]),
+        ("reorder@+98500ms+10s/2", each(range(100))),
+        ("mute@+50s+5s/2", each(range(50), range(55, 100))),
+        ("duplicate@+50s/2", each(range(51), range(50, 100))),
+    ],
+)
+def test_a_fault_of_one_connection_leaves_the_other_alone(fault: str, struck: list[int]) -> None:
+    first, second = played(pair, frames=TAPE, speed=1.0, faults=(fault,))
+    assert first == each(range(100))
+    assert second == struck[1:], "the tape has begun with the first one"
+
+
+def test_while_one_is_cut_dials_are_refused_and_the_market_goes_on() -> None:
+    lives, log = lived("cut@+50s+5s/trades", speed=1.0)
+    assert lives[0] == each(range(50))
+    assert lives[1][0] in range(55, 58)
+    assert lives[1][-1] == 99
+    assert any("HTTP 503" in str(entry) for entry in log)
+
+
+def test_all_may_be_cut_while_the_market_goes_on() -> None:
+    first, second = played(pair, frames=TAPE, speed=1.0, faults=("close@+50s:1001/all",))
+    assert first == [0, *second] == each(range(50))
+
+
+def test_a_notice_to_one_and_a_restart_of_all() -> None:
+    told = played(pair, frames=TAPE, speed=1.0, faults=("closing@+50s+5s/2",))
+    assert told == [each(range(100)), each(range(1, 55))]
+    first, second = played(pair, frames=TAPE, speed=1.0, faults=("anew@+50s",))
+    assert first == [0, *second] == each(range(50))

@@ -60,6 +60,24 @@ class Clients:
             else:
                 del self.listening[served_as]
 
+    def chosen(self, whose: str) -> list[Client]:
+        """Those a fault strikes: all for "" and "all", the nth oldest for a number, else who carries this channel."""
+        if whose in {"", "all"}:
+            return list(self.all)
+        if whose.isdecimal():
+            return [self.all[(int(whose) - 1) % len(self.all)]] if self.all else []
+        return [client for client in self.all if any(carries(topic, whose) for topic in client.topics)]
+
     def wants(self) -> Counter[Topic]:
         """How many connections asked for each topic."""
         return Counter(topic for client in self.all for topic in client.topics)
+
+
+def carries(topic: Topic, channel: str) -> bool:
+    """Whether a topic is of this channel, or of this kind of channel."""
+    return same_kind(topic.channel, channel)
+
+
+def same_kind(of: str, channel: str) -> bool:
+    """Whether a channel (`book:5@100ms`) is this one, or of this kind (`book`)."""
+    return channel in {of, of.partition(":")[0].partition("@")[0]}

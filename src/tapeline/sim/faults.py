@@ -1,4 +1,8 @@
-"""What can go wrong at a venue, as text: `KIND@WHEN[+DURATION][:PARAM]`, or `random:SEED[:PER_HOUR]`."""
+"""What can go wrong at a venue, as text: `KIND@WHEN[+DURATION][:PARAM][/WHOSE]`, or `random:SEED[:PER_HOUR]`.
+
+WHOSE says which connections it strikes: a number (the oldest is 1), a channel they carry, or `all`. A connection that
+ends by such a fault ends alone: the market goes on, and for DURATION no dial succeeds.
+"""
 
 import difflib
 import heapq
@@ -11,7 +15,9 @@ from tapeline.errors import ConfigError
 from tapeline.model.interval import HOUR_NS, SECOND_NS
 from tapeline.model.stamp import instant
 
-LINK, DIAL, REQUEST, FRAME, QUIET, PACE, REST = "link", "dial", "request", "frame", "quiet", "pace", "rest"
+LINK, DIAL, REQUEST, FRAME, QUIET, PACE = "link", "dial", "request", "frame", "quiet", "pace"
+REST, ANSWER, NUMBERS = "rest", "answer", "numbers"
+OF_CONNECTIONS = frozenset({LINK, FRAME, QUIET})  # what may strike some connections only
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,31 +50,42 @@ KINDS = {
     "oversize": Kind(FRAME, 0, "bytes", "10000000", "a text frame of this many bytes comes before the next"),
     "429": Kind(REST, 0, "seconds", "1", "REST answers HTTP 429 with this Retry-After: for DURATION, or once"),
     "ban": Kind(REST, 0, "seconds", "120", "REST answers HTTP 418 with this Retry-After: for DURATION, or once"),
+    "500": Kind(ANSWER, 0, "channel", "", "REST answers HTTP 500: for DURATION, or once"),
+    "half_body": Kind(ANSWER, 0, "channel", "", "the body of a REST answer is cut off: for DURATION, or once"),
+    "empty": Kind(ANSWER, 0, "channel", "", "a REST page holds nothing: for DURATION, or once"),
+    "overlap": Kind(ANSWER, 0, "channel", "", "a REST page begins before what was asked for: for DURATION, or once"),
+    "disorder": Kind(ANSWER, 0, "channel", "", "a REST page comes out of order: for DURATION, or once"),
+    "short": Kind(ANSWER, 0, "channel", "", "a REST page lacks a row in its middle: for DURATION, or once"),
+    "open_bar": Kind(ANSWER, 0, "", "", "a REST page of bars ends with the open one: for DURATION, or once"),
+    "revise": Kind(ANSWER, 0, "", "", "the newest closed bar of a REST page is another one from now on"),
+    "anew": Kind(NUMBERS, 0, "count", "500", "the venue restarts, and its trades repeat this many numbers"),
 }
+NEVER_BY_CHANCE = frozenset({"oversize", "anew"})  # the one is heavy, the other is no tape's
 _SPAN = r"\d+(?:\.\d+)?(?:ms|s|m|h)"
 _SPEC = re.compile(
     rf"(?P<kind>[\w-]+)@(?P<when>\+{_SPAN}|\d{{5,}}|\d{{4}}-\d\d-\d\d[T ]\d\d:\d\d(?::\d\d(?:\.\d+)?)?Z?)"
-    rf"(?:\+(?P<duration>{_SPAN}))?(?::(?P<param>.+))?",
+    rf"(?:\+(?P<duration>{_SPAN}))?(?::(?P<param>[^/]+))?(?:/(?P<whose>[\w:@]+))?",
     re.ASCII,
 )
 _UNITS = {"ms": SECOND_NS // 1000, "s": SECOND_NS, "m": 60 * SECOND_NS, "h": HOUR_NS}
 _NUMBER = {"count": (1, 1e6), "code": (1000, 4999), "seconds": (0, 1e6), "bytes": (1, 1e9)}
-_HELP = "write KIND@WHEN[+DURATION][:PARAM] (cut@2024-08-08T23:56:30Z+20s) or random:SEED[:PER_HOUR]"
+_HELP = "write KIND@WHEN[+DURATION][:PARAM][/WHOSE] (cut@2024-08-08T23:56:30Z+20s) or random:SEED[:PER_HOUR]"
 
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """One fault. `at_ns` is tape time, or counts from the tape's start where `relative`."""
+    """One fault. `at_ns` is tape time, or counts from the tape's start where `relative`; `whose` "": all there is."""
 
     kind: str
     at_ns: int
     duration_ns: int = 0
     param: str = ""
     relative: bool = False
+    whose: str = ""
 
     @property
     def where(self) -> str:
-        """What it strikes: one of LINK, DIAL, REQUEST, FRAME, QUIET, PACE, REST."""
+        """What it strikes: one of LINK, DIAL, REQUEST, FRAME, QUIET, PACE, REST, ANSWER, NUMBERS."""
         return KINDS[self.kind].where
 
     @property
@@ -91,13 +108,13 @@ class Chance:
     def draw(self, start_ns: int) -> Iterator[Fault]:
         """Faults from the start on, for ever."""
         chance = random.Random(self.seed)
-        kinds = [name for name in KINDS if name != "oversize"]
+        kinds = [name for name in KINDS if name not in NEVER_BY_CHANCE]
         at_ns = start_ns
         while True:
             at_ns += 1 + int(chance.expovariate(self.per_hour) * HOUR_NS)
             kind = chance.choice(kinds)
             duration_ns = chance.randint(1, 20) * SECOND_NS
-            once = KINDS[kind].where in {DIAL, REQUEST, FRAME, REST}
+            once = KINDS[kind].where in {DIAL, REQUEST, FRAME, REST, ANSWER}
             yield Fault(kind, at_ns, 0 if once else duration_ns)
 
 
@@ -116,12 +133,14 @@ def fault(text: str) -> Spec:
         raise ConfigError(f"unknown fault {kind!r} in {text!r}: {hint}")
     if match is None:
         raise ConfigError(f"fault {text!r} cannot be read: {_HELP}")
-    when, duration, param = match["when"], match["duration"], match["param"] or ""
+    when, duration, param, whose = match["when"], match["duration"], match["param"] or "", match["whose"] or ""
     _check_param(text, kind, param)
+    if whose and KINDS[kind].where not in OF_CONNECTIONS:
+        raise ConfigError(f"fault {text!r}: {kind} strikes no connection, so /{whose} says nothing")
     default_ns = int(KINDS[kind].duration_s * SECOND_NS)
     relative = when.startswith("+")
     at_ns = _span_ns(when[1:]) if relative else instant(when)
-    return Fault(kind, at_ns, _span_ns(duration) if duration else default_ns, param, relative)
+    return Fault(kind, at_ns, _span_ns(duration) if duration else default_ns, param, relative, whose)
 
 
 def _chance(text: str) -> Chance:
@@ -182,8 +201,9 @@ class Schedule:
         return self._edges[0].at_ns if self._edges else None
 
     def link_begins_next(self) -> bool:
-        """Whether the next edge drops connections."""
-        return bool(self._edges) and self._edges[0].begins and self._edges[0].fault.where == LINK
+        """Whether the next edge drops all connections, and the tape with them."""
+        edge = self._edges[0] if self._edges else None
+        return edge is not None and edge.begins and edge.fault.where == LINK and not edge.fault.whose
 
     def pop(self) -> Edge:
         """The next edge."""
@@ -199,5 +219,5 @@ class Schedule:
     def _add(self, one: Fault) -> None:
         self._order += 1
         heapq.heappush(self._edges, Edge(one.at_ns, True, self._order, one))
-        if one.duration_ns and (one.where != LINK or one.kind == "closing"):
+        if one.duration_ns and (one.where != LINK or one.kind == "closing" or one.whose):
             heapq.heappush(self._edges, Edge(one.end_ns, False, self._order, one))

@@ -22,7 +22,7 @@ from tapeline.model.event import (
     Trade,
 )  # fmt: skip
 from tapeline.model.instrument import Instrument
-from tapeline.model.interval import DAY_NS, HOUR_NS, INTERVALS, MINUTE_NS
+from tapeline.model.interval import DAY_NS, HOUR_NS, INTERVALS, MINUTE_NS, SECOND_NS
 from tapeline.model.number import EXACT, ZERO
 from tapeline.model.topic import Topic
 from tapeline.sim.pit import BEAT_NS, BEATS, Pit, Rates
@@ -219,10 +219,16 @@ class Market:
 
     def answer(self, ask: Ask, now_ns: int) -> bytes | None:
         """See `Source`."""
-        rows = self._rows(ask, now_ns)
+        rows = self.rows(ask, now_ns)
         return None if rows is None else self._server.answer_rest(ask, rows)
 
-    def _rows(self, ask: Ask, now_ns: int) -> Sequence[Answer] | None:
+    def number_anew(self, at_ns: int, repeated: int) -> None:
+        """See `Source`."""
+        for pit in self._pits.values():
+            pit.number_anew(at_ns, repeated)
+
+    def rows(self, ask: Ask, now_ns: int) -> Sequence[Answer] | None:
+        """See `Source`."""
         if ask.call == "time":
             return [ServerTime(now_ns)]
         if ask.call == "instruments":
@@ -250,6 +256,9 @@ class Market:
         from_ns, to_ns = self._reach(ask, now_ns)
         if ask.from_id is not None:
             from_ns, to_ns = max(from_ns, pit.trade_minute(ask.from_id) * MINUTE_NS), now_ns
+        keeps_s = self._venue.rest[ask.call].keeps_s
+        if keeps_s != float("inf"):
+            from_ns = max(from_ns, now_ns - int(keeps_s * SECOND_NS))
         forward = ask.from_id is not None or ask.from_ns is not None
         rows: list[Trade] = []
         while from_ns < to_ns and len(rows) < limit:

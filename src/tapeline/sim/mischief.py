@@ -3,6 +3,7 @@
 from collections.abc import Callable, Sequence
 
 from tapeline.model.topic import Topic
+from tapeline.sim.client import Client, carries
 from tapeline.sim.faults import Fault
 from tapeline.sim.source import Moment
 
@@ -33,10 +34,13 @@ _CHANGED: dict[str, Callable[[bytes], Sequence[bytes]]] = {
 
 
 class Mischief:
-    """One fault at work. `over` once it has done what it should; `flush` gives back what it still holds."""
+    """One fault at work. `over` once it has done what it should; `flush` gives back what it still holds.
 
-    def __init__(self, fault: Fault) -> None:
-        self.fault = fault
+    `clients` are those whose frames it bends; None: everybody's.
+    """
+
+    def __init__(self, fault: Fault, clients: Sequence[Client] | None = None) -> None:
+        self.fault, self.clients = fault, clients
         self.over = False
         self._once = fault.duration_ns == 0
         self._held: dict[Topic, Moment] = {}
@@ -66,11 +70,7 @@ class Mischief:
 
     def _strikes(self, topic: Topic) -> bool:
         wanted = self.fault.param
-        return self.fault.kind == "oversize" or not wanted or topic.channel == wanted or self._kind(topic) == wanted
-
-    @staticmethod
-    def _kind(topic: Topic) -> str:
-        return topic.channel.partition(":")[0].partition("@")[0]
+        return self.fault.kind == "oversize" or not wanted or carries(topic, wanted)
 
     def _reordered(self, moments: Sequence[Moment]) -> Sequence[Moment]:
         """Every second moment of a topic comes before the first."""

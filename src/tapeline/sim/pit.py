@@ -66,6 +66,7 @@ class Pit:
         self.trades = lru_cache(maxsize=2000 if self._sparse else 128)(self._trades)
         self.bid = self._sparse_bid if self._sparse else self._walked_bid
         self._hours: dict[tuple[str, int], Candles] = {}
+        self._anew: list[tuple[int, int]] = []  # (from which number on, how much less a number is), the oldest first
 
     # ---- price
 
@@ -138,7 +139,7 @@ class Pit:
             beat = offset_ms * 1_000_000 // BEAT_NS
             ticks = (bid(first + beat) if path is None else path[beat]) + bought
             lots = 1 + (draw >> 20) % 97 * (1 + (draw >> 30) % 7)
-            key = minute * count + number
+            key = self._numbered(minute * count + number)
             at_ns = at + offset_ms * 1_000_000
             trades.append(
                 Trade(
@@ -156,8 +157,26 @@ class Pit:
                     yield trade
 
     def trade_minute(self, number: int) -> int:
-        """The minute that holds the trade of this id."""
-        return number // self.rates.trades_per_minute
+        """The minute that holds the trade of this id; of two with one id, the later one."""
+        place = number
+        for first, less in self._anew:
+            if number + less >= first:
+                place = number + less
+        return place // self.rates.trades_per_minute
+
+    def number_anew(self, at_ns: int, repeated: int) -> None:
+        """Trades from the minute after this time on repeat so many numbers, and count on from there."""
+        first = (at_ns // MINUTE_NS + 1) * self.rates.trades_per_minute
+        less = repeated + (self._anew[-1][1] if self._anew else 0)
+        self._anew.append((first, less))
+        self.trades.cache_clear()
+        self._hours.clear()
+
+    def _numbered(self, place: int) -> int:
+        for first, less in reversed(self._anew):
+            if place >= first:
+                return place - less
+        return place
 
     def candles(self, name: str, from_ns: int, to_ns: int, now_ns: int) -> Sequence[Bar]:
         """Bars of [from_ns, to_ns), of trades before now; both ends on the interval's grid or cut."""

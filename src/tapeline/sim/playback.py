@@ -2,13 +2,29 @@
 
 import asyncio
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
+from functools import partial
+from operator import is_
 
 from tapeline.clock import Clock
 from tapeline.model.interval import SECOND_NS
 from tapeline.model.topic import Topic
 from tapeline.sim.client import Client, Clients
-from tapeline.sim.faults import DIAL, FRAME, LINK, PACE, QUIET, REQUEST, REST, Edge, Fault, Schedule, Spec
+from tapeline.sim.faults import (
+    ANSWER,
+    DIAL,
+    FRAME,
+    LINK,
+    NUMBERS,
+    PACE,
+    QUIET,
+    REQUEST,
+    REST,
+    Edge,
+    Fault,
+    Schedule,
+    Spec,
+)  # fmt: skip
 from tapeline.sim.limits import PaceClock
 from tapeline.sim.mischief import Mischief, torn
 from tapeline.sim.source import Moment, Source
@@ -22,12 +38,18 @@ Say = Callable[..., None]
 
 
 class Window:
-    """A fault at work. It ends with the tape's time, the loop's (the tape may stand still), or when used up."""
+    """A fault at work. It ends with the tape's time, the loop's (the tape may stand still), or when used up.
 
-    def __init__(self, fault: Fault, until_s: float) -> None:
-        self.fault = fault
+    `clients` are those it strikes; None: everybody.
+    """
+
+    def __init__(
+        self, fault: Fault, until_s: float, where: str = "", clients: Collection[Client] | None = None
+    ) -> None:  # fmt: skip
+        self.fault, self.clients = fault, clients
+        self.where = where or fault.where
         self._until_s = until_s
-        self.left = 1 if fault.where == REST else int(fault.number()) if fault.where in {DIAL, REQUEST} else 0
+        self.left = 1 if self.where in {REST, ANSWER} else int(fault.number()) if fault.where in {DIAL, REQUEST} else 0
 
     def strikes(self, now_s: float) -> bool:
         """Whether it is at work; used up a little by asking."""
@@ -74,22 +96,22 @@ class Player:
         """Somebody subscribed or left."""
         self._changed.set()
 
-    def fault(self, where: str) -> Fault | None:
+    def fault(self, where: str, concerns: Callable[[Fault], bool] = lambda _fault: True) -> Fault | None:
         """The fault of this sort that strikes now, if one does; counted ones are used up by asking."""
         for window in self._windows:
-            if window.fault.where == where and window.strikes(self._clock.now()):
+            if window.where == where and concerns(window.fault) and window.strikes(self._clock.now()):
                 return window.fault
         return None
 
     @property
     def mute(self) -> bool:
-        """Whether nothing may be said."""
-        return any(window.fault.where == QUIET for window in self._windows)
+        """Whether nothing may be said to anybody."""
+        return any(window.where == QUIET and window.clients is None for window in self._windows)
 
     @property
     def lag_s(self) -> float:
         """How much later everything comes now."""
-        return max((window.fault.number() for window in self._windows if window.fault.where == PACE), default=0.0)
+        return max((window.fault.number() for window in self._windows if window.where == PACE), default=0.0)
 
     # ---- the task
 
@@ -115,9 +137,9 @@ class Player:
             self._end_of_life()
         self._windows = []
         self._tell_lines()
-        held = [moment for mischief in self._mischief for moment in mischief.flush()]
-        self._mischief = []
-        await self._deliver(held)
+        ended, self._mischief = self._mischief, []
+        for mischief in ended:
+            await self._deliver(mischief.flush(), mischief.clients)
         self._stop(self._source.at_ns)
         self._say("the end of the tape: its clock stands still", delivered=self.delivered)
         await asyncio.Event().wait()
@@ -143,24 +165,47 @@ class Player:
     def _take(self, before_ns: int | None) -> Sequence[Moment]:
         return self._source.take(before_ns, BATCH, self._clients.listening)
 
-    async def _deliver(self, moments: Sequence[Moment]) -> None:
+    async def _deliver(self, moments: Sequence[Moment], to: Collection[Client] | None = None) -> None:
+        """Send moments to whoever listens, or to those of `to` who do."""
         for mischief in self._mischief:
-            moments = mischief.apply(moments)
+            if mischief.clients is None:
+                moments = mischief.apply(moments)
+        targeted = [mischief for mischief in self._mischief if mischief.clients is not None]
         self._mischief = [mischief for mischief in self._mischief if not mischief.over]
         if self.mute or not moments:
             return
-        listening, rename = self._clients.listening, self._server.rename
-        touched: dict[Client, None] = {}
-        for _, topic, frame in moments:
-            for client, name in listening.get(topic, ()):
-                client.outbox.append(frame if name is None else rename(frame, name))
-                touched[client] = None
+        struck = dict.fromkeys(client for mischief in targeted for client in mischief.clients or ())
+        touched = self._fill(moments, (lambda client: client not in struck) if to is None else to.__contains__)
+        if to is None:
+            for client in struck:
+                touched |= self._fill(self._bent(client, moments, targeted), partial(is_, client))
+            self._mischief = [mischief for mischief in self._mischief if not mischief.over]
         for client in touched:
             self.delivered += len(client.outbox)
             client.line.write(client.outbox)
             client.outbox = []
         for client in touched:
             await client.line.drain()
+
+    def _fill(self, moments: Sequence[Moment], gets: Callable[[Client], bool]) -> dict[Client, None]:
+        """Put these moments into the boxes of those who listen and get them; returns whose boxes are not empty."""
+        listening, rename = self._clients.listening, self._server.rename
+        touched: dict[Client, None] = {}
+        for _, topic, frame in moments:
+            for client, name in listening.get(topic, ()):
+                if gets(client):
+                    client.outbox.append(frame if name is None else rename(frame, name))
+                    touched[client] = None
+        return touched
+
+    def _bent(self, client: Client, moments: Sequence[Moment], targeted: Sequence[Mischief]) -> Sequence[Moment]:
+        """What becomes of one connection's moments by the mischief that strikes it."""
+        listening = self._clients.listening
+        moments = [moment for moment in moments if any(who is client for who, _ in listening.get(moment[1], ()))]
+        for mischief in targeted:
+            if client in (mischief.clients or ()):
+                moments = mischief.apply(moments)
+        return moments
 
     async def _reach(self, at_ns: int, *, lag: bool = False) -> None:
         """Wait until tape time is there."""
@@ -189,16 +234,26 @@ class Player:
         if not edge.begins:
             await self._over(fault)
             return
-        self._say("fault", kind=fault.kind, at_ns=fault.at_ns, duration_s=fault.duration_ns / SECOND_NS)
+        self._say(
+            "fault", kind=fault.kind, at_ns=fault.at_ns, duration_s=fault.duration_ns / SECOND_NS, whose=fault.whose
+        )
+        clients = self._clients.chosen(fault.whose) if fault.whose else None
+        until_s = self._clock.now() + fault.duration_ns / SECOND_NS / (self._speed or 1.0)
         if fault.kind == "closing":
-            self._closing[fault] = self._notify()
+            self._closing[fault] = self._notify(self._clients.all if clients is None else clients)
+        elif fault.where == NUMBERS:
+            self._restart(fault)
         elif fault.where == LINK:
-            await self._drop(fault)
+            if clients is None:
+                await self._drop(fault)
+                return
+            self._end_by(fault, clients)
+            if fault.duration_ns:
+                self._windows.append(Window(fault, until_s, DIAL))
         elif fault.where == FRAME:
-            self._mischief.append(Mischief(fault))
+            self._mischief.append(Mischief(fault, clients))
         else:
-            seconds = fault.duration_ns / SECOND_NS / (self._speed or 1.0)
-            self._windows.append(Window(fault, self._clock.now() + seconds))
+            self._windows.append(Window(fault, until_s, clients=clients))
             self._tell_lines()
             if fault.where == PACE and self._speed is None:
                 await asyncio.sleep(fault.number())
@@ -207,42 +262,53 @@ class Player:
         """A fault has run out of time."""
         self._windows = [window for window in self._windows if window.fault is not fault]
         self._tell_lines()
-        held = [moment for mischief in self._mischief if mischief.fault is fault for moment in mischief.flush()]
+        ended = [mischief for mischief in self._mischief if mischief.fault is fault]
         self._mischief = [mischief for mischief in self._mischief if mischief.fault is not fault]
-        await self._deliver(held)
+        for mischief in ended:
+            await self._deliver(mischief.flush(), mischief.clients)
         for client in self._closing.pop(fault, ()):
             if client in self._clients.all:
                 self._end(client, lambda line: line.close(1001, "going away"))
 
     def _tell_lines(self) -> None:
+        everybody = self.mute
+        some = [client for window in self._windows if window.where == QUIET for client in window.clients or ()]
         for client in self._clients.all:
-            client.line.mute(self.mute)
+            client.line.mute(everybody or client in some)
 
-    def _notify(self) -> list[Client]:
+    def _notify(self, clients: Sequence[Client]) -> list[Client]:
         notice = self._server.closing
         if notice is None:
             return []
-        for client in self._clients.all:
+        for client in clients:
             client.line.write([notice])
-        return list(self._clients.all)
+        return list(clients)
+
+    def _restart(self, fault: Fault) -> None:
+        """Every connection ends, and trades are numbered anew from here on, where the source can do that."""
+        self._source.number_anew(fault.at_ns, int(fault.number()))
+        for client in list(self._clients.all):
+            self._end(client, lambda line: line.close(1012, "service restart"))
 
     async def _drop(self, fault: Fault) -> None:
         """End every connection, lose a span of tape, wait for the clients to come back."""
         asked = self._clients.wants()
         next_ns = self._source.next_ns()
-        half = self._half(fault, next_ns)
-        for client in list(self._clients.all):
+        self._end_by(fault, list(self._clients.all), self._half(fault, next_ns))
+        self._source.skip_to(fault.end_ns)
+        self._stop(fault.end_ns)
+        await self._skip_edges(fault.end_ns)
+        await self._hold(asked)
+        self._go_on(fault.end_ns)
+
+    def _end_by(self, fault: Fault, clients: Sequence[Client], half: bytes = b"") -> None:
+        for client in clients:
             if fault.kind == "close":
                 self._end(client, lambda line: line.close(int(fault.number()), ""))
             elif fault.kind == "expire":
                 self._end(client, lambda line: line.close(1001, "the life of the connection is over"))
             else:
                 self._end(client, lambda line: line.cut(half))
-        self._source.skip_to(fault.end_ns)
-        self._stop(fault.end_ns)
-        await self._skip_edges(fault.end_ns)
-        await self._hold(asked)
-        self._go_on(fault.end_ns)
 
     def _half(self, fault: Fault, next_ns: int | None) -> bytes:
         if fault.kind != "half" or next_ns is None:

@@ -115,6 +115,12 @@ class Recording:
         depth = self._depth(topic.native)
         return None if depth is None else depth.snapshot(topic.channel, "ws", None)
 
+    def rows(self, ask: Ask, now_ns: int) -> None:
+        """See `Source`. Answers are those that were recorded, byte for byte."""
+
+    def number_anew(self, at_ns: int, repeated: int) -> None:
+        """See `Source`. Nothing: a recording keeps its numbers."""
+
     def answer(self, ask: Ask, now_ns: int) -> bytes | None:
         """See `Source`."""
         if ask.call == "time":

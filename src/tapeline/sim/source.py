@@ -5,7 +5,7 @@ from typing import Protocol, TypeVar
 
 from tapeline.model.event import BookSnapshot
 from tapeline.model.topic import Topic
-from tapeline.venues.spec import Ask
+from tapeline.venues.spec import Answer, Ask
 
 Moment = tuple[int, Topic, bytes]  # when (ns), under which topic, the frame
 Row = TypeVar("Row")
@@ -46,8 +46,16 @@ class Source(Protocol):
         """The book as of `at_ns`, for a subscriber to a stream that starts with a snapshot; None where it will come."""
         ...
 
+    def rows(self, ask: Ask, now_ns: int) -> Sequence[Answer] | None:
+        """What a REST answer holds, oldest first; None where only `answer` knows, or nothing is known about it."""
+        ...
+
     def answer(self, ask: Ask, now_ns: int) -> bytes | None:
         """The body of a REST answer; None where nothing is known about it."""
+        ...
+
+    def number_anew(self, at_ns: int, repeated: int) -> None:
+        """From this time on trades repeat that many numbers, as after a venue's restart; a recording keeps its own."""
         ...
 
 

@@ -2,16 +2,21 @@
 
 import asyncio
 import math
+from collections import Counter
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from urllib.parse import urlsplit
 
+import msgspec
+
 from tapeline.clock import Clock
 from tapeline.errors import BadData, ConfigError, ConnectionLost, TapelineError, TimedOut
 from tapeline.model.channel import channel
+from tapeline.model.interval import SECOND_NS
 from tapeline.model.topic import Topic
+from tapeline.sim.answers import Answers, concerns, half
 from tapeline.sim.client import Client, Clients
-from tapeline.sim.faults import DIAL, REQUEST, REST, Spec
+from tapeline.sim.faults import ANSWER, DIAL, REQUEST, REST, Fault, Spec
 from tapeline.sim.limits import Meter
 from tapeline.sim.pipe import Line, memory_pipe
 from tapeline.sim.playback import Player, Say
@@ -52,6 +57,10 @@ class SimulatedVenue:
         self._weight = {each.name: Meter(each.weight, each.window_s, fixed=each.fixed) for each in self._limits.rest}
         self._tasks: asyncio.TaskGroup | None = None
         self.dialled = 0
+        self.answers = Answers()
+        self.requests: Counter[str] = Counter()  # REST, by call
+        self.impatient = 0  # REST requests that were sent while we had told the client to wait
+        self._told_s, self._silent_until_s = 0.0, 0.0
 
     # ---- life
 
@@ -91,11 +100,18 @@ class SimulatedVenue:
     async def fetch(self, base_url: str, request: Request) -> Response:
         """A `Fetch`: one REST answer. Raises TimedOut where the venue is too slow."""
         del base_url
+        now = self._clock.now()
+        self.impatient += self._told_s < now < self._silent_until_s
         lag_s = self.player.lag_s
         await asyncio.sleep(min(lag_s, FETCH_MOST_S))
         if lag_s >= FETCH_MOST_S:
             raise TimedOut(f"{request.path}: no answer within {FETCH_MOST_S:g} s")
-        return self.rest(request.path, dict(request.query))
+        response = self.rest(request.path, dict(request.query))
+        if response.status in {418, 429}:
+            self._told_s = self._clock.now()
+            wait_s = float(response.headers["retry-after"])
+            self._silent_until_s = max(self._silent_until_s, self._told_s + wait_s)
+        return response
 
     # ---- connections
 
@@ -236,15 +252,32 @@ class SimulatedVenue:
         return self._answered(ask)
 
     def _answered(self, ask: Ask) -> Response:
+        self.requests[ask.call] += 1
         limited, headers = self._metered(ask)
         if limited is not None:
             return limited
         if ask.native and not self._source.knows(ask.native):
             return self._error(400, f"no such symbol: {ask.native}", headers)
-        body = self._source.answer(ask, self.player.now_ns())
+        call = self.venue.rest.get(ask.call)
+        if call is not None and _longer(ask, call.window_s):
+            return self._error(400, f"more than {call.window_s:g} s between start and end", headers)
+        fault = self.player.fault(ANSWER, lambda one: concerns(one, ask))
+        if fault is not None and fault.kind == "500":
+            return self._error(500, "Internal error", headers)
+        body = self._body(ask, fault)
         if body is None:
             return self._error(400, f"nothing is known of {ask.call} {ask.native}", headers)
+        if fault is not None and fault.kind == "half_body":
+            body = half(body)
         return Response(200, {"content-type": "application/json", **headers}, body)
+
+    def _body(self, ask: Ask, fault: Fault | None) -> bytes | None:
+        now_ns = self.player.now_ns()
+        rows = self.answers.rows(ask, fault, lambda asked: self._source.rows(asked, now_ns), now_ns)
+        if rows is None:
+            return self._source.answer(ask, now_ns)
+        written = ask if fault is None else msgspec.structs.replace(ask, limit=None)
+        return self._server.answer_rest(written, rows)
 
     def _metered(self, ask: Ask) -> tuple[Response | None, Mapping[str, str]]:
         """What refuses this request for its weight, if anything does; and what the venue says of the weight used."""
@@ -273,3 +306,8 @@ class SimulatedVenue:
 def replace_topics(request: Subscribe, topics: tuple[Topic, ...]) -> Subscribe:
     """The same request for these topics only."""
     return Subscribe(topics, request.request_id, request.on)
+
+
+def _longer(ask: Ask, window_s: float) -> bool:
+    """Whether a question spans more time than the venue takes."""
+    return ask.from_ns is not None and ask.to_ns is not None and ask.to_ns - ask.from_ns > window_s * SECOND_NS

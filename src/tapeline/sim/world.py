@@ -20,7 +20,7 @@ from tapeline.market.book import Book
 from tapeline.model.event import BookDelta, BookSnapshot, Event
 from tapeline.model.instrument import Instrument
 from tapeline.model.interval import DAY_NS, SECOND_NS
-from tapeline.sim.faults import FRAME, KINDS, LINK, QUIET, Fault, Spec
+from tapeline.sim.faults import ANSWER, FRAME, KINDS, LINK, NUMBERS, OF_CONNECTIONS, PACE, QUIET, Fault, Spec
 from tapeline.sim.loop import VirtualClock, run
 from tapeline.sim.market import SEQ_STEP, Market
 from tapeline.sim.pit import BEAT_NS, Pit, Rates
@@ -88,21 +88,23 @@ def run_world(plan: WorldPlan) -> WorldReport:
 def drawn(plan: WorldPlan) -> list[Fault]:
     """The faults of this seed, in time: often close to each other, none in the calm at the end."""
     chance = random.Random(plan.seed)
-    kinds = sorted(KINDS)
+    kinds = [kind for kind in sorted(KINDS) if KINDS[kind].where != NUMBERS]
     last_s = plan.duration_s - CALM_S
     at_s, faults = 0.0, list[Fault]()
     for _ in range(plan.fault_count):
         near = faults and chance.random() < 0.4
         at_s = min(last_s, at_s + chance.uniform(0, 90)) if near else chance.uniform(WARM_S, last_s)
         kind = chance.choice(kinds)
-        lasts_s = {LINK: 600, QUIET: 120}.get(KINDS[kind].where, 0)
+        where = KINDS[kind].where
+        lasts_s = {LINK: 600, QUIET: 120, ANSWER: chance.choice((0, 600))}.get(where, 0)
         duration_s = chance.uniform(0, lasts_s) if lasts_s else 0.0
-        if KINDS[kind].where == "pace":
+        if where == PACE:
             duration_s = chance.uniform(1, 30)
         param = {"oversize": "100000", "refuse": str(chance.randint(1, 5)), "ban": "30"}.get(kind, "")
         if kind == "refuse" and chance.random() < 0.5:
             duration_s = chance.uniform(1, 300)
-        faults.append(Fault(kind, int(at_s * SECOND_NS), int(duration_s * SECOND_NS), param, relative=True))
+        whose = chance.choice(("", "", "1", "2", "all")) if where in OF_CONNECTIONS else ""
+        faults.append(Fault(kind, int(at_s * SECOND_NS), int(duration_s * SECOND_NS), param, True, whose))
     return sorted(faults, key=lambda fault: fault.at_ns)
 
 
