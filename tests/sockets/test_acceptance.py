@@ -13,6 +13,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from decimal import Decimal
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -84,10 +85,10 @@ def expected_bars(shared: Path, name: str) -> dict[int, dict[str, str]]:
         return {int(row["start_ms"]): row for row in csv.DictReader(lines)}
 
 
-def configure(folder: Path, address: dict[str, str], **stream: Any) -> Path:
+def configure(folder: Path, address: dict[str, str], *, repair: bool = False, **stream: Any) -> Path:
     config = folder / "tapeline.toml"
     lines = [
-        "[store]", f'path = "{folder / "store"}"', "[[stream]]",
+        f"repair = {json.dumps(repair)}", "[store]", f'path = "{folder / "store"}"', "[[stream]]",
         f'rest_url = "{address["rest"]}"', f'ws_url = "{address["ws"]}"',
         *(f"{name} = {json.dumps(value)}" for name, value in stream.items()),
     ]  # fmt: skip
@@ -95,7 +96,9 @@ def configure(folder: Path, address: dict[str, str], **stream: Any) -> Path:
     return config
 
 
-def test_binance_spot_with_two_cuts(shared: Path, tmp_path: Path) -> None:
+@contextmanager
+def cut_twice(shared: Path) -> Iterator[dict[str, str]]:
+    """Two recordings of an evening in one, with their recorded REST; two cuts of 20 s."""
     captures = shared / "captures"
     name = "binance_spot_hft_btcusdt_20240808"
     with served(
@@ -105,13 +108,16 @@ def test_binance_spot_with_two_cuts(shared: Path, tmp_path: Path) -> None:
         "--rest", str(captures / "binance_spot_cryptofeed_20211012.rest.jsonl.gz"),
         "--speed", "max", "--fault", "cut@2024-08-08T23:56:30Z+20s", "--fault", "cut@2024-08-09T00:02:10Z+20s",
     ) as address:  # fmt: skip
+        yield address
+
+
+@pytest.mark.parametrize("repair", [False, True])
+def test_binance_spot_with_two_cuts(shared: Path, tmp_path: Path, *, repair: bool) -> None:
+    with cut_twice(shared) as address:
         config = configure(
-            tmp_path,
-            address,
-            venue="binance",
-            symbols=["BTCUSDT"],
+            tmp_path, address, repair=repair, venue="binance", symbols=["BTCUSDT"],
             channels=["trades", "quotes", "book", "bars:1m@trades"],
-        )
+        )  # fmt: skip
         run_until_settled(config, tmp_path / "store")
     store = str(tmp_path / "store")
     got = {int(row["start_ms"]): row for row in rows("bars", "binance:BTC/USDT", "1m@trades", "--store", store)}
@@ -119,13 +125,14 @@ def test_binance_spot_with_two_cuts(shared: Path, tmp_path: Path) -> None:
     first, *_, last = sorted(want)
     assert last not in got, "the last bar is open: it must not be stored as closed"
     assert sorted(got) == sorted(want)[:-1]
-    partial = {start for start, row in got.items() if row["certificate"] == "partial"}
     cut = {1723161360000, 1723161720000}  # 23:56 and 00:02
-    assert partial == {first} | cut
-    for start in sorted(got.keys() - cut - {first}):
+    certificates = dict.fromkeys(got, "complete") | {first: "partial"}
+    certificates |= dict.fromkeys(cut, "repaired" if repair else "partial")
+    assert {start: row["certificate"] for start, row in got.items()} == certificates
+    for start in sorted(got.keys() - {first} - (set() if repair else cut)):
         assert {c: Decimal(got[start][c]) for c in COLUMNS} == {c: Decimal(want[start][c]) for c in COLUMNS}
-        assert got[start]["certificate"] == "complete"
-        assert (got[start]["origin"], got[start]["source"], got[start]["revision"]) == ("trades", "built", "1")
+        assert (got[start]["origin"], got[start]["source"]) == ("trades", "built")
+        assert got[start]["revision"] == "1" or start in cut
     from tapeline.store.reader import open_store  # noqa: PLC0415  # the commands above are what is tested
 
     with open_store(store) as held:
@@ -133,8 +140,11 @@ def test_binance_spot_with_two_cuts(shared: Path, tmp_path: Path) -> None:
     for channel in ("trades", "quotes", "book"):
         assert [gap.cause for gap in gaps if gap.channel == channel] == ["link_down", "link_down"]
     assert len(gaps) == 6
-    _trades_are_the_recorded_ones(shared, store)
-    _the_ledger_knows_both_cuts(store)
+    _trades_are_the_recorded_ones(shared, store, whole=repair)
+    if repair:
+        _the_ledger_knows_both_repairs(store)
+    else:
+        _the_ledger_knows_both_cuts(store)
 
 
 def array(*arguments: str) -> list[dict[str, Any]]:
@@ -165,6 +175,18 @@ def _the_ledger_knows_both_cuts(store: str) -> None:
         why = [span["why"] for span in array("coverage", "binance:BTC/USDT", "--channel", channel, "--store", store)]
         assert why == [f"no REST call of the venue brings {channel} back"] * 2
     assert len(holes) == 6
+
+
+def _the_ledger_knows_both_repairs(store: str) -> None:
+    """Trades are proven or repaired from the first to the last; only quotes and books have holes."""
+    spans = array("coverage", "binance:BTC/USDT", "--channel", "trades", "--store", store)
+    told = [(span["state"], span["evidence"], span["source"]) for span in spans]
+    assert told == [("proven", "ids", "ws"), ("repaired", "ids", "rest")] * 2 + [("proven", "ids", "ws")]
+    assert {span["why"] for span in spans[1::2]} == {"fetched after link_down"}
+    assert all(left["to_ns"] == right["from_ns"] for left, right in pairwise(spans))
+    holes = array("gaps", "--store", store)
+    assert [(hole["channel"], hole["state"]) for hole in holes if hole["channel"] not in {"quotes", "book"}] == []
+    assert len(holes) == 4
 
 
 @pytest.mark.parametrize("lost_s", [0, 20])
@@ -199,8 +221,8 @@ def test_a_run_in_two_halves_lists_the_hole_between(shared: Path, tmp_path: Path
     assert [at for at in held if low < at < high - 1] == []
 
 
-def _trades_are_the_recorded_ones(shared: Path, store: str) -> None:
-    """Every trade outside the 40 s that were cut, once, to the last digit."""
+def _trades_are_the_recorded_ones(shared: Path, store: str, *, whole: bool) -> None:
+    """Every trade, but for the 40 s that were cut where nothing was repaired: once, to the last digit."""
     series = shared / "series" / "trades" / "binance_spot_BTCUSDT_trade_20240808T2354_20240809T0005.csv.gz"
     with gzip.open(series, "rt") as lines:
         recorded = {row["id"]: row for row in csv.DictReader(lines)}
@@ -213,6 +235,7 @@ def _trades_are_the_recorded_ones(shared: Path, store: str) -> None:
         assert (row["ts_ms"], row["taker_side"]) == (want["ts_ms"], want["taker_side"])
         assert (Decimal(row["price"]), Decimal(row["qty"])) == (Decimal(want["price"]), Decimal(want["qty"]))
     missing = recorded.keys() - set(ids)
+    assert not (whole and missing)
     cuts_ms = [(1723161390000, 1723161412500), (1723161730000, 1723161752500)]  # 20 s each, clock 1.27 s behind
     for ident in missing:
         at_ms = int(recorded[ident]["ts_ms"])
