@@ -27,8 +27,8 @@ IMPURE_MODULES = {"asyncio", "socket", "selectors", "ssl", "time", "random", "th
                   "os", "pathlib", "io", "gzip", "shutil", "tempfile", "secrets", "uuid", "urllib", "http",
                   "picows", "websockets", "httpx2", "structlog", "logging"}  # fmt: skip
 MAY_BE_IMPURE = (
-    "wire/transport", "wire/feed", "wire/lane", "wire/rest", "wire/orders", "sync/repair", "sync/audit", "store/",
-    "outlet", "clock", "config", "app", "control", "watch", "sim/", "surfaces/", "testing", "__init__",
+    "wire/transport", "wire/feed", "wire/leg", "wire/lane", "wire/rest", "wire/orders", "sync/repair", "sync/audit",
+    "store/", "outlet", "clock", "config", "app", "control", "watch", "sim/", "surfaces/", "testing", "__init__",
 )  # fmt: skip
 BANNED_NAMES = {"utils", "util", "helpers", "common", "base", "manager", "misc", "core"}
 FILES = sorted(SOURCE.rglob("*.py"))

@@ -133,6 +133,7 @@ max_mb = 1
 keep = 1
 
 [connection]
+connections = 2
 connection_timeout_s = 1
 heartbeat_interval_s = 1
 silence_s = 2

@@ -1,16 +1,12 @@
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable, Iterator
 from typing import Any
 
 import pytest
+from feed_stage import LOST, Merging, Stage, gaps, now, on_stage, seqs, ticking
 from wire_fakes import (
-    INSTRUMENTS,
-    START_NS,
     TA,
     TB,
-    TOY,
     Net,
-    Recorder,
     Script,
     acknowledge,
     frame,
@@ -20,90 +16,10 @@ from wire_fakes import (
 )
 
 from tapeline.errors import ConnectionLost
-from tapeline.model.event import Gap, Link, Trade
-from tapeline.model.topic import Topic
-from tapeline.sim.loop import VirtualClock, run
 from tapeline.wire.breaker import Breaker
-from tapeline.wire.feed import KeepFed, Patience, keep_fed
 from tapeline.wire.lane import Lane
-from tapeline.wire.merge import Merge
-from tapeline.wire.pace import TokenBucket, backoff
-from tapeline.wire.session import Timing
-from tapeline.wire.shards import Shard
-
-LOST = ConnectionLost("no route")
-
-
-def ceilings() -> Iterator[float]:
-    """Back-off without chance: 0, 1, 2, 4 ... 60 s."""
-    return backoff(1.0, 60.0, lambda: 1.0)
-
-
-class Stage:
-    """One feed on a virtual loop, with a network of its own."""
-
-    def __init__(
-        self, tasks: asyncio.TaskGroup, *topics: Topic, patience: Patience | None = None, net: Net | None = None,
-        delays: Callable[[], Iterator[float]] = ceilings, breaker: Breaker | None = None,
-        gate: TokenBucket | None = None, sink: Recorder | None = None, **timing: Any,
-    ) -> None:  # fmt: skip
-        self.net, self.sink = net or Net(), sink or Recorder()
-        self.shard = Shard("toy", "public", 1)
-        self.shard.topics = set(topics)
-        self.breaker = breaker or Breaker(10, 30.0)
-        self.feed = KeepFed(
-            TOY, self.shard, url="wss://toy", instruments=INSTRUMENTS, timing=Timing(**timing),
-            patience=patience or Patience(), dial=self.net.dial, sink=self.sink, clock=VirtualClock(START_NS),
-            delays=delays, breaker=self.breaker, gate=gate or TokenBucket(1000.0, 1000.0, 0.0),
-        )  # fmt: skip
-        self.told: list[BaseException] = []
-        self.task = tasks.create_task(keep_fed(self.feed, restarted=self.told.append, delays=delays), name="feed")
-
-    def want(self, topics: Iterable[Topic]) -> None:
-        self.shard.topics = set(topics)
-        self.shard.changed()
-
-    @property
-    def script(self) -> Script:
-        return self.net.scripts[-1]
-
-    @property
-    def open(self) -> list[int]:
-        """Which connections are open."""
-        return [script.number for script in self.net.scripts if not script.closed]
-
-    def links(self, change: str) -> list[Link]:
-        return [link for link in self.sink.links if link.change == change]
-
-    def states(self) -> list[str]:
-        out: list[str] = []
-        for link in self.sink.links:
-            if not out or out[-1] != link.state:
-                out.append(link.state)
-        return out
-
-
-def on_stage(act: Callable[[asyncio.TaskGroup], Awaitable[Stage]]) -> None:
-    """Run, then end the feed; nothing may be left behind."""
-
-    async def main() -> None:
-        async with asyncio.timeout(1e6), asyncio.TaskGroup() as tasks:
-            stage = await act(tasks)
-            stage.task.cancel()
-            await asyncio.wait({stage.task})
-            assert stage.open == []
-            assert len(asyncio.all_tasks()) == 1
-
-    run(main())
-
-
-def now() -> float:
-    return asyncio.get_running_loop().time()
-
-
-def seqs(sink: Recorder, name: str = "toy:A/X") -> list[int | None]:
-    return [event.seq for event in sink.events if isinstance(event, Trade) and event.instrument == name]
-
+from tapeline.wire.leg import Patience
+from tapeline.wire.pace import TokenBucket
 
 # ---- outages -----------------------------------------------------------------------------------------------------
 
@@ -141,7 +57,7 @@ def test_the_second_dial_fails_and_the_third_succeeds() -> None:
         await asyncio.sleep(10)
         assert len(net.dialled) == 3
         assert stage.sink.changes() == ["up", "down", "up"]
-        assert stage.feed.statistics().state == "live"
+        assert stage.feed.statistics()[0].state == "live"
         return stage
 
     on_stage(act)
@@ -327,14 +243,14 @@ def test_failed_dials_open_the_breaker_a_probe_closes_it() -> None:
         stage = Stage(tasks, TA, net=net, delays=no_waits, breaker=Breaker(3, 30.0))
         await asyncio.sleep(29)
         assert net.dialled == [0.0, 0.0, 0.0]
-        statistics = stage.feed.statistics()
+        statistics = stage.feed.statistics()[0]
         assert (statistics.breaker, statistics.state) == ("open", "breaker_open")
         await asyncio.sleep(2)
         assert net.dialled[3:] == [30.0]  # one probe, which fails
-        assert stage.feed.statistics().breaker == "open"
+        assert stage.feed.statistics()[0].breaker == "open"
         await asyncio.sleep(30)
         assert net.dialled[4:] == [60.0]
-        assert stage.feed.statistics().breaker == "closed"
+        assert stage.feed.statistics()[0].breaker == "closed"
         assert stage.sink.changes() == ["down", "up"]
         assert "breaker_open" in stage.states()
         return stage
@@ -353,7 +269,7 @@ def test_bad_frames_in_a_row_open_the_breaker() -> None:
         await asyncio.sleep(40)
         assert len(stage.net.dialled) == 2
         assert stage.sink.changes() == ["up", "down", "up"]
-        assert stage.feed.statistics().bad_frames == 10
+        assert stage.feed.statistics()[0].bad_frames == 10
         return stage
 
     on_stage(act)
@@ -389,7 +305,7 @@ def test_without_topics_it_is_idle_and_that_is_no_outage() -> None:
         await asyncio.sleep(10)
         stage.want([])
         await asyncio.sleep(10)
-        assert (stage.open, stage.feed.statistics().state) == ([], "idle")
+        assert (stage.open, stage.feed.statistics()[0].state) == ([], "idle")
         stage.want([TB])
         await asyncio.sleep(10)
         assert stage.sink.changes() == ["up", "up"]
@@ -414,7 +330,7 @@ def test_topics_that_go_before_it_is_live_leave_nothing_dialled(when: str) -> No
         stage.want([])
         await asyncio.sleep(600)
         dials = len(net.dialled)
-        assert (stage.open, stage.feed.statistics().state) == ([], "idle")
+        assert (stage.open, stage.feed.statistics()[0].state) == ([], "idle")
         assert stage.sink.changes() == (["down"] if when == "while it backs off" else [])
         await asyncio.sleep(600)
         assert len(net.dialled) == dials
@@ -428,47 +344,6 @@ def test_topics_that_go_before_it_is_live_leave_nothing_dialled(when: str) -> No
 
 
 # ---- handing over ------------------------------------------------------------------------------------------------
-
-
-def ticking(script: Script) -> None:
-    """A venue that confirms, then brings one trade a second, numbered by its own clock."""
-
-    def tick() -> None:
-        if not script.closed:
-            script.say(trade_frame("A", round(now())))
-            asyncio.get_running_loop().call_later(1.0, tick)
-
-    def on_send(script: Script, said: dict[str, Any]) -> None:
-        if said["op"] == "on":
-            script.say(frame(t="ack", id=said["id"]))
-            loop = asyncio.get_running_loop()
-            loop.call_at(int(now()) + 1.0, tick)
-
-    script.on_send = on_send
-
-
-class Merging(Recorder):
-    """A recorder behind a real Merge."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.merge = Merge()
-        self.track = self.merge.declare("toy:A/X", "trades", TOY.feeds["trades"])
-
-    def offer(self, events: Any, stamps: Any, shard: Shard, now: float) -> None:
-        super().offer(self.merge.offer(events, now), stamps, shard, now)
-
-    def down(self, topics: frozenset[Topic], cause: str) -> None:
-        super().down(topics, cause)
-        self.events.extend(self.merge.down("toy:A/X", "trades", cause, now()))
-
-    def overlap(self, topics: frozenset[Topic], *, on: bool) -> None:
-        super().overlap(topics, on=on)
-        self.track.overlap(on=on)
-
-
-def gaps(sink: Recorder) -> list[Gap]:
-    return [event for event in sink.events if isinstance(event, Gap)]
 
 
 def test_a_planned_re_dial_loses_nothing_and_repeats_nothing() -> None:
@@ -488,9 +363,9 @@ def test_a_planned_re_dial_loses_nothing_and_repeats_nothing() -> None:
         assert max(map(len, open_at.values())) == 2
         assert min(map(len, list(open_at.values())[1:])) >= 1
         assert 10 <= len(net.dialled) <= 11
-        assert stage.feed.statistics().re_dials == len(net.dialled) - 1
+        assert stage.feed.statistics()[0].re_dials == len(net.dialled) - 1
         assert stage.sink.overlaps[:2] == [True, False]
-        assert stage.feed.statistics().state == "live"
+        assert stage.feed.statistics()[0].state == "live"
         return stage
 
     on_stage(act)
@@ -687,7 +562,7 @@ def test_topics_that_go_during_the_overlap_end_both() -> None:
         await asyncio.sleep(2)
         stage.want([])
         await asyncio.sleep(5)
-        assert (stage.open, stage.sink.changes(), stage.feed.statistics().state) == ([], ["up"], "idle")
+        assert (stage.open, stage.sink.changes(), stage.feed.statistics()[0].state) == ([], ["up"], "idle")
         return stage
 
     on_stage(act)
@@ -719,21 +594,21 @@ def test_cancelled_at_any_moment_it_leaves_nothing_behind(at_s: float) -> None:
 def test_statistics_in_words_and_numbers() -> None:
     async def act(tasks: asyncio.TaskGroup) -> Stage:
         stage = Stage(tasks, TA, TB, ack_s=10.0)
-        before = stage.feed.statistics()
+        before = stage.feed.statistics()[0]
         assert (before.state, before.topics, before.live_topics, before.age_s, before.last_message_age_s) == (
             "idle", 2, 0, None, None,
         )  # fmt: skip
         await asyncio.sleep(3)
         stage.script.say(trade_frame("A", 2), b"{")
         await asyncio.sleep(1)
-        now_ = stage.feed.statistics()
+        now_ = stage.feed.statistics()[0]
         assert (now_.venue, now_.connection, now_.endpoint, now_.state) == ("toy", "toy/public/1", "public", "live")
         assert (now_.topics, now_.live_topics, now_.age_s, now_.last_message_age_s) == (2, 2, 4.0, 1.0)
         assert (now_.frames, now_.bad_frames, now_.re_dials, now_.outages, now_.attempts) == (5, 1, 0, 0, 1)
         assert (now_.reason, now_.breaker) == ("subscribed", "closed")
         stage.script.cut()
         await asyncio.sleep(1)
-        after = stage.feed.statistics()
+        after = stage.feed.statistics()[0]
         assert (after.frames, after.bad_frames, after.re_dials, after.outages) == (8, 1, 1, 1)
         assert after.bytes > now_.bytes
         return stage
@@ -745,11 +620,23 @@ def test_a_lane_is_closed_once() -> None:
     async def act(tasks: asyncio.TaskGroup) -> Stage:
         stage = Stage(tasks, TA)
         await asyncio.sleep(1)
-        lane: Lane = stage.feed._lanes[0]
-        frames = stage.feed.statistics().frames
-        stage.feed._close(lane)
-        stage.feed._close(lane)
-        assert stage.feed.statistics().frames == frames
+        (leg,) = stage.feed._legs
+        lane: Lane = leg.lanes[0]
+        frames = stage.feed.statistics()[0].frames
+        leg.close(lane)
+        leg.close(lane)
+        assert stage.feed.statistics()[0].frames == frames
+        return stage
+
+    on_stage(act)
+
+
+def test_cancelled_at_the_moment_of_our_own_bug_it_ends() -> None:
+    async def act(tasks: asyncio.TaskGroup) -> Stage:
+        stage = Stage(tasks, TA)
+        await asyncio.sleep(10)
+        stage.sink.broken = ZeroDivisionError("ours")
+        stage.script.say(trade_frame("A", 2))
         return stage
 
     on_stage(act)

@@ -5,7 +5,7 @@ from urllib.parse import urlsplit, urlunsplit
 
 from tapeline.config import ConnectionConfig
 from tapeline.venues.spec import Venue
-from tapeline.wire.feed import Patience
+from tapeline.wire.leg import Patience
 from tapeline.wire.pace import backoff
 from tapeline.wire.session import Timing
 

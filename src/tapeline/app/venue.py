@@ -298,7 +298,7 @@ class VenueDesk:
 
     def statistics(self) -> list[FeedStatistics]:
         """Every connection."""
-        return [feed.statistics() for feed in self._feeds.values()]
+        return [each for feed in self._feeds.values() for each in feed.statistics()]
 
     @property
     def given_up(self) -> bool:
@@ -316,6 +316,7 @@ class VenueDesk:
             instruments=self.symbols.by_native, timing=timing(self._settings, self.venue, self._edge.chance),
             patience=patience(self._settings), dial=self._dial, sink=self, clock=self._clock, delays=self._delays,
             breaker=Breaker(self._settings.breaker_threshold, self._settings.breaker_cooldown_s), gate=self._gate,
+            connections=self._settings.connections,
         )  # fmt: skip
         self._tasks.create_task(
             keep_fed(feed, restarted=lambda error: self._trouble("feed", repr(error)), delays=self._delays),
@@ -325,7 +326,9 @@ class VenueDesk:
     def _bar_desk(self, shard: Shard) -> BarDesk:
         desk = self._bar_desks.get(shard)
         if desk is None:
-            desk = self._bar_desks[shard] = BarDesk(self._bus, self._bar_settings, self._clock.wall_ns)
+            desk = self._bar_desks[shard] = BarDesk(
+                self._bus, self._bar_settings, self._clock.wall_ns, self.merge.lacking_since_ns
+            )
             shard.stamped = True
         return desk
 

@@ -15,6 +15,7 @@ YEAR_S = 31_536_000.0
 
 Seconds = Annotated[float, Meta(gt=0, le=YEAR_S)]  # bounded, so that `inf` does not reach a timer
 Count = Annotated[int, Meta(ge=1)]
+Connections = Annotated[int, Meta(ge=1, le=4)]
 Bytes = Annotated[int, Meta(ge=1024, le=2**40, extra={"unit": "bytes"})]
 MebiBytes = Annotated[float, Meta(gt=0, le=2**20)]
 Text = Annotated[str, Meta(min_length=1)]
@@ -28,6 +29,14 @@ class _Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only
 class ConnectionOverrides(_Settings, frozen=True, kw_only=True):
     """Connection settings of a venue or a stream; what is left out comes from the level above."""
 
+    connections: Annotated[
+        Connections | None,
+        Meta(
+            description="Independent connections for the same topics. With 2 a single cut costs nothing: each event "
+            "passes once, from whichever brings it first.",
+            extra={"unit": "connections"},
+        ),
+    ] = None
     connection_timeout_s: Annotated[
         Seconds | None, Meta(description="Longest a dial may take: name look-up, TCP, TLS and WebSocket handshake.")
     ] = None
@@ -115,6 +124,7 @@ class ConnectionOverrides(_Settings, frozen=True, kw_only=True):
 class ConnectionConfig(_Settings, frozen=True, kw_only=True):
     """How connections are kept alive, for every venue."""
 
+    connections: Connections = 1
     connection_timeout_s: Seconds = 10.0
     heartbeat_interval_s: Seconds | None = None
     silence_s: Seconds | None = None

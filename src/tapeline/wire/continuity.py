@@ -15,6 +15,7 @@ from tapeline.model.verdict import APPLY, Verdict
 from tapeline.venues.spec import Judge
 
 REMEMBERED_IDS = 4096  # of a trade stream without continuity: how far back a repeat is recognised
+REMEMBERED_MORE = 65_536  # while several lanes deliver, of which one may be a good deal slower
 
 ANEW_NS = 60_000_000_000  # an older number on an event so much newer: the venue numbers anew, it is no repeat
 
@@ -40,6 +41,7 @@ class Rule(Protocol):
 
     cause: str  # of the Gap where an event is ahead
     waits: bool  # an event that is ahead may be filled in by another lane, or by a reordering
+    overlap: bool  # several lanes deliver: what is older may be the slower one's, however much older
 
     def follows(self, event: Any) -> bool:
         """Take the event where it plainly comes next."""
@@ -56,6 +58,9 @@ class Rule(Protocol):
     def restart(self, point: Point) -> None:
         """Go on from this point of an earlier run."""
 
+    def renews(self, held: Any, event: Any) -> bool:
+        """Whether this event says more than one of the same number that is held back."""
+
     def order(self, event: Any) -> int:
         """Sort key among events of the series."""
 
@@ -66,7 +71,17 @@ class Rule(Protocol):
         """What a Gap names this event by, as the first good one."""
 
 
-class BySeq:
+class Numbered:
+    """What rules have in common whose events never change once they are numbered."""
+
+    overlap = False
+
+    def renews(self, held: Any, event: Any) -> bool:  # noqa: ARG002  # the protocol's signature
+        """The other copy says the same."""
+        return False
+
+
+class BySeq(Numbered):
     """Trades whose `seq` grows by one."""
 
     cause, waits = "id_jump", True
@@ -152,7 +167,7 @@ class ByIds(BySeq):
         return event.first_id
 
 
-class ByIdentity:
+class ByIdentity(Numbered):
     """Trades without continuity: repeats fall by id, or by content where there is none; nothing proves a hole."""
 
     cause, waits = "id_jump", False
@@ -198,7 +213,7 @@ class ByIdentity:
 
     def _remember(self, key: object) -> None:
         self._seen[key] = None
-        if len(self._seen) > REMEMBERED_IDS:
+        while len(self._seen) > (REMEMBERED_MORE if self.overlap else REMEMBERED_IDS):
             self._seen.popitem(last=False)
 
 
@@ -219,7 +234,7 @@ class ByContent(ByIdentity):
         return msgspec.structs.astuple(msgspec.structs.replace(event, received_ns=0, source=""))
 
 
-class ByJudge:
+class ByJudge(Numbered):
     """Book deltas, by the venue's own sequence rule; a snapshot starts the sequence anew."""
 
     cause, waits = "sequence_jump", True

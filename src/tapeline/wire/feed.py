@@ -1,36 +1,29 @@
-"""The only reconnect loop: dial, run a session, publish, back off, again. It owns one shard, and at most two lanes."""
+"""A shard kept fed by one connection, or by several that cover for each other; an outage is when none delivers."""
 
 import asyncio
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
-from typing import Protocol
 
 from tapeline.clock import Clock
-from tapeline.model.event import Link
 from tapeline.model.instrument import Instrument
 from tapeline.model.topic import Topic
 from tapeline.venues.spec import Venue
 from tapeline.wire.breaker import Breaker
-from tapeline.wire.lane import Lane, Sink
+from tapeline.wire.lane import Lane
+from tapeline.wire.leg import Leg, Means, Patience
 from tapeline.wire.pace import TokenBucket
 from tapeline.wire.pipe import Dial
 from tapeline.wire.session import Timing
 from tapeline.wire.shards import Shard
+from tapeline.wire.sink import LinkSink
 
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Patience:
-    """When to try again, and when to stop trying. `attempts` 0 is for ever."""
-
-    attempts: int = 0  # dials without a healthy connection among them
-    healthy_after_s: float = 60.0  # the attempt count starts anew only after a connection has lived this long
-    overlap_s: float = 30.0  # how long a successor may take to deliver every topic
-    linger_s: float = 1.0  # the old connection goes on this long after the new one delivers
+LIFE_WITHIN_S = 2.0  # a connection that is alive answers a ping by then
 
 
 @dataclass(frozen=True, slots=True)
 class FeedStatistics:
-    """One shard's connection, as status shows it."""
+    """One connection of a shard, as status shows it. `outages` are the shard's: no connection of it delivered."""
 
     venue: str
     connection: str
@@ -51,259 +44,201 @@ class FeedStatistics:
     reason: str
 
 
-class LinkSink(Sink, Protocol):
-    """What a feed tells besides events."""
-
-    def link(self, link: Link) -> None:
-        """A change of this shard's connection."""
-
-    def down(self, topics: frozenset[Topic], cause: str) -> None:
-        """No lane delivers these topics any more."""
-
-    def overlap(self, topics: frozenset[Topic], *, on: bool) -> None:
-        """Two lanes deliver these topics, or only one again."""
-
-
 class KeepFed:
-    """Keeps one shard fed until cancelled, or until its attempts are used up (`final`)."""
+    """Keeps one shard fed until cancelled, or until its attempts are used up (`final`).
+
+    One connection is named as the shard; several are named after it (`binance/public/1a`, `binance/public/1b`). Link
+    events `up` and `down` are the shard's, and bracket the time in which no connection delivers; each connection tells
+    its own state.
+    """
 
     def __init__(
         self, venue: Venue, shard: Shard, *, url: str, instruments: Mapping[str, Instrument], timing: Timing,
         patience: Patience, dial: Dial, sink: LinkSink, clock: Clock, delays: Callable[[], Iterator[float]],
-        breaker: Breaker, gate: TokenBucket,
+        breaker: Breaker, gate: TokenBucket, connections: int = 1,
     ) -> None:  # fmt: skip
-        self._venue, self._shard, self._url, self._instruments = venue, shard, url, instruments
-        self._timing, self._patience = timing, patience
-        self._dial, self._sink, self._clock = dial, sink, clock
-        self._delays, self._breaker, self._gate = delays, breaker, gate
-        self._waits = delays()
-        self._lanes: list[Lane] = []
-        self._generation = 0
-        self._changed = asyncio.Event()
-        self._attempts = 0
-        self._down = False
+        self._shard, self._clock, self._sink, self._breaker, self._timing = shard, clock, sink, breaker, timing
+        self._venue = venue
+        means = Means(
+            venue=venue, shard=shard, url=url, instruments=instruments, timing=timing, patience=patience, dial=dial,
+            sink=sink, clock=clock, delays=delays, breaker=breaker, gate=gate,
+        )  # fmt: skip
+        names = [shard.name + "abcdefgh"[i] for i in range(connections)] if connections > 1 else [shard.name]
+        self._legs = [Leg(name, means, self, first=i == 0) for i, name in enumerate(names)]
         self._outages = 0
-        self._state = "idle"
-        self._reason = ""
-        self._retry_after_s = 0.0  # of the last successor that failed
-        self._past = [0, 0, 0]  # frames, bytes, bad frames of lanes that are over
+        self._exhausted: set[Leg] = set()
+        self._overlapping = False
+        self._risen = asyncio.Event()
+        self.replacing: Leg | None = None
+        self.down = False
         self.final = False
         shard.changed = self._on_change
 
     async def run(self) -> None:
         """Serve the shard. Returns only where the attempts are used up."""
         async with asyncio.TaskGroup() as tasks:
-            while not self.final:
-                await self._until_wanted()
-                lane = await self._establish(tasks)
-                if lane is not None:
-                    await self._serve(lane, tasks)
+            for leg in self._legs[1:]:
+                tasks.create_task(leg.run(tasks), name=f"connection {leg.name}")
+            await self._legs[0].run(tasks)
 
     def crashed(self, bug: Exception) -> None:
         """Our own code failed, and every connection went with it: an outage like any other."""
-        for lane in list(self._lanes):
-            self._close(lane)
-        self._outage(f"our own code failed: {bug!r}")
+        for leg in self._legs:
+            for lane in list(leg.lanes):
+                leg.close(lane)
+        self.replacing = None
+        self._outage(self._legs[0], f"our own code failed: {bug!r}")
 
-    def statistics(self) -> FeedStatistics:
-        """How this shard is doing."""
-        now = self._clock.now()
-        session = next((lane.session for lane in reversed(self._lanes) if lane.session is not None), None)
-        frames, bytes_, bad = self._past
-        for each in self._lanes:
-            if each.session is not None:
-                frames, bytes_ = frames + each.session.frames, bytes_ + each.session.bytes
-                bad += each.session.bad_frames
-        states = session.wants.states() if session is not None else {}
-        return FeedStatistics(
-            venue=self._venue.name, connection=self._shard.name, endpoint=self._shard.endpoint, state=self._state,
-            topics=len(self._shard.topics), live_topics=sum(state == "live" for state in states.values()),
-            age_s=now - session.age_from if session is not None else None, re_dials=max(0, self._generation - 1),
-            attempts=self._attempts, outages=self._outages, breaker=self._breaker.state(now),
-            last_message_age_s=now - session.heard_at if session is not None else None,
-            ping_s=session.ping_s if session is not None else None, frames=frames, bytes=bytes_, bad_frames=bad,
-            reason=self._reason,
-        )  # fmt: skip
+    def statistics(self) -> list[FeedStatistics]:
+        """How each connection of this shard is doing."""
+        return [self._statistics_of(leg) for leg in self._legs]
 
     def subscribe_again(self, topic: Topic) -> None:
         """Give a topic back and ask for it anew: the venue then sends a fresh snapshot."""
-        for lane in self._lanes:
+        for lane in self._lanes():
             lane.again(topic)
 
-    async def _until_wanted(self) -> None:
-        while not self._shard.topics:
-            self._say("idle", "no topics")
-            self._changed.clear()
-            await self._changed.wait()
+    # ---- what the connections tell and ask (see `Keeper`) ----------------------------------------------------------
 
-    async def _establish(self, tasks: asyncio.TaskGroup) -> Lane | None:
-        """Dial until a connection has every topic answered. None: nothing is wanted, or the attempts are used up."""
-        while self._shard.topics and not self.final:
-            await self._allowed()
-            if not self._shard.topics:
-                break
-            self._attempts += 1
-            lane = self._open(tasks)
-            self._say("dialling", self._reason)
-            failure = await lane.settled()
-            if not failure:
-                self._breaker.worked()
-                self._up()
-                return lane
-            self._close(lane)
-            if not lane.finished:
-                await self._back_off(lane, failure)
-        return None
+    def rose(self, leg: Leg) -> None:
+        """A connection has every topic answered: the end of an outage, or one more that covers."""
+        self._exhausted.discard(leg)
+        self._risen.set()
+        reason = "subscribed" if leg.attempts <= 1 else f"subscribed after {leg.attempts} attempts"
+        if self.down or not any(lane.up for other in self._legs if other is not leg for lane in other.lanes):
+            self.down = False
+            self._link(leg, "up", "live", reason)
+        leg.say("live", reason)
 
-    async def _serve(self, lane: Lane, tasks: asyncio.TaskGroup) -> None:
-        """Until no lane is left. A lane that should end gets a successor first, which takes over without a gap."""
-        waits = self._delays()
-        while not await lane.until_over_or_retiring():
-            successor = await self._successor(lane, tasks)
-            if successor is not None:
-                await self._hand_over(lane, successor)
-                lane, waits = successor, self._delays()
-            else:
-                await lane.over_within(max(1.0, next(waits), self._retry_after_s))
-        self._close(lane)
-        if not lane.finished:
-            self._forgive(lane)
-            await self._back_off(lane, lane.over.result())
+    def arriving(self, leg: Leg, lane: Lane) -> None:
+        """The first events of a lane are about to be passed on: judge whether they follow what the others bring."""
+        self._join(leg, lane, self._up(but=lane))
+        lane.arrived = True
+        self.closed()
 
-    async def _successor(self, old: Lane, tasks: asyncio.TaskGroup) -> Lane | None:
-        """A connection that delivers while the old one goes on. None: it failed, or the old one ended before it began.
-
-        Should the old one end before the new one is subscribed, that is an outage, which the new one then ends.
-        """
-        self._say("draining", old.retiring_because)
-        await self._allowed(old)
-        if old.over.done():
-            return None
-        topics = frozenset(self._shard.topics)
-        lane = self._open(tasks)
-        self._sink.overlap(topics, on=True)
-        arriving = tasks.create_task(lane.delivering(self._patience.overlap_s), name=f"arrival of {lane.name}")
-        await asyncio.wait({arriving, old.over}, return_when=asyncio.FIRST_COMPLETED)
-        if not arriving.done() and not lane.subscribed and not old.finished:
-            self._outage(old.over.result())
-        failure = await arriving
-        if not failure and not old.over.done() and (lacking := lane.lacks(old)):
-            failure = f"{len(lacking)} topics not confirmed"
-        if not failure:
-            self._breaker.worked()
-            return lane
-        if not lane.finished:
-            self._blame(lane)
-        self._close(lane)
-        self._sink.overlap(topics, on=False)
-        self._retry_after_s = lane.after_s
-        return None
-
-    async def _hand_over(self, old: Lane, new: Lane) -> None:
-        """Both deliver for a moment, so that what one was slower to bring is not lost; then the old one goes."""
-        await old.over_within(self._patience.linger_s)
-        old.finish("replaced by a new connection")
-        await old.over
-        self._close(old)
-        self._forgive(old)
-        self._sink.overlap(frozenset(self._shard.topics), on=False)
-        if new.over.done():
+    def lost(self, leg: Leg, lane: Lane, reason: str) -> None:
+        """A lane ended that should not have: an outage, where no other covers for it."""
+        others = self._up(but=lane)
+        if not others:
+            self._outage(leg, reason)
             return
-        if self._down:
-            self._up()
-        else:
-            self._say("live", "took over from the connection before it")
+        for other in others:
+            self._join(leg, other, [lane, *(each for each in others if each is not other)])
+        alone = lane.carried().difference(*(other.carried() for other in others))
+        if alone:
+            self._sink.down(frozenset(alone & self._shard.topics), "link_down")
+        if len(self._legs) > 1 and lane.was_up:
+            self._sink.problem(leg.name, "connection_lost", f"{reason}; another connection delivers", b"")
 
-    async def _back_off(self, lane: Lane, reason: str) -> None:
-        """Tell of the outage, once; then wait, or stop where the attempts are used up."""
-        self._blame(lane)
-        self.final = self._shard.closed = 0 < self._patience.attempts <= self._attempts
-        self._outage(reason)
-        if not self.final:
-            self._say("backing_off", reason)
-            await asyncio.sleep(max(next(self._waits), lane.after_s))
+    def closed(self) -> None:
+        """Whether several lanes deliver may have changed."""
+        on = sum(lane.arrived and not lane.over.done() for lane in self._lanes()) > 1
+        if on != self._overlapping:
+            self._overlapping = on
+            self._sink.overlap(frozenset(self._shard.topics), on=on)
 
-    async def _allowed(self, old: Lane | None = None) -> None:
-        """Wait for the breaker's cool-down and for the venue's limit on new connections, while `old` lives."""
-        wait_s = self._breaker.wait_s(self._clock.now())
-        if wait_s > 0:
-            self._say("breaker_open", f"leaving the venue alone for {wait_s:.0f} s")
-            await self._pause(wait_s, old)
-        if old is None or not old.over.done():
-            self._breaker.probing()
-        while (old is None or not old.over.done()) and not self._gate.take(now := self._clock.now()):
-            await self._pause(max(0.001, self._gate.ready_at(now) - now), old)
+    def exhausted(self, leg: Leg) -> None:
+        """Give up once every connection has used up its attempts and none is up."""
+        self._exhausted.add(leg)
+        if len(self._exhausted) == len(self._legs) and not self._up():
+            self.final = self._shard.closed = True
+            for each in self._legs:
+                each.changed.set()
 
-    async def _pause(self, for_s: float, old: Lane | None) -> None:
-        if old is None:
-            await asyncio.sleep(for_s)
-        else:
-            await old.over_within(for_s)
+    def life_s(self, leg: Leg) -> float:
+        """So long that no two connections of the shard are due at once: half, where another one is young itself."""
+        now, most_s = self._clock.now(), self._timing.max_age_s
+        others = [lane for other in self._legs if other is not leg for lane in other.lanes if lane.session is not None]
+        return most_s / 2 if any(lane.lived_s(now) < most_s / 2 for lane in others) else most_s
 
-    def _open(self, tasks: asyncio.TaskGroup) -> Lane:
-        self._generation += 1
-        lane = Lane(
-            f"{self._shard.name}#{self._generation}", self._url, self._venue, self._shard, self._instruments,
-            timing=self._timing, dial=self._dial, sink=self._sink, clock=self._clock, tasks=tasks,
-        )  # fmt: skip
-        self._lanes.append(lane)
-        tasks.create_task(lane.run(), name=lane.name)
-        return lane
+    async def signs_of_life(self) -> float:
+        """Ask the lanes that are up for one and wait for it a moment; returns when they were asked.
 
-    def _close(self, lane: Lane) -> None:
-        lane.finish("done with")
-        if lane in self._lanes:
-            self._lanes.remove(lane)
-            if lane.session is not None:
-                for i, extra in enumerate((lane.session.frames, lane.session.bytes, lane.session.bad_frames)):
-                    self._past[i] += extra
+        What a new lane brings follows what they bring only where they lived when it was dialled.
+        """
+        asked_at, up = self._clock.now(), self._up()
+        for lane in up:
+            lane.ask_for_life()
+        for lane in up:
+            if await lane.heard_since(asked_at, LIFE_WITHIN_S):
+                break
+        return asked_at
 
-    def _on_change(self) -> None:
-        self._changed.set()
-        for lane in self._lanes:
-            lane.want(self._shard.topics)
+    async def first_up(self, within_s: float) -> None:
+        """Wait until any connection is up, at most so long."""
+        if self._up():
+            return
+        self._risen.clear()
+        with suppress(TimeoutError):
+            async with asyncio.timeout(within_s):
+                await self._risen.wait()
 
-    def _up(self) -> None:
-        self._down = False
-        self._link("up", "live", "subscribed" if self._attempts <= 1 else f"subscribed after {self._attempts} attempts")
+    # ---- inside ----------------------------------------------------------------------------------------------------
 
-    def _outage(self, reason: str) -> None:
+    def _lanes(self) -> Iterator[Lane]:
+        return (lane for leg in self._legs for lane in leg.lanes)
+
+    def _up(self, *, but: Lane | None = None) -> list[Lane]:
+        return [lane for lane in self._lanes() if lane is not but and lane.up]
+
+    def _join(self, leg: Leg, lane: Lane, beside: Iterable[Lane]) -> None:
+        """Whether lanes beside this one lived when it was dialled, so that what it brings follows what they brought.
+
+        They may be connected and long dead: then nobody delivered meanwhile, and that was an outage. Judged once,
+        before the first events of the lane pass, or when another one ends.
+        """
+        others = list(beside)
+        if lane.joined or self.down or not others:
+            lane.joined = True
+            return
+        lane.joined = True
+        heard_at = max(other.heard_at for other in others)
+        if heard_at < lane.since:
+            silent_s = self._clock.now() - heard_at
+            self._outage(leg, f"nothing was heard of the connection before it for {silent_s:.0f} s")
+            if lane.up:
+                self.rose(leg)
+
+    def _outage(self, leg: Leg, reason: str) -> None:
         """One Link(down) an outage; and another, the last word, where the attempts are used up inside it."""
         if self.final:
-            reason = f"gave up after {self._attempts} attempts: {reason}"
-        elif self._down:
+            reason = f"gave up after {leg.attempts} attempts: {reason}"
+        elif self.down:
             return
-        if not self._down:
-            self._down = True
+        if not self.down:
+            self.down = True
             self._outages += 1
             self._sink.down(frozenset(self._shard.topics), "link_down")
-        self._link("down", "backing_off", reason, final=self.final)
+        self._link(leg, "down", "backing_off", reason)
 
-    def _blame(self, lane: Lane) -> None:
+    def _link(self, leg: Leg, change: str, state: str, reason: str) -> None:
+        if leg.name == self._shard.name:
+            leg.state, leg.reason = state, reason
+        self._sink.link(leg.link(change, reason, name=self._shard.name, state=state, final=self.final))
+
+    def _on_change(self) -> None:
+        for leg in self._legs:
+            leg.changed.set()
+            for lane in leg.lanes:
+                lane.want(self._shard.topics)
+        if self._overlapping:  # those that are new, too
+            self._sink.overlap(frozenset(self._shard.topics), on=True)
+
+    def _statistics_of(self, leg: Leg) -> FeedStatistics:
         now = self._clock.now()
-        if lane.tripped:
-            self._breaker.trip(now)
-        elif not lane.was_up:
-            self._breaker.failed(now)
-
-    def _forgive(self, lane: Lane) -> None:
-        """A connection that lived long enough proves the venue healthy: dials before it count no more."""
-        if lane.lived_s(self._clock.now()) >= self._patience.healthy_after_s:
-            self._waits, self._attempts = self._delays(), 0
-
-    def _say(self, state: str, reason: str) -> None:
-        if state != self._state:
-            self._link("state", state, reason)
-
-    def _link(self, change: str, state: str, reason: str, *, final: bool = False) -> None:
-        self._state, self._reason = state, reason
-        topics = tuple(sorted(str(topic) for topic in self._shard.topics))
-        received_ns = self._clock.wall_ns()
-        self._sink.link(
-            Link(
-                None, "link", None, received_ns, "ws", self._venue.name, self._shard.name, topics, change, state,
-                reason, self._attempts, final,
-            )
+        sessions = [lane.session for lane in leg.lanes if lane.session is not None]
+        session = sessions[-1] if sessions else None
+        frames, bytes_, bad = leg.past
+        states = session.wants.states() if session is not None else {}
+        return FeedStatistics(
+            venue=self._venue.name, connection=leg.name, endpoint=self._shard.endpoint, state=leg.state,
+            topics=len(self._shard.topics), live_topics=sum(state == "live" for state in states.values()),
+            age_s=now - session.age_from if session is not None else None, re_dials=max(0, leg.generation - 1),
+            attempts=leg.attempts, outages=self._outages, breaker=self._breaker.state(now),
+            last_message_age_s=now - session.heard_at if session is not None else None,
+            ping_s=session.ping_s if session is not None else None,
+            frames=frames + sum(each.frames for each in sessions), bytes=bytes_ + sum(each.bytes for each in sessions),
+            bad_frames=bad + sum(each.bad_frames for each in sessions), reason=leg.reason,
         )  # fmt: skip
 
 
@@ -315,9 +250,12 @@ async def keep_fed(
     while True:
         try:
             await feed.run()
-        except Exception as bug:  # noqa: BLE001  # the supervisor: whatever failed is told, and the feed starts again
+        except Exception as bug:  # the supervisor: whatever failed is told, and the feed starts again
             feed.crashed(bug)
             restarted(bug)
+            task = asyncio.current_task()
+            if task is not None and task.cancelling():  # at that very moment: the group tells of the bug alone
+                raise asyncio.CancelledError from bug
         else:
             return
         await asyncio.sleep(max(1.0, next(waits)))

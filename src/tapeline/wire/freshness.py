@@ -9,6 +9,9 @@ TIMES_USUAL = 20.0  # silence of so many usual gaps is doubtful: by chance once 
 MEMORY = 0.1  # weight of the newest sample in the usual rate
 
 
+MISSED, DEAF_AFTER_S = 5, 25.0  # so many events of others, and so long, without one of our own
+
+
 class _Pulse:
     __slots__ = ("count", "moved_at", "patience", "sampled_at", "usual_gap_s")
 
@@ -60,3 +63,24 @@ class Freshness:
         known = pulse.usual_gap_s
         pulse.usual_gap_s = gap_s if known is None else known + MEMORY * (gap_s - known)
         pulse.count, pulse.moved_at, pulse.sampled_at, pulse.patience = count, now, now, 1.0
+
+
+class Deafness:
+    """Finds topics that another connection brings and this one does not, from our own count and that of all."""
+
+    def __init__(self) -> None:
+        self._marks: dict[Topic, tuple[int, int, float]] = {}  # both counts, and when, as our own last moved
+
+    def sample(self, counts: Mapping[Topic, tuple[int, int]], now: float) -> list[Topic]:
+        """Look at (own count, count of all) of every topic; returns those that do not come here, each once a turn."""
+        for topic in self._marks.keys() - counts.keys():
+            del self._marks[topic]
+        deaf = []
+        for topic, (own, total) in counts.items():
+            mark = self._marks.get(topic)
+            missed = mark is not None and total - mark[1] >= MISSED and now - mark[2] >= DEAF_AFTER_S
+            if mark is not None and own == mark[0] and missed:
+                deaf.append(topic)
+            if mark is None or own != mark[0] or missed:
+                self._marks[topic] = own, total, now
+        return deaf

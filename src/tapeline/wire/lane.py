@@ -1,8 +1,9 @@
 """One connection from dial to end: pumps frames through a session, keeps its timer, asks about silent topics."""
 
 import asyncio
+from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Protocol
+from contextlib import suppress
 
 from tapeline.clock import Clock
 from tapeline.errors import Retry
@@ -10,11 +11,11 @@ from tapeline.model.event import Event
 from tapeline.model.instrument import Instrument
 from tapeline.model.topic import Topic
 from tapeline.venues.spec import Venue
-from tapeline.wire.freshness import Freshness
+from tapeline.wire.freshness import Deafness, Freshness
 from tapeline.wire.pipe import Dial, Pipe
 from tapeline.wire.session import Redial, Session, Timing
 from tapeline.wire.shards import Shard
-from tapeline.wire.wants import Outcome
+from tapeline.wire.sink import Sink
 
 FRESHNESS_EVERY_S = 15.0
 MOST_PROBES = 4
@@ -23,57 +24,20 @@ TIMER_MOST_S = 3600.0
 TOGETHER = 256  # frames whose events go on together: fewer calls, and the first of a burst still does not wait long
 
 
-class Sink(Protocol):
-    """Where a lane's findings go."""
-
-    recording: bool  # whether frames that come in are wanted by `frame`
-
-    def offer(self, events: Sequence[Event], stamps: Sequence[int | None], shard: Shard, now: float) -> None:
-        """Events of frames that came together, in order; of each frame, the stamp of its last event."""
-
-    def alive(self, shard: Shard, heard_at: float) -> None:
-        """The connection was provably alive at this moment, whether or not there was data."""
-
-    def frame(self, connection: str, direction: str, raw: bytes, at_ns: int, reason: str) -> None:
-        """A frame, or the opening or closing, for the tape."""
-
-    def problem(self, connection: str, kind: str, text: str, frame: bytes) -> None:
-        """Something that could not be read."""
-
-    def slow(self) -> None:
-        """What was handed on just now took long: find out whose callback it was."""
-
-    def sample(self, connection: str, frame: bytes, events: Sequence[Event]) -> None:
-        """Now and then a frame with what it meant, to see whether the venue has changed its messages."""
-
-    def outcome(self, outcome: Outcome) -> None:
-        """What became of a topic."""
-
-    def count(self, topic: Topic) -> int:
-        """Events of this topic so far, over all lanes."""
-
-    async def probe(self, topic: Topic) -> bool | None:
-        """Ask the venue whether a silent topic should have spoken: True dead, False quiet, None cannot tell."""
-
-    def silent(self, topic: Topic) -> None:
-        """This topic was dead and is asked for again: what it missed is a hole."""
-
-    @property
-    def blocked(self) -> bool:
-        """Whether `room` would wait."""
-
-    async def room(self) -> None:
-        """Wait while a subscriber of policy `block` is over its mark."""
-
-
 class Lane:
     """One connection. `over` holds why it ended; `settled` and `delivering` say how far it came."""
 
     def __init__(
         self, name: str, url: str, venue: Venue, shard: Shard, instruments: Mapping[str, Instrument], *,
-        timing: Timing, dial: Dial, sink: Sink, clock: Clock, tasks: asyncio.TaskGroup,
+        timing: Timing, dial: Dial, sink: Sink, clock: Clock, tasks: asyncio.TaskGroup, since: float = 0.0,
+        arriving: Callable[["Lane"], None] = lambda _lane: None, beside_another: bool = False,
     ) -> None:  # fmt: skip
         self.name = name
+        self.since = since  # what it brings follows what others bring that were alive then
+        self.joined = self.arrived = False  # whether that has been judged; whether it has brought anything
+        self._arriving = arriving
+        self._offer = self._offer_first
+        self._tally: dict[tuple[str, str | None], int] | None = defaultdict(int) if beside_another else None
         self._url, self._venue, self._shard, self._instruments = url, venue, shard, instruments
         self._timing, self._dial, self._sink, self._clock, self._tasks = timing, dial, sink, clock, tasks
         self.session: Session | None = None
@@ -84,7 +48,7 @@ class Lane:
         self._timer: asyncio.TimerHandle | None = None
         self._timer_fired = False
         self._verdict: Exception | None = None  # reached while the pump was waiting, for it to raise
-        self._freshness = Freshness()
+        self._freshness, self._deafness = Freshness(), Deafness()
         self._freshness_at = clock.now() + FRESHNESS_EVERY_S
         self._probing: set[Topic] = set()
         self.finished = False  # we ended it ourselves
@@ -148,6 +112,35 @@ class Lane:
     def subscribed(self) -> bool:
         """Whether every topic has been answered."""
         return self.session is not None and self.session.wants.settled
+
+    @property
+    def up(self) -> bool:
+        """Whether it delivers what is wanted, as far as one can know."""
+        return not self.over.done() and (self.was_up or self.subscribed)
+
+    @property
+    def heard_at(self) -> float:
+        """When anything last came."""
+        return self.session.heard_at if self.session is not None else float("-inf")
+
+    def ask_for_life(self) -> None:
+        """Ping now."""
+        if self.session is not None and self._pipe is not None:
+            self.session.ask_for_life(self._clock.now())
+            self._wake()
+
+    async def heard_since(self, since: float, within_s: float) -> bool:
+        """Wait until something came, at most so long; whether it did."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(within_s):
+                await self._until(lambda: self.heard_at >= since)
+        return self.heard_at >= since
+
+    def carried(self) -> set[Topic]:
+        """Topics it delivers, or did when it ended."""
+        if self.session is None:
+            return set()
+        return {topic for topic, state in self.session.wants.states().items() if state in {"confirmed", "live"}}
 
     def lacks(self, other: "Lane") -> list[Topic]:
         """Topics that are live on another connection and could not be had on this one."""
@@ -216,7 +209,9 @@ class Lane:
             elif not self._timer_fired and not session.dirty:
                 now = self._clock.now()
                 session.heard(now)
-                self._sink.alive(self._shard, now)  # at once: a quiet bar closes by it
+                self._progress.set()
+                if self.was_up:
+                    self._sink.alive(self._shard, now)  # at once: a quiet bar closes by it
 
     def _at_once(self, frames: Sequence[bytes]) -> bool:
         """Frames that came while the pump waits, taken without waking it; True where there is more to do than that."""
@@ -249,9 +244,23 @@ class Lane:
             session.received(frames, now, received_ns, events, stamps)
         finally:
             if events:
-                self._sink.offer(events, stamps or (), self._shard, now)
+                self._offer(events, stamps or (), self._shard, now)
         if self._clock.now() - began > SLOW_S:
             self._sink.slow()
+
+    def _offer_first(self, events: Sequence[Event], stamps: Sequence[int | None], shard: Shard, now: float) -> None:
+        """The first events of this connection: whoever keeps it hears of it before they pass."""
+        self._offer = self._sink.offer if self._tally is None else self._offer_counted
+        self._arriving(self)
+        self._offer(events, stamps, shard, now)
+
+    def _offer_counted(self, events: Sequence[Event], stamps: Sequence[int | None], shard: Shard, now: float) -> None:
+        """Where another connection brings the same, only our own count shows that a topic is dead on this one."""
+        tally = self._tally
+        assert tally is not None, "counted only where there is a tally"
+        for event in events:
+            tally[event.channel, event.instrument] += 1
+        self._sink.offer(events, stamps, shard, now)
 
     async def _act(self, session: Session, pipe: Pipe) -> None:
         """Whatever is not a frame: deadlines, requests, pings, questions; then set the timer anew."""
@@ -272,7 +281,8 @@ class Lane:
             await pipe.ping()
         for outcome in session.outcomes():
             self._sink.outcome(outcome)
-        self._sink.alive(self._shard, session.heard_at)
+        if self.was_up:  # before, others may well be told what this one is not
+            self._sink.alive(self._shard, session.heard_at)
         self._progress.set()
         self._arm(min(session.deadline(now), self._freshness_at) - now)
 
@@ -293,10 +303,23 @@ class Lane:
             self._freshness_at = now + FRESHNESS_EVERY_S
             live = [topic for topic, state in session.wants.states().items() if state == "live"]
             doubts += self._freshness.sample({topic: self._sink.count(topic) for topic in live}, now)
+            if self._tally is not None:
+                self._ask_again_what_others_bring(session, self._tally, now)
         for topic in doubts:
             if topic not in self._probing and len(self._probing) < MOST_PROBES:
                 self._probing.add(topic)
                 self._tasks.create_task(self._probe(session, topic), name=f"probe {self.name} {topic}")
+
+    def _ask_again_what_others_bring(
+        self, session: Session, tally: Mapping[tuple[str, str | None], int], now: float
+    ) -> None:  # fmt: skip
+        key = session.wants.key
+        counts = {topic: (tally.get(key(topic), 0), self._sink.count(topic)) for topic in self.carried()}
+        for topic in self._deafness.sample(counts, now):
+            self._sink.problem(self.name, "deaf_topic", f"{topic} comes on another connection and not on this one", b"")
+            if not session.wants.renew(topic):
+                raise Redial(f"{topic} does not come, though it does on another connection")
+            session.dirty = True
 
     async def _probe(self, session: Session, topic: Topic) -> None:
         try:

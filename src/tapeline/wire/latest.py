@@ -6,12 +6,13 @@ import msgspec
 
 from tapeline.model.event import Bar, BookDelta, BookSnapshot, Quote
 from tapeline.model.interval import INTERVALS
-from tapeline.wire.continuity import ANEW_NS, Place, Point
+from tapeline.wire.continuity import ANEW_NS, Numbered, Place, Point
 
+ALIKE_MOST = 64  # of one stamp, remembered
 STEP_NS = 5_000_000_000  # a slower lane is never later than this: an older stamp is the venue's clock set back
 
 
-class ByUpdate:
+class ByUpdate(Numbered):
     """Quotes, top-of-book snapshots, and everything that only replaces itself: newer passes, same or older falls.
 
     By update id where there is one, else by time, else by content. Nothing proves that none is missing. A wild stamp or
@@ -24,6 +25,7 @@ class ByUpdate:
         self._last: Any = None
         self._update: int | None = None
         self._received_ns = 0
+        self._beside: list[Any] = []  # those before the last one that bear its stamp, while several lanes deliver
 
     def follows(self, event: Any) -> bool:
         """Take what is newer."""
@@ -45,9 +47,9 @@ class ByUpdate:
         if last is None:
             return Place.FOLLOWS
         if event.at_ns is not None and last.at_ns is not None and event.at_ns != last.at_ns:
-            newer = event.at_ns > last.at_ns or event.at_ns < last.at_ns - STEP_NS
+            newer = event.at_ns > last.at_ns or self._set_back(event, last)
             return Place.FOLLOWS if newer else Place.SEEN
-        same = msgspec.structs.replace(event, received_ns=last.received_ns) == last
+        same = any(msgspec.structs.replace(event, received_ns=one.received_ns) == one for one in (last, *self._beside))
         return Place.SEEN if same else Place.FOLLOWS
 
     def proves(self, event: Any) -> bool:  # noqa: ARG002  # the protocol's signature
@@ -56,11 +58,22 @@ class ByUpdate:
 
     def take(self, event: Any) -> None:
         """This is the newest now."""
+        if self.overlap or self._beside:
+            same = self._last is not None and event.at_ns == self._last.at_ns
+            self._beside = [*self._beside, self._last][-ALIKE_MOST:] if self.overlap and same else []
         self._last, self._update, self._received_ns = event, self.seq_of(event), event.received_ns
 
     def restart(self, point: Point) -> None:
         """Go on after this point."""
         self._update, self._received_ns = point.seq, point.received_ns
+
+    def _set_back(self, event: Any, last: Any) -> bool:
+        """Whether the venue's clock was set back. While several lanes deliver, only silence on all of them tells that
+        from one lane that is behind.
+        """
+        if event.at_ns >= last.at_ns - STEP_NS:
+            return False
+        return not self.overlap or bool(event.received_ns - self._received_ns > ANEW_NS)
 
     def order(self, event: Any) -> int:
         """Venue order."""
@@ -78,7 +91,7 @@ class ByUpdate:
 class ByOpenTime:
     """The venue's bars: each closes once, the next opens where it ends."""
 
-    cause, waits = "missing_bar", False
+    cause, waits, overlap = "missing_bar", False, False
 
     def __init__(self, interval_name: str) -> None:
         self._interval = INTERVALS[interval_name]
@@ -98,7 +111,7 @@ class ByOpenTime:
         if self._open_ns is None:
             return Place.FOLLOWS
         if event.open_at_ns == self._open_ns:
-            return Place.SEEN if self._closed or self._repeats(event) else Place.FOLLOWS
+            return Place.SEEN if self._closed or self._told(event) else Place.FOLLOWS
         if event.open_at_ns < self._open_ns:
             return Place.AHEAD if self._strayed(event) else Place.SEEN
         expected = self._interval.next(self._open_ns)
@@ -116,6 +129,10 @@ class ByOpenTime:
         """A point of a bar series names its open time; the bar had closed, or it would not be held."""
         self._open_ns, self._closed = point.seq, point.seq is not None
 
+    def renews(self, held: Bar, event: Bar) -> bool:
+        """A later state of the bar does; what closes it is the last."""
+        return not held.closed and (event.closed or event.volume >= held.volume)
+
     def order(self, event: Bar) -> int:
         """Time order."""
         return event.open_at_ns
@@ -132,8 +149,13 @@ class ByOpenTime:
         soon_ns = self._interval.next(self._interval.next(event.received_ns))
         return open_ns is not None and open_ns > soon_ns >= event.open_at_ns
 
-    def _repeats(self, event: Bar) -> bool:
+    def _told(self, event: Bar) -> bool:
+        """Whether this state of the open bar was told already: by a lane that is ahead, or by the same one twice."""
         last = self._last
-        if last is None or event.at_ns != last.at_ns:
+        if last is None or event.closed or event.volume > last.volume:
             return False
+        if event.volume < last.volume:
+            return self.overlap
+        if event.at_ns != last.at_ns:
+            return self.overlap and (event.at_ns or 0) < (last.at_ns or 0)
         return msgspec.structs.replace(event, received_ns=last.received_ns) == last

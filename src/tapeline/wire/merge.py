@@ -63,6 +63,11 @@ class Merge:
         """The state of one series."""
         return self._tracks.get((channel, instrument))
 
+    def lacking_since_ns(self, instrument: str, channel: str) -> int | None:
+        """Venue time from which on a series waits for what was jumped over; None where it does not."""
+        track = self._tracks.get((channel, instrument)) if self.holding else None
+        return None if track is None else track.lacking_since_ns
+
     def __iter__(self) -> Iterator[Track]:
         return iter(self._tracks.values())
 

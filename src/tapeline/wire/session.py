@@ -94,6 +94,12 @@ class Session:
         self._heard_at = now
         self._answered(now)
 
+    def ask_for_life(self, now: float) -> None:
+        """Ping without waiting for the line to fall idle."""
+        self._pinged(now)
+        self._bucket.take(now)
+        self.ping_due = self.dirty = True
+
     def received(  # noqa: C901  # the hot path: each call saved is worth 60 ns of the 2.5 us a message costs
         self, frames: Sequence[bytes], now: float, received_ns: int, events: list[Event],
         stamps: list[int | None] | None = None,
@@ -169,9 +175,7 @@ class Session:
         if now >= self._ping_at:
             self._ping(now)
         elif now >= self._idle_at():
-            self._pinged(now)
-            self._bucket.take(now)
-            self.ping_due = True
+            self.ask_for_life(now)
         failed = self.wants.tick(now)
         if failed:
             raise Redial(failed)

@@ -32,6 +32,7 @@ class Track:
         # The hot path: whether the rule takes an event as the next. False: ask `admit`. True: count it, it is the last.
         self.follows: Callable[[Any], bool] = rule.follows
         self._hold_s, self._hold_events = HOLD_S, HOLD_EVENTS
+        self._waits = rule.waits
         self._held: list[tuple[int, int, float, Any]] = []  # order, arrival, when it arrived, event: sorted
         self._arrivals = 0
         self._held_since = 0.0  # when the first of those that are held arrived
@@ -53,7 +54,7 @@ class Track:
         if place is Place.FOLLOWS:
             self._deliver(event)
             return (event, *self._drain())
-        if not self.rule.waits:
+        if not self._waits:
             return self._jump(event)
         self._hold(event, now)
         return self.release(now) if len(self._held) > self._hold_events else ()
@@ -78,6 +79,8 @@ class Track:
     def overlap(self, *, on: bool) -> None:
         """Two lanes deliver this series (or only one again): how patient to be with an event that is ahead."""
         self._hold_s, self._hold_events = (OVERLAP_S, OVERLAP_EVENTS) if on else (HOLD_S, HOLD_EVENTS)
+        self._waits = self.rule.waits or on
+        self.rule.overlap = on
 
     def resume(self, point: Point) -> None:
         """Go on from what a store holds: the first event ends a hole of cause `restart`."""
@@ -91,6 +94,11 @@ class Track:
         if not self.broken:
             return None
         return self._gap(None, self.broken, received_ns, open_=True)
+
+    @property
+    def lacking_since_ns(self) -> int | None:
+        """Venue time after which something may still come that belongs before what is held; None: nothing waits."""
+        return self.last.at_ns if self._held and self.last is not None else None
 
     @property
     def waiting_until(self) -> float | None:
@@ -142,6 +150,8 @@ class Track:
         i = bisect_left(self._held, (order,))
         if i < len(self._held) and seq is not None and self.rule.seq_of(self._held[i][-1]) == seq:
             self.duplicates += 1  # the other lane brought it too
+            if self.rule.renews(self._held[i][-1], event):
+                self._held[i] = (*self._held[i][:-1], event)
             return
         if not self._held:
             self._held_since = now
