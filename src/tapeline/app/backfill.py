@@ -305,6 +305,8 @@ class Backfill:
             await asyncio.sleep(ROOM_EVERY_S)
 
     def _found(self, series: Series, finding: Finding) -> None:
+        if finding.from_ns >= finding.to_ns:
+            return  # what nothing lies in needs no word
         series.findings.append(finding)
         self._note(series, finding, self._outside.clock.wall_ns())
 

@@ -29,13 +29,13 @@ STOP_WITHIN_S = 10.0
 class Keeping:
     """The store's writer and the tape of one run."""
 
-    def __init__(self, config: Config, clock: Clock) -> None:
+    def __init__(self, config: Config, clock: Clock, *, writes: type[StoreWriter] = StoreWriter) -> None:
         folder = config.store.folder
         assert folder is not None, "a run without a store has nothing to keep"
         self.folder: Path = folder
         self._clock = clock
         self._wanted = _wanted(config)
-        self.writer = StoreWriter(
+        self.writer = writes(
             folder, batch_size=config.store.batch_size, batch_timeout_s=config.store.batch_timeout_s,
             queue_bytes=config.store.queue_bytes, clock=clock,
         )  # fmt: skip

@@ -43,9 +43,11 @@ class Rebuilder:
     def __init__(
         self, instance: Instance, ledger: Bookkeeping, writer: Writer, folder: Path, *, clock: Clock,
         points: Mapping[Key, Point], carry: bool = False, away: Away = asyncio.to_thread,
+        look_every_s: float = LOOK_EVERY_S,
     ) -> None:  # fmt: skip
         self._instance, self._ledger, self._writer, self._folder = instance, ledger, writer, folder
         self._clock, self._away, self._carry = clock, away, carry
+        self._look_every_s = look_every_s
         self._points = dict(points)  # where an earlier run ended: bars that it had begun go on in this one
         self._pending: dict[Key, dict[str, list[Range]]] = {}  # by trades channel, by interval
         self.rebuilt = 0
@@ -62,7 +64,7 @@ class Rebuilder:
     async def run(self) -> None:
         """Until cancelled."""
         while True:
-            await asyncio.sleep(LOOK_EVERY_S)
+            await asyncio.sleep(self._look_every_s)
             try:
                 await self.look()
             except (OSError, sqlite3.Error) as error:  # the disk: the next look may find it well

@@ -80,10 +80,11 @@ class Repairer:
     """Fills the holes of what an instance streams. `rebuilder` puts bars right that reach back before this run."""
 
     def __init__(
-        self, instance: Instance, ledger: Bookkeeping, writer: Writer, *, clock: Clock, rebuilder: Rebuilder
-    ) -> None:
+        self, instance: Instance, ledger: Bookkeeping, writer: Writer, *, clock: Clock, rebuilder: Rebuilder,
+        look_every_s: float = LOOK_EVERY_S,
+    ) -> None:  # fmt: skip
         self._instance, self._ledger, self._writer, self._clock = instance, ledger, writer, clock
-        self._rebuilder = rebuilder
+        self._rebuilder, self._look_every_s = rebuilder, look_every_s
         self._series: dict[Key, _Series] = {}
         self._waiting: list[_Job] = []
         self._rows = self._filled = self._lost = 0
@@ -97,7 +98,7 @@ class Repairer:
             tasks.create_task(self._rebuilder.run(), name="rebuild bars")
             while True:
                 self.look()
-                await asyncio.sleep(LOOK_EVERY_S)
+                await asyncio.sleep(self._look_every_s)
 
     def look(self) -> None:
         """Plan what is new and start what may be started."""

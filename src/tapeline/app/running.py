@@ -8,9 +8,10 @@ from typing import Any
 
 import structlog
 
+from tapeline.app import rebuilding, repairing
 from tapeline.app.instance import Instance, World
 from tapeline.app.keeping import Keeping
-from tapeline.app.rebuilding import Rebuilder
+from tapeline.app.rebuilding import Away, Rebuilder
 from tapeline.app.repairing import Repairer
 from tapeline.app.sharing import host_budgets
 from tapeline.app.status import status
@@ -48,6 +49,26 @@ class Running:
         self.repairer: Repairer | None = None
         self.opening: asyncio.Task[None]  # done once every venue has its instruments and every stream is asked for
         self._clock = clock
+
+    @asynccontextmanager
+    async def live(self, config: Config) -> AsyncIterator[None]:
+        """Stream and repair until the block is left."""
+        async with AsyncExitStack() as stack:
+            await stack.enter_async_context(self.instance.running())
+            if self.repairer is not None:
+                mending = asyncio.create_task(_repair(self.repairer, self.instance), name="repair")
+                stack.callback(mending.cancel)
+            self.opening = asyncio.create_task(_open_desks(self.instance, config), name="opening")
+            self.opening.add_done_callback(lambda done: None if done.cancelled() else done.exception())
+            stack.callback(self.opening.cancel)
+            yield
+
+    def say_goodbye(self) -> None:
+        """After the feeds have ended and before the store is closed: holes still open, and how far each series is."""
+        for gap in self.instance.open_gaps():
+            self.instance.bus.publish(gap)
+        self.keeping.write_points(self.instance)
+        self.keeping.flush()
 
     def status(self, state: str = "running") -> dict[str, Any]:
         """The status object."""
@@ -104,35 +125,33 @@ async def start(
             record=keeping.record if keeping.tape is not None else None, answered=keeping.answered,
             budget=host_budgets(clock),
         )  # fmt: skip
-        instance = Instance(world, bars=config.bars, points=keeping.points, instruments=keeping.instruments)
-        keeping.attach(instance)
-        running = Running(instance, keeping, clock)
-        if config.repair:
-            running.repairer = repairer(instance, keeping, config, clock)
+        running = assembled(config, world, keeping)
         file = StatusFile(keeping.folder / "status.json")
         await stack.enter_async_context(serve_control(keeping.socket, {"status": lambda _request: running.status()}))
         stack.callback(lambda: _say_goodbye(running, file))
-        await stack.enter_async_context(instance.running())
-        if running.repairer is not None:
-            repairing = asyncio.create_task(
-                _repair(running.repairer, instance), name="repair"
-            )  # ended by the stack too
-            stack.callback(repairing.cancel)
-        running.opening = asyncio.create_task(_open_desks(instance, config), name="opening")  # ended by the stack too
-        running.opening.add_done_callback(lambda done: None if done.cancelled() else done.exception())
-        stack.callback(running.opening.cancel)
+        await stack.enter_async_context(running.live(config))
         writing = asyncio.create_task(_write_status(running, file), name="status")  # ended by the stack, just below
         stack.callback(writing.cancel)
         yield running
 
 
-def repairer(instance: Instance, keeping: Keeping, config: Config, clock: Clock) -> Repairer:
-    """What fills the holes of an instance."""
-    rebuilder = Rebuilder(
-        instance, keeping.ledger, keeping.writer, keeping.folder, clock=clock, points=keeping.points,
-        carry=config.bars.empty == "carry",
-    )  # fmt: skip
-    return Repairer(instance, keeping.ledger, keeping.writer, clock=clock, rebuilder=rebuilder)
+def assembled(
+    config: Config, world: World, keeping: Keeping, *, away: Away = asyncio.to_thread, look_every_s: float | None = None
+) -> Running:
+    """An instance in its world, and around it what keeps and what repairs. `away` and `look_every_s` are of repair."""
+    instance = Instance(world, bars=config.bars, points=keeping.points, instruments=keeping.instruments)
+    keeping.attach(instance)
+    running = Running(instance, keeping, world.clock)
+    if config.repair:
+        rebuilder = Rebuilder(
+            instance, keeping.ledger, keeping.writer, keeping.folder, clock=world.clock, points=keeping.points,
+            carry=config.bars.empty == "carry", away=away, look_every_s=look_every_s or rebuilding.LOOK_EVERY_S,
+        )  # fmt: skip
+        running.repairer = Repairer(
+            instance, keeping.ledger, keeping.writer, clock=world.clock, rebuilder=rebuilder,
+            look_every_s=look_every_s or repairing.LOOK_EVERY_S,
+        )  # fmt: skip
+    return running
 
 
 async def _repair(repairer: Repairer, instance: Instance) -> None:
@@ -146,11 +165,7 @@ async def _repair(repairer: Repairer, instance: Instance) -> None:
 
 
 def _say_goodbye(running: Running, file: StatusFile) -> None:
-    """After the feeds have ended and before the store is closed: holes still open, and the last status."""
-    for gap in running.instance.open_gaps():
-        running.instance.bus.publish(gap)
-    running.keeping.write_points(running.instance)
-    running.keeping.flush()
+    running.say_goodbye()
     file.write(running.status("stopped"))
 
 
