@@ -27,9 +27,12 @@ _KEEP_WANTED = (
     "INSERT INTO wanted VALUES (?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET to_ns = max(to_ns, excluded.to_ns), "
     "lost = excluded.lost"
 )
-_DISPUTES_AGAIN = (  # two readings of one row stay in dispute, however much was fetched around them since
-    f"INSERT INTO facts (series, {_NAMES}) SELECT DISTINCT series, {_NAMES} FROM facts "  # noqa: S608
-    "WHERE series = ? AND state = 'disputed' AND cause = 'disputed' AND run = 0 AND from_ns < ? AND to_ns > ?"
+_DISPUTES_AGAIN = (  # two readings of one row stay in dispute, however much was fetched around them, until settled
+    f"INSERT INTO facts (series, {_NAMES}) SELECT DISTINCT series, {_NAMES} FROM facts AS told "  # noqa: S608
+    "WHERE series = ? AND state = 'disputed' AND cause = 'disputed' AND run = 0 AND from_ns < ? AND to_ns > ? "
+    "AND NOT EXISTS (SELECT 1 FROM facts AS since WHERE since.series = told.series AND since.fact > told.fact "
+    "AND since.cause = 'disputed' AND since.state IN ('proven', 'repaired') AND since.from_ns <= told.from_ns "
+    "AND since.to_ns >= told.to_ns)"
 )
 _FACTS = f"SELECT instrument, channel, {_NAMES} FROM facts JOIN series USING (series) WHERE series = ? ORDER BY fact"  # noqa: S608
 _LIVE = (  # of a group, SQLite gives the row that has the maximum
@@ -46,7 +49,9 @@ def keep_facts(connection: sqlite3.Connection, key: Key, facts: Iterable[Fact]) 
     for fact in facts:
         series = key(fact.instrument, fact.channel)
         connection.execute(_KEEP_FACT, (series, *(getattr(fact, name) for name in _COLUMNS)))
-        if fact.state in HELD and not fact.run:
+        if (
+            fact.state in HELD and not fact.run and fact.cause != "disputed"
+        ):  # an audit that finds them equal settles it
             connection.execute(_DISPUTES_AGAIN, (series, fact.to_ns, fact.from_ns))
 
 

@@ -1,7 +1,7 @@
 """The command line: one module a command, imported when it is called, so that `--help` is quick.
 
 Exit codes: 0 done (also when nothing was found), 1 something failed or differs, 2 bad usage, bad configuration or an
-unknown instrument, 3 every connection gave up.
+unknown instrument, 3 every connection gave up; `verify` also 4 for a mismatch and 5 for what could not be compared.
 """
 
 import sys
@@ -22,6 +22,7 @@ COMMANDS: dict[str, str] = {
     "trades": "trades:trades",
     "coverage": "coverage:coverage",
     "gaps": "gaps:gaps",
+    "verify": "verify:verify",
     "record": "record:record",
     "check-config": "check_config:check_config",
     "status": "status:status",
