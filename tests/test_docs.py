@@ -7,6 +7,8 @@ import msgspec
 import pytest
 
 from tapeline.config import (
+    AlertsConfig,
+    AuditConfig,
     BarsConfig,
     Config,
     ConnectionConfig,
@@ -22,7 +24,17 @@ from tapeline.surfaces.reference.events import CAUSES, CHANNELS, STATES, meaning
 
 ROOT = Path(__file__).parents[1]
 REFERENCE = ROOT / "docs" / "reference"
-SETTINGS = [Config, StoreConfig, ConnectionConfig, BarsConfig, LogConfig, VenueConfig, StreamConfig]
+SETTINGS = [
+    Config,
+    StoreConfig,
+    ConnectionConfig,
+    BarsConfig,
+    AuditConfig,
+    AlertsConfig,
+    LogConfig,
+    VenueConfig,
+    StreamConfig,
+]
 PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
 
 

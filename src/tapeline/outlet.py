@@ -11,8 +11,10 @@ import msgspec
 from tapeline.clock import Clock, SystemClock
 from tapeline.errors import ConfigError
 from tapeline.model.event import (
+    Alert,
     BookDelta,
     BookSnapshot,
+    Dispute,
     Event,
     Gap,
     Level,
@@ -26,7 +28,7 @@ from tapeline.model.event import (
 
 Policy = Literal["block", "drop_oldest", "conflate"]
 _REFUSED = frozenset({Trade, Liquidation})
-_ONE_BY_ONE = frozenset({Gap, Link, Notice, Repair, Status})
+_ONE_BY_ONE = frozenset({Alert, Dispute, Gap, Link, Notice, Repair, Status})
 EACH_COUNTS = ("trades", "aggtrades", "liquidations")  # channels that cannot be conflated
 
 

@@ -36,6 +36,8 @@ NAMES = {
     "notice": "venue code text",
     "link": "venue connection topics change state reason attempts final",
     "repair": "from_ns to_ns state rows cause why",
+    "dispute": "from_ns to_ns why",
+    "alert": "kind state subject value limit text",
     "gap": "after_ns before_ns after_seq before_seq cause open",
 }
 

@@ -382,6 +382,18 @@ def test_the_venues_clock_is_kept_and_told_to_what_is_asked() -> None:
     asking(ok({"time": 123}), act=act)
 
 
+def test_requests_are_counted_by_what_they_are_for() -> None:
+    async def act(rest: Rest, _answers: Answers) -> None:
+        await rest.server_time(priority=Priority.AUDIT)
+        await rest.call(ASK, IDS, priority=Priority.AUDIT)
+        for _ in range(2):
+            await rest.call(ASK, IDS)
+        assert dict(rest.calls) == {"time": 1, "audit trades": 1, "repairs trades": 2}
+        assert rest.requests == 4
+
+    asking(ok({"time": 123}), ok([1]), act=act)
+
+
 def test_a_time_answer_without_a_time() -> None:
     async def act(rest: Rest, _answers: Answers) -> None:
         with pytest.raises(BadData, match="holds no time"):

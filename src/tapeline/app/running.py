@@ -9,6 +9,7 @@ from typing import Any
 import structlog
 
 from tapeline.app import rebuilding, repairing
+from tapeline.app.auditing import Auditor
 from tapeline.app.instance import Instance, World
 from tapeline.app.keeping import Keeping
 from tapeline.app.rebuilding import Away, Rebuilder
@@ -27,7 +28,7 @@ from tapeline.wire.rest import real_fetch
 from tapeline.wire.transport import real_dial
 
 STATUS_EVERY_S = 1.0
-REPAIR_AGAIN_S = 5.0
+AGAIN_S = 5.0
 EXIT_DONE, EXIT_GAVE_UP = 0, 3
 _log = structlog.get_logger("tapeline")
 
@@ -47,6 +48,7 @@ class Running:
         self.instance = instance
         self.keeping = keeping
         self.repairer: Repairer | None = None
+        self.auditor: Auditor | None = None
         self.opening: asyncio.Task[None]  # done once every venue has its instruments and every stream is asked for
         self._clock = clock
 
@@ -56,8 +58,11 @@ class Running:
         async with AsyncExitStack() as stack:
             await stack.enter_async_context(self.instance.running())
             if self.repairer is not None:
-                mending = asyncio.create_task(_repair(self.repairer, self.instance), name="repair")
+                mending = asyncio.create_task(_supervised("repair", self.repairer.run, self.instance), name="repair")
                 stack.callback(mending.cancel)
+            if self.auditor is not None:
+                auditing = asyncio.create_task(_supervised("audit", self.auditor.run, self.instance), name="audit")
+                stack.callback(auditing.cancel)
             self.opening = asyncio.create_task(_open_desks(self.instance, config), name="opening")
             self.opening.add_done_callback(lambda done: None if done.cancelled() else done.exception())
             stack.callback(self.opening.cancel)
@@ -75,6 +80,8 @@ class Running:
         parts = self.keeping.statistics()
         if self.repairer is not None:
             parts["repair"] = self.repairer.statistics()
+        if self.auditor is not None:
+            parts["audit"] = self.auditor.statistics()
         return status(self.instance, state=state, now_ns=self._clock.wall_ns(), parts=parts)
 
 
@@ -151,17 +158,27 @@ def assembled(
             instance, keeping.ledger, keeping.writer, clock=world.clock, rebuilder=rebuilder,
             look_every_s=look_every_s or repairing.LOOK_EVERY_S,
         )  # fmt: skip
+    if config.audit.enabled:
+        running.auditor = Auditor(
+            instance,
+            keeping.ledger,
+            keeping.writer,
+            keeping.folder,
+            settings=config.audit,
+            clock=world.clock,
+            away=away,
+        )
     return running
 
 
-async def _repair(repairer: Repairer, instance: Instance) -> None:
+async def _supervised(name: str, run: Callable[[], Awaitable[None]], instance: Instance) -> None:
     """A fault of its own is told and ends no feed; it begins anew with what the ledger says."""
     while True:
         try:
-            await repairer.run()
+            await run()
         except Exception as error:  # noqa: BLE001  # whatever it is: live events must go on, and somebody must hear
-            instance.problems.note("", "", "repair", repr(error), b"")
-            await asyncio.sleep(REPAIR_AGAIN_S)
+            instance.problems.note("", "", name, repr(error), b"")
+            await asyncio.sleep(AGAIN_S)
 
 
 def _say_goodbye(running: Running, file: StatusFile) -> None:

@@ -22,6 +22,15 @@ def status(instance: Instance, *, state: str, now_ns: int, parts: Mapping[str, A
         "written_at_ns": now_ns,
         "connections": [asdict(each) for desk in instance.desks.values() for each in desk.statistics()],
         "clocks": {desk.venue.name: asdict(desk.venue_clock.statistics()) for desk in instance.desks.values()},
+        "rest": [
+            {
+                "venue": desk.venue.name,
+                "requests": desk.rest.requests,
+                "limited": desk.rest.limited,
+                "calls": dict(sorted(desk.rest.calls.items())),
+            }
+            for desk in instance.desks.values()
+        ],
         "events": instance.bus.counts(),
         "series": _series(instance, now_ns),
         "merge": [{"venue": desk.venue.name, **asdict(desk.merge.statistics())} for desk in instance.desks.values()],

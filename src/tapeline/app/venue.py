@@ -31,7 +31,8 @@ from tapeline.wire.rest import Rest
 from tapeline.wire.shards import Shard, Shards
 from tapeline.wire.wants import Outcome
 
-CLOCK_EVERY_S, CLOCK_AGAIN_S, CLOCK_SETTLED = 30.0, 3.0, 3  # the first readings come soon after one another
+CLOCK_AGAIN_S, CLOCK_SETTLED = 3.0, 3  # the first readings come soon after one another
+CLOCK_EVERY_S, CLOCK_UNSTEADY_S = 180.0, 30.0  # once settled; of a clock that does not keep our pace (a tape's)
 TIMED_FOR_S = 60.0
 VENUE_NOW_FOR_S = 0.25  # an estimate of the venue's clock serves so long: it only has to tell 5 s ahead
 
@@ -359,8 +360,9 @@ class VenueDesk:
                 self._trouble("clock", str(error))
             else:
                 self.venue_clock.sample(sent, server_ns, received)
-            settled = self.venue_clock.statistics().samples >= CLOCK_SETTLED
-            await asyncio.sleep(CLOCK_EVERY_S if settled else CLOCK_AGAIN_S)
+            found = self.venue_clock.statistics()
+            pause_s = CLOCK_EVERY_S if found.running else CLOCK_UNSTEADY_S
+            await asyncio.sleep(pause_s if found.samples >= CLOCK_SETTLED else CLOCK_AGAIN_S)
 
     async def _snapshot(self, topic: Topic) -> BookSnapshot:
         ids = {topic.native: self.symbols.id_of(topic.native)}

@@ -4,6 +4,8 @@ from tapeline.config.levels import connection_for, connection_origins
 from tapeline.config.secret import Secret
 from tapeline.config.sources import Loaded, load, load_with_origins
 from tapeline.config.tree import (
+    AlertsConfig,
+    AuditConfig,
     BarsConfig,
     Config,
     ConnectionConfig,
@@ -15,6 +17,8 @@ from tapeline.config.tree import (
 )
 
 __all__ = [
+    "AlertsConfig",
+    "AuditConfig",
     "BarsConfig",
     "Config",
     "ConnectionConfig",

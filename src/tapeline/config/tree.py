@@ -231,6 +231,51 @@ class BarsConfig(_Settings, frozen=True, kw_only=True):
     ] = "skip"
 
 
+class AuditConfig(_Settings, frozen=True, kw_only=True):
+    """The continuous comparison of what is stored with the venue's own bars and books."""
+
+    enabled: Annotated[bool, Meta(description="Compare while running. `tapeline verify` does it on demand.")] = True
+    calls_per_hour: Annotated[
+        Annotated[float, Meta(gt=0, le=3600)],
+        Meta(
+            description="Most REST calls an hour for it, of the whole instance; one call fetches hundreds of bars.",
+            extra={"unit": "calls"},
+        ),
+    ] = 12.0
+    every_s: Annotated[Seconds, Meta(description="A series is compared no more often than this.")] = 3600.0
+    books: Annotated[bool, Meta(description="Compare maintained books with REST snapshots too.")] = True
+
+
+class AlertsConfig(_Settings, frozen=True, kw_only=True):
+    """From when on something is worth an alert."""
+
+    enabled: Annotated[
+        bool, Meta(description="Watch the instance, and publish an `alert` where something is wrong.")
+    ] = True
+    data_older_s: Annotated[
+        Seconds,
+        Meta(description="`stale`: nothing came of a series for this long, nor for twenty times its usual pause."),
+    ] = 60.0
+    behind_s: Annotated[
+        Seconds, Meta(description="`store_behind`: the oldest row that waits for the disk is older.")
+    ] = 10.0
+    memory_mb_per_hour: Annotated[
+        MebiBytes,
+        Meta(description="`memory_growth`: more than this was added in an hour, the first ten minutes left out."),
+    ] = 100.0
+    errors_per_minute: Annotated[
+        Annotated[float, Meta(gt=0, le=1e9)],
+        Meta(
+            description="`error_rate`: more problems (bad frames, failed requests, ...) than this.",
+            extra={"unit": "problems"},
+        ),
+    ] = 60.0
+    hold_s: Annotated[
+        Seconds,
+        Meta(description="`mismatch` and `gap_unrecoverable` stay raised for this long after the last one."),
+    ] = 300.0
+
+
 class LogConfig(_Settings, frozen=True, kw_only=True):
     """Logging."""
 
@@ -255,6 +300,8 @@ class Config(_Settings, frozen=True, kw_only=True):
     venue: Mapping[str, VenueConfig] = MappingProxyType({})
     stream: tuple[StreamConfig, ...] = ()
     bars: BarsConfig = BarsConfig()
+    audit: AuditConfig = AuditConfig()
+    alerts: AlertsConfig = AlertsConfig()
     log: LogConfig = LogConfig()
     repair: Annotated[
         bool,

@@ -209,13 +209,36 @@ class Repair(_MarketEvent, frozen=True, gc=False, tag="repair"):
     why: str
 
 
+class Dispute(_MarketEvent, frozen=True, gc=False, tag="dispute"):
+    """An audit found two readings of [from_ns, to_ns) that are not equal; nothing was changed, and `why` has both."""
+
+    from_ns: int
+    to_ns: int
+    why: str
+
+
+class Alert(_Event, frozen=True, gc=False, tag="alert"):
+    """Something a person should know began or ended: `state` is raised | cleared.
+
+    `kind` is stale | fallback | gap_unrecoverable | mismatch | breaker_open | store_behind | memory_growth |
+    error_rate; `subject` says of what; `value` went over `limit`, both in the unit that `text` names.
+    """
+
+    kind: str
+    state: str
+    subject: str
+    value: float
+    limit: float
+    text: str
+
+
 Event = (
     Trade | Quote | Ticker | Bar | BookSnapshot | BookDelta | Mark | Index | Funding | OpenInterest | Liquidation
-    | Status | Notice | Link | Gap | Repair
+    | Status | Notice | Link | Gap | Repair | Dispute | Alert
 )  # fmt: skip
 EVENTS: tuple[type[msgspec.Struct], ...] = (
     Trade, Quote, Ticker, Bar, BookSnapshot, BookDelta, Mark, Index, Funding, OpenInterest, Liquidation,
-    Status, Notice, Link, Gap, Repair,
+    Status, Notice, Link, Gap, Repair, Dispute, Alert,
 )  # fmt: skip
 
 

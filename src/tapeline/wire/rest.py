@@ -2,6 +2,7 @@
 
 import asyncio
 import ssl
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 
@@ -103,6 +104,7 @@ class Rest:
         self._clock_read: tuple[float, int] | None = None  # monotonic seconds, the venue's nanoseconds
         self.requests = 0
         self.limited = 0
+        self.calls: Counter[str] = Counter()  # requests by purpose: "audit bars", "repairs trades", "time"
 
     async def call(
         self, ask: Ask, ids: Mapping[str, str], *, priority: Priority = Priority.REPAIRS
@@ -117,6 +119,7 @@ class Rest:
                 now_ask = msgspec.structs.replace(ask, venue_ns=self.venue_now_ns())
                 request = call.build(now_ask)
                 await self._turn(request, priority)
+                self.calls[_purpose(ask, priority)] += 1
                 response = await self._once(request)
                 return self._parsed(call, response, now_ask, ids)
             except ClockWrong:
@@ -135,6 +138,7 @@ class Rest:
         call, ask = self._venue.rest["time"], Ask("time")
         request = call.build(ask)
         await self._turn(request, priority)
+        self.calls[_purpose(ask, priority)] += 1
         before = self._clock.now()
         response = await self._once(request)
         after = self._clock.now()
@@ -259,3 +263,8 @@ class Rest:
         if self._shared is not None:
             self._shared.silence(after_s)
         return RateLimited(f"{said}: asked to wait {after_s:g} s", after_s=after_s)
+
+
+def _purpose(ask: Ask, priority: Priority) -> str:
+    """What a request is for. Instruments and the clock are for everybody."""
+    return ask.call if ask.call in {"instruments", "time"} else f"{priority.name.lower()} {ask.call}"

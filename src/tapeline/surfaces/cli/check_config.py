@@ -66,7 +66,7 @@ def shown(loaded: Loaded) -> Iterator[str]:
     config = loaded.config
     for name in ("repair", "seed"):
         yield _line(name, getattr(config, name), loaded.origins.get(name, "default"))
-    for table in ("store", "connection", "bars", "log"):
+    for table in ("store", "connection", "bars", "audit", "alerts", "log"):
         yield from _table(f"[{table}]", table, msgspec.structs.asdict(getattr(config, table)), loaded.origins)
     for name, venue in config.venue.items():
         yield from _table(f"[venue.{name}]", f"venue.{name}", _given(venue), loaded.origins)

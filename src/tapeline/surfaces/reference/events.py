@@ -132,9 +132,18 @@ FIELDS = {
     "repair.rows": "rows of it that were fetched; they came before, with `source` `rest`",
     "repair.cause": "cause of a hole that stays",
     "repair.why": "how it was filled, or why not, in words",
+    "dispute.from_ns": "start of what was compared",
+    "dispute.to_ns": "its end, exclusive",
+    "dispute.why": "both readings of every field that differs",
+    "kind": "what it is about",
+    "alert.state": "`raised` or `cleared`",
+    "subject": "the instrument, connection or process",
+    "value": "what was measured",
+    "limit": "what it went over",
+    "alert.text": "in words, with the unit",
 }
 
-_WORDS = {str: "text", int: "integer", bool: "true or false", Decimal: "decimal"}
+_WORDS = {float: "number", str: "text", int: "integer", bool: "true or false", Decimal: "decimal"}
 
 
 def events() -> str:

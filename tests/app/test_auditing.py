@@ -1,0 +1,237 @@
+"""The continuous audit in virtual time: an instance with a store, a venue that may revise its bars or lie."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+from msgspec.structs import replace
+
+from repair_fixtures import START_NS, Scene, Theatre, played
+from tapeline.app.auditing import Auditor, AuditStatistics
+from tapeline.config import AuditConfig
+from tapeline.model.event import Bar, Dispute
+from tapeline.model.fact import Fact
+from tapeline.model.interval import MINUTE_NS
+from tapeline.store.reader import open_store
+from tapeline.venues.spec import Request
+from tapeline.wire.pipe import Response
+
+BTC = "binance:BTC/USDT"
+Watch = Callable[[Theatre, Scene, Auditor], Awaitable[None]]
+
+
+def audited(
+    folder: Path, watch: Watch, *channels: str, symbol: str = "BTC/USDT", settings: AuditConfig | None = None,
+    **options: Any,
+) -> AuditStatistics:  # fmt: skip
+    """A run with an audit beside it; what it counted in the end."""
+    found: list[AuditStatistics] = []
+
+    async def act(on: Theatre) -> None:
+        async def play(scene: Scene) -> None:
+            async def away(work: Callable[[], Any]) -> Any:
+                return work()
+
+            auditor = Auditor(
+                scene.instance, scene.ledger, scene.repairer._writer, on.folder,
+                settings=settings or AuditConfig(calls_per_hour=12), clock=on.clock, away=away,
+            )  # fmt: skip
+            running = asyncio.create_task(auditor.run())
+            await watch(on, scene, auditor)
+            running.cancel()
+            found.append(auditor.statistics())
+
+        await on.run(play, *channels, symbol=symbol)
+
+    played(folder, act, **options)
+    return found[0]
+
+
+OFTEN = AuditConfig(calls_per_hour=120)
+
+
+async def some_time(_on: Theatre, _scene: Scene, _auditor: Auditor) -> None:
+    await asyncio.sleep(200)
+
+
+def test_stored_and_built_bars_are_equal_and_the_calls_few(tmp_path: Path) -> None:
+    async def watch(on: Theatre, scene: Scene, _auditor: Auditor) -> None:
+        await asyncio.sleep(4500)
+        (desk,) = scene.instance.desks.values()
+        assert desk.rest.calls["audit bars"] <= 4, "two series, an hour and a quarter, once an hour each"
+        assert desk.rest.calls["time"] <= 28
+        assert scene.of(Dispute, "bars:1m") == []
+        assert len([request for request in on.asked if "klines" in request.path]) == desk.rest.calls["audit bars"]
+
+    told = audited(tmp_path, watch, "bars:1m", "bars:5m", "trades", "bars:1m@trades", rate=6)
+    assert (told.mismatches, told.mismatch_rate, told.trouble) == (0, 0.0, "")
+    assert told.bars > 2 * 60 + 10, "an hour of 1m from the stream and from trades, and some of 5m"
+    assert told.series == 2
+
+
+def test_a_bar_that_the_venue_revised_is_disputed_with_both_readings_and_kept(tmp_path: Path) -> None:
+    async def watch(_on: Theatre, scene: Scene, auditor: Auditor) -> None:
+        await asyncio.sleep(900)
+        disputes = scene.of(Dispute, "bars:1m") + scene.of(Dispute, "bars:1m@trades")
+        assert disputes
+        for dispute in disputes:
+            assert "ours" in dispute.why
+            assert "theirs" in dispute.why
+            assert dispute.to_ns - dispute.from_ns == MINUTE_NS
+            holes = scene.ledger.coverage(BTC, dispute.channel).holes()
+            assert (dispute.from_ns, "disputed", "disputed") in [
+                (each.from_ns, each.state, each.cause) for each in holes
+            ]
+        assert auditor.statistics().mismatch_rate > 0
+
+    told = audited(tmp_path, watch, "bars:1m", "trades", "bars:1m@trades", faults=("revise@+290s",))
+    with open_store(tmp_path) as store:
+        holes = [hole for hole in store.holes() if hole.state == "disputed"]
+        assert len(holes) == told.mismatches
+        bar = next(iter(store.bars(BTC, "1m", holes[0].from_ns, holes[0].to_ns)))
+        assert bar.revision == 1, "nothing was overwritten"
+
+
+def wrong_once(on: Theatre, times: int) -> list[int]:
+    """The venue's klines have another volume, so many times."""
+    left = [times]
+
+    async def fetch(base: str, request: Request) -> Response:
+        answer = await on.sim.fetch(base, request)
+        if "klines" in request.path and left[0]:
+            left[0] -= 1
+            rows = answer.body.replace(b'","', b'1","')  # each number a digit longer
+            return Response(answer.status, answer.headers, rows)
+        return answer
+
+    on.fetch = fetch
+    return left
+
+
+def test_a_slip_of_the_venue_is_no_mismatch(tmp_path: Path) -> None:
+    async def watch(on: Theatre, _scene: Scene, _auditor: Auditor) -> None:
+        left = wrong_once(on, 1)
+        await asyncio.sleep(900)
+        assert left == [0]
+
+    told = audited(tmp_path, watch, "bars:1m")
+    assert (told.mismatches, told.calls, told.trouble) == (0, 2, "")
+    assert told.bars > 0
+
+
+def test_one_that_stays_is_and_the_second_time_too(tmp_path: Path) -> None:
+    async def watch(on: Theatre, scene: Scene, _auditor: Auditor) -> None:
+        wrong_once(on, 10**9)
+        await asyncio.sleep(4500)
+        at = [each.from_ns for each in scene.of(Dispute, "bars:1m")]
+        assert len(at) == len(set(at)), "each bar once, over two turns"
+
+    told = audited(tmp_path, watch, "bars:1m")
+    assert told.mismatches == told.bars > 60
+    assert told.mismatch_rate == 1.0
+
+
+def test_a_venue_that_does_not_answer_is_trouble_and_asked_again(tmp_path: Path) -> None:
+    async def watch(on: Theatre, _scene: Scene, auditor: Auditor) -> None:
+        async def fetch(base: str, request: Request) -> Response:
+            if "klines" in request.path:
+                return Response(500, {}, b"oops")
+            return await on.sim.fetch(base, request)
+
+        on.fetch = fetch
+        await asyncio.sleep(700)
+        assert "500" in auditor.statistics().trouble
+        on.fetch = on.sim.fetch
+        await asyncio.sleep(3700)
+        assert auditor.statistics().bars > 0
+
+    told = audited(tmp_path, watch, "bars:1m")
+    assert told.mismatches == 0
+
+
+def test_trades_that_nothing_else_proves_are_proven_by_sums(tmp_path: Path) -> None:
+    """Raw trades of USD-M: their holes are lost for good, but where the sum is right there was nothing in them."""
+    who = "binance-usdm:BTC/USDT:USDT"
+
+    async def watch(_on: Theatre, scene: Scene, _auditor: Auditor) -> None:
+        await asyncio.sleep(400)
+        hole = Fact(who, "trades", START_NS + 200_000_000_000, START_NS + 200_000_000_005, "unrecoverable", "", "ws",
+                    "no call", 1, cause="link_down", run=9)  # fmt: skip
+        scene.ledger.note(hole)
+        await asyncio.sleep(3700)
+        spans = scene.ledger.coverage(who, "trades").spans(START_NS + 180_000_000_000, START_NS + 240_000_000_000)
+        assert [(span.state, span.evidence) for span in spans] == [("proven", "sum")]
+
+    told = audited(tmp_path, watch, "trades", venue="binance-usdm", symbol="BTC/USDT:USDT", rate=20,
+                   settings=AuditConfig(calls_per_hour=2))  # fmt: skip
+    assert told.trouble == ""
+    with open_store(tmp_path) as store:
+        assert "sum" in {span.evidence for span in store.coverage(who, "trades")}
+
+
+def test_books_are_compared_at_one_sequence(tmp_path: Path) -> None:
+    async def watch(_on: Theatre, scene: Scene, _auditor: Auditor) -> None:
+        await some_time(_on, scene, _auditor)
+        (desk,) = scene.instance.desks.values()
+        assert desk.rest.calls["audit depth"] == 1
+
+    told = audited(tmp_path, watch, "book", settings=OFTEN)
+    assert (told.books, told.mismatches, told.unchecked, told.calls) == (1, 0, 0, 1)
+
+
+def test_a_book_that_is_wrong_is_said_once(tmp_path: Path) -> None:
+    async def watch(_on: Theatre, scene: Scene, _auditor: Auditor) -> None:
+        await asyncio.sleep(30)
+        book = scene.instance.book(BTC)
+        bids, _ = book.top(1)
+        far = bids[0][0] / 2
+        await asyncio.sleep(250)
+
+        def spoil(_event: Any) -> None:
+            book._bids.change([(str(far), "3")])
+            book._bids.change([(str(book.top(1)[0][0][0]), "123456")])
+
+        scene.instance.bus.subscribe(spoil, channel="book", instrument=BTC)
+        await asyncio.sleep(400)
+        (dispute,) = scene.of(Dispute, "book")
+        assert "ours 123456 at" in dispute.why
+
+    told = audited(tmp_path, watch, "book")
+    assert (told.books, told.mismatches) == (1, 1)
+
+
+def test_a_book_that_is_not_synchronised_is_left_alone(tmp_path: Path) -> None:
+    async def watch(on: Theatre, scene: Scene, _auditor: Auditor) -> None:
+        await asyncio.sleep(5)
+        scene.instance.book(BTC).unsynchronise("a test", on.clock.wall_ns())
+
+        async def fetch(base: str, request: Request) -> Response:
+            answer = await on.sim.fetch(base, request)
+            return Response(200, {}, b'{"lastUpdateId":1,"bids":[],"asks":[]}') if "depth" in request.path else answer
+
+        on.fetch = fetch
+        await asyncio.sleep(500)
+
+    told = audited(tmp_path, watch, "book")
+    assert (told.books, told.mismatches, told.unchecked) == (0, 0, 1)
+
+
+def test_books_can_be_left_out_and_what_nobody_can_compare_is_not_asked(tmp_path: Path) -> None:
+    settings = AuditConfig(calls_per_hour=120, books=False)
+    told = audited(tmp_path, some_time, "book", "quotes", "trades", settings=settings)
+    assert (told.calls, told.series) == (0, 0)
+
+
+def test_a_bar_in_the_store_that_was_tampered_with(tmp_path: Path) -> None:
+    async def watch(_on: Theatre, scene: Scene, _auditor: Auditor) -> None:
+        await asyncio.sleep(200)
+        bars = [bar for bar in scene.of(Bar, "bars:1m") if bar.closed]
+        scene.repairer._writer.offer(replace(bars[0], volume=Decimal(1), revision=2, reason="late trade"))
+        await asyncio.sleep(400)
+        (dispute,) = scene.of(Dispute, "bars:1m")
+        assert dispute.from_ns == bars[0].open_at_ns
+        assert dispute.why.startswith("audit: volume ours 1, theirs ")
+
+    assert audited(tmp_path, watch, "bars:1m").mismatches == 1
