@@ -1,144 +1,14 @@
 """Repair in a running instance, in virtual time: a simulated venue with its REST history, a store, a ledger."""
 
 import asyncio
-import random
-from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-from tapeline.app.bookkeeping import Bookkeeping
-from tapeline.app.instance import Instance, World
-from tapeline.app.rebuilding import Rebuilder
-from tapeline.app.repairing import Repairer
-from tapeline.model.channel import channel
-from tapeline.model.event import Bar, Gap, Link, Repair, Trade
+from repair_fixtures import FIELDS, START_NS, Scene, Theatre, agree_with_the_venue, held_ids, played
+from tapeline.model.event import Bar, Gap, Repair, Trade
 from tapeline.model.interval import MINUTE_NS
-from tapeline.sim.faults import fault
-from tapeline.sim.loop import VirtualClock, run
-from tapeline.sim.market import Market
-from tapeline.sim.pit import Rates
-from tapeline.sim.venue import SimulatedVenue
 from tapeline.store.reader import open_store
-from tapeline.store.series import PointRow, SeriesStore
-from tapeline.store.writer import InlineWriter
-from tapeline.venues import venue_named
 from tapeline.venues.spec import Request
-from tapeline.wire.continuity import Point
 from tapeline.wire.pipe import Response
-
-START_NS = 1_723_161_600_000_000_000  # a whole minute
-FIELDS = ("open", "high", "low", "close", "volume", "quote_volume", "trades", "taker_buy_volume")
-
-
-@dataclass
-class Scene:
-    """One run of an instance with a store and repair."""
-
-    instance: Instance
-    ledger: Bookkeeping
-    repairer: Repairer
-    rebuilder: Rebuilder
-    events: list[Any]
-
-    def of(self, kind: type[Any], name: str) -> list[Any]:
-        return [event for event in self.events if isinstance(event, kind) and event.channel == name]
-
-
-Play = Callable[[Scene], Awaitable[None]]
-Fetch = Callable[[str, Request], Awaitable[Response]]
-
-
-class Theatre:
-    """A venue that goes on while instances come and go, and a folder that stays."""
-
-    def __init__(self, folder: Path, *, venue: str = "binance", faults: tuple[str, ...] = (), rate: int = 60) -> None:
-        self.folder, self.value, self.clock = folder, venue_named(venue), VirtualClock(START_NS)
-        market = Market(self.value, 1, START_NS, Rates(trades_per_minute=rate))
-        self.sim = SimulatedVenue(self.value, market, clock=self.clock, faults=[fault(text) for text in faults])
-        self.fetch: Fetch = self.sim.fetch
-        self.asked: list[Request] = []
-
-    async def _fetch(self, base: str, request: Request) -> Response:
-        self.asked.append(request)
-        return await self.fetch(base, request)
-
-    async def run(self, play: Play, *channels: str, clean: bool = True) -> None:
-        """One run of an instance: from its start to its end, or to a crash."""
-        writer = InlineWriter(SeriesStore(self.folder, self.clock))
-        ledger = Bookkeeping(writer.offer)
-        with open_store(self.folder) as store:
-            ledger.load(store)
-            points = {(each.instrument, each.channel): Point(each.at_ns, each.received_ns, each.seq)
-                      for each in store.points()}  # fmt: skip
-        world = World(
-            dial=lambda _settings: self.sim.dial, fetch=self._fetch, clock=self.clock, chance=random.Random(1).random
-        )
-        instance = Instance(world, points=points)
-        wanted = {channel(text) for text in channels}
-        wanted |= {of.wire for of in wanted}
-        ledger.attach(instance.bus, wanted)
-        instance.bus.subscribe(writer.offer, types=(Gap, Link))
-        for of in wanted:
-            kinds = (Bar,) if of.kind == "bars" else (Trade,)
-            instance.bus.subscribe(writer.offer, channel=str(of), types=kinds)
-
-        async def away(work: Callable[[], Any]) -> Any:
-            return work()
-
-        def note() -> None:
-            ledger.write()
-            for (who, of), point in instance.points().items():
-                writer.offer(PointRow(who, of, point.at_ns, point.received_ns, point.seq))
-
-        async def noted() -> None:
-            while True:
-                note()
-                await asyncio.sleep(1)
-
-        rebuilder = Rebuilder(instance, ledger, writer, self.folder, clock=self.clock, points=points, away=away)
-        repairer = Repairer(instance, ledger, writer, clock=self.clock, rebuilder=rebuilder)
-        scene = Scene(instance, ledger, repairer, rebuilder, [])
-        instance.bus.subscribe(scene.events.append)
-        async with instance.running():
-            tasks = [asyncio.create_task(repairer.run()), asyncio.create_task(noted())]
-            await instance.subscribe(f"{self.value.name}:BTC/USDT", channels)
-            await play(scene)
-            for task in tasks:
-                task.cancel()
-        if clean:
-            note()
-        writer.stop()
-
-
-def played(folder: Path, *acts: Callable[[Theatre], Awaitable[None]], **options: Any) -> None:
-    async def main() -> None:
-        theatre = Theatre(folder, **options)
-        async with theatre.sim.open(), asyncio.timeout(86_400):
-            for act in acts:
-                await act(theatre)
-
-    run(main())
-
-
-def agree_with_the_venue(folder: Path, who: str, built: str, theirs: str, *, but: int = 2) -> int:
-    """Every built bar that is not partial equals the venue's own; how many there are."""
-    with open_store(folder) as store:
-        own = {bar.open_at_ns: bar for bar in store.bars(who, built)}
-        venue = {bar.open_at_ns: bar for bar in store.bars(who, theirs)}
-    sound = {at for at, bar in own.items() if bar.certificate != "partial"}
-    assert len(own) - len(sound) <= but
-    for at in sound & venue.keys():
-        for name in FIELDS:
-            if getattr(venue[at], name) is not None:  # not every venue tells all of them
-                assert getattr(own[at], name) == getattr(venue[at], name), (at, name)
-    assert sound <= venue.keys() or len(sound - venue.keys()) <= 1
-    return len(sound & venue.keys())
-
-
-def held_ids(folder: Path, who: str, of: str = "trades") -> list[int]:
-    with open_store(folder) as store:
-        return [trade.seq or 0 for trade in store.trades(who, channel=of)]
 
 
 def test_a_cut_is_filled_at_once_and_its_bar_comes_again_once(tmp_path: Path) -> None:

@@ -1,0 +1,50 @@
+"""Where in a series a time is."""
+
+import sqlite3
+from decimal import Decimal
+from pathlib import Path
+
+from tapeline.model.event import Trade
+from tapeline.store.place import SLACK_NS, numbers_of
+from tapeline.store.reader import open_store
+from tapeline.store.series import SeriesStore
+
+BTC, SECOND_NS = "binance:BTC/USDT", 1_000_000_000
+
+
+def trade(seq: int, at_ns: int) -> Trade:
+    return Trade(BTC, "trades", at_ns, at_ns, "ws", str(seq), seq, "buy", Decimal(1), Decimal(1))
+
+
+def kept(folder: Path, trades: list[Trade]) -> None:
+    store = SeriesStore(folder)
+    store.write(trades)
+    store.close()
+
+
+def test_a_stretch_of_trades_is_found_without_reading_the_series(tmp_path: Path) -> None:
+    kept(tmp_path, [trade(1000 + 3 * second, second * SECOND_NS) for second in range(10_000)])
+    with open_store(tmp_path) as store:
+        found = store.trades_near(BTC, "trades", 5000 * SECOND_NS, 5010 * SECOND_NS)
+        assert [each.at_ns for each in found] == [second * SECOND_NS for second in range(5000, 5010)]
+        assert [each.seq for each in found][:2] == [16_000, 16_003]
+        assert list(store.trades(BTC, 5000 * SECOND_NS, 5010 * SECOND_NS)) == found
+        assert store.trades_near(BTC, "trades", 20_000 * SECOND_NS, 20_010 * SECOND_NS) == []
+        low, high = numbers_of(store._connection, 1, 5000 * SECOND_NS, 5010 * SECOND_NS) or (0, 0)
+    slack = 3 * SLACK_NS // SECOND_NS
+    assert 16_000 - slack - 9 <= low <= 16_000 - slack + 9
+    assert 16_030 + slack - 9 <= high <= 16_030 + slack + 9
+
+
+def test_a_wild_stamp_leads_nobody_astray(tmp_path: Path) -> None:
+    wild = {512: 9_000_000 * SECOND_NS, 256: -5, 768: 1}
+    kept(tmp_path, [trade(number, wild.get(number, number * SECOND_NS)) for number in range(1024)])
+    with open_store(tmp_path) as store:
+        found = store.trades_near(BTC, "trades", 700 * SECOND_NS, 703 * SECOND_NS)
+    assert [each.seq for each in found] == [700, 701, 702]
+
+
+def test_an_empty_series_has_no_place(tmp_path: Path) -> None:
+    SeriesStore(tmp_path).close()
+    with sqlite3.connect(tmp_path / "series.sqlite") as connection:
+        assert numbers_of(connection, 1, 0, 5) is None
