@@ -2,6 +2,7 @@
 
 import asyncio
 import random
+from collections import deque
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -104,7 +105,7 @@ class Theatre:
             await instance.subscribe(f"{self.value.name}:{symbol}", channels)
             await play(scene)
             if not clean:
-                writer.store.write = lambda rows: None  # type: ignore[method-assign]  # it is dead from here on
+                writer.store.write = deque[Any](maxlen=0).extend  # type: ignore[method-assign]  # dead from here on
             for task in tasks:
                 task.cancel()
         if clean:
