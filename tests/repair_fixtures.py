@@ -105,7 +105,7 @@ class Theatre:
             await instance.subscribe(f"{self.value.name}:{symbol}", channels)
             await play(scene)
             if not clean:
-                writer.store.write = deque[Any](maxlen=0).extend  # type: ignore[method-assign]  # dead from here on
+                writer.store.write = deque[Any](maxlen=0).extend  # type: ignore[method-assign, assignment]  # dead from here on
             for task in tasks:
                 task.cancel()
         if clean:
