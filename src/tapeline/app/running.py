@@ -10,6 +10,7 @@ import structlog
 
 from tapeline.app import rebuilding, repairing
 from tapeline.app.auditing import Auditor
+from tapeline.app.health import HealthDesk
 from tapeline.app.instance import Instance, World
 from tapeline.app.keeping import Keeping
 from tapeline.app.rebuilding import Away, Rebuilder
@@ -49,6 +50,7 @@ class Running:
         self.keeping = keeping
         self.repairer: Repairer | None = None
         self.auditor: Auditor | None = None
+        self.health: HealthDesk | None = None
         self.opening: asyncio.Task[None]  # done once every venue has its instruments and every stream is asked for
         self._clock = clock
 
@@ -63,10 +65,17 @@ class Running:
             if self.auditor is not None:
                 auditing = asyncio.create_task(_supervised("audit", self.auditor.run, self.instance), name="audit")
                 stack.callback(auditing.cancel)
+            if self.health is not None:
+                watching = asyncio.create_task(_supervised("health", self.health.run, self.instance), name="health")
+                stack.callback(watching.cancel)
             self.opening = asyncio.create_task(_open_desks(self.instance, config), name="opening")
             self.opening.add_done_callback(lambda done: None if done.cancelled() else done.exception())
             stack.callback(self.opening.cancel)
             yield
+
+    def mismatches(self) -> int:
+        """What the audit has found to differ so far."""
+        return 0 if self.auditor is None else self.auditor.statistics().mismatches
 
     def say_goodbye(self) -> None:
         """After the feeds have ended and before the store is closed: holes still open, and how far each series is."""
@@ -82,6 +91,8 @@ class Running:
             parts["repair"] = self.repairer.statistics()
         if self.auditor is not None:
             parts["audit"] = self.auditor.statistics()
+        if self.health is not None:
+            parts["alerts"] = self.health.statistics()
         return status(self.instance, state=state, now_ns=self._clock.wall_ns(), parts=parts)
 
 
@@ -167,6 +178,10 @@ def assembled(
             settings=config.audit,
             clock=world.clock,
             away=away,
+        )
+    if config.alerts.enabled:
+        running.health = HealthDesk(
+            instance, keeping.writer, settings=config.alerts, clock=world.clock, mismatches=running.mismatches
         )
     return running
 
