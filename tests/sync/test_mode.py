@@ -76,11 +76,23 @@ def test_a_minute_of_silence_falls_back_only_where_there_is_a_reason_to_doubt() 
     assert quiet.tick(3_600.0) is None, "a quiet market on a sound connection"
     it = course()
     it.heard(10.0)
-    it.down(12.0, "cut")
+    it.down(12.0, "cut", heard_at=10.0)
     assert it.tick(69.0) is None
     switch = it.tick(70.0)
     assert switch is not None
     assert switch.reason == "the stream was silent for 60 s: cut; the stream is tried again in 300 s"
+
+
+def test_a_connection_that_was_mute_for_a_minute_is_not_given_another() -> None:
+    it = course()
+    it.down(100.0, "silent for 60 s", heard_at=40.0)
+    switch = it.tick(100.0)
+    assert switch is not None
+    assert "silent for 60 s" in switch.reason
+    cut = course()
+    cut.down(100.0, "cut")
+    assert cut.tick(159.0) is None
+    assert cut.tick(160.0) is not None
 
 
 def test_failures_are_forgotten_once_the_stream_was_sound_for_a_while() -> None:

@@ -94,13 +94,15 @@ class Course:
         """The connection of its stream is up."""
         self._down = False
 
-    def down(self, now: float, reason: str) -> None:
-        """It is down: a failure."""
+    def down(self, now: float, reason: str, heard_at: float | None = None) -> None:
+        """It is down: a failure. `heard_at` is when it last gave a sign of life, where that is known."""
+        self.failed(now, reason, heard_at)
         self._down = True
-        self.failed(now, reason)
 
-    def failed(self, now: float, reason: str) -> None:
+    def failed(self, now: float, reason: str, heard_at: float | None = None) -> None:
         """A dial, a subscription or the stream itself failed."""
+        if not self.failures and not self._down:  # it was sound until then: silence counts from there
+            self._heard_at = max(self._heard_at, now if heard_at is None else heard_at)
         self.failures += 1
         self._trouble, self._troubled_at, self._sound_since = reason, now, None
 
