@@ -1,10 +1,18 @@
 import asyncio
 from collections.abc import Callable
+from decimal import Decimal
 from typing import Any
 
-from tapeline.model.event import Bar
+from tapeline.app.bars import BarDesk
+from tapeline.config import BarsConfig
+from tapeline.market.bus import Bus
+from tapeline.model.channel import channel
+from tapeline.model.event import Bar, Trade
+from tapeline.model.instrument import Instrument
+from tapeline.model.interval import SECOND_NS
 
 BTC = "binance:BTC/USDT"
+START_NS = 1_723_161_600_000_000_000  # a whole minute
 Staged = Callable[..., None]
 
 
@@ -73,3 +81,26 @@ def test_bars_end_with_their_topic(staged: Staged) -> None:
         assert [list(each.builders()) for each in desk._bar_desks.values()] == [[]]
 
     staged(play)
+
+
+def test_a_bar_waits_for_trades_that_another_connection_may_still_bring() -> None:
+    def trade(seq: int, at_s: float) -> Trade:
+        at_ns = START_NS + round(at_s * SECOND_NS)
+        return Trade(BTC, "trades", at_ns, at_ns, "ws", str(seq), seq, "buy", Decimal(1), Decimal(1))
+
+    lacking: list[int | None] = [None]
+    bus, bars = Bus(failed=lambda *_: None, now=lambda: 0.0), list[Bar]()
+    bus.subscribe(bars.append, types=(Bar,), name="test")
+    desk = BarDesk(bus, BarsConfig(), lambda: 0, lambda _instrument, _channel: lacking[0])
+    listed = Instrument(venue="binance", symbol="BTC/USDT", native="BTCUSDT", kind="spot", base="BTC", quote="USDT")
+    desk.build(listed, channel("bars:1m@trades"))
+    bus.publish_all([trade(1, 1), trade(2, 58)])
+    lacking[0] = START_NS + 58 * SECOND_NS  # the third has not come, the fourth waits for it
+    desk.watermark.stamp(START_NS + 63 * SECOND_NS, START_NS + 63 * SECOND_NS)
+    desk.advance()
+    assert bars == []
+    lacking[0] = None
+    bus.publish_all([trade(3, 59), trade(4, 63)])
+    desk.watermark.stamp(START_NS + 64 * SECOND_NS, START_NS + 64 * SECOND_NS)
+    desk.advance()
+    assert [(bar.trades, bar.revision) for bar in bars] == [(3, 1)]

@@ -162,3 +162,41 @@ def test_a_schema_that_drifts_is_told_and_the_feed_goes_on(staged: Staged) -> No
         assert on.instance.problems.by_kind()["binance"]["schema_drift"] == 1
 
     staged(play)
+
+
+def test_two_connections_of_an_endpoint_are_one_stream(staged: Staged) -> None:
+    async def play(on: Any) -> None:
+        links, gaps = on.collect(types=(Link,)), on.collect(types=(Gap,))
+        trades, bars = on.collect(channel="trades"), on.collect(types=(Bar,), channel="bars:1m@trades")
+        settings = ConnectionConfig(connections=2)
+        await on.instance.subscribe(BTC, ["trades", "quotes", "book", "bars:1m@trades"], settings=settings)
+        await asyncio.sleep(240)
+        desk = await on.instance.desk("binance", settings=settings)
+        assert [(each.connection, each.state, each.live_topics) for each in desk.statistics()] == [
+            ("binance/public/1a", "live", 3), ("binance/public/1b", "live", 3),
+        ]  # fmt: skip
+        assert [link.change for link in links if link.change != "state"] == ["up"]
+        assert gaps == []
+        seqs = [trade.seq for trade in trades]
+        assert seqs == list(range(seqs[0], seqs[0] + len(seqs)))
+        assert [bar.revision for bar in bars] == [1] * len(bars)
+        assert desk.merge.statistics().duplicates > len(seqs)
+        assert on.instance.problems.by_kind()["binance"]["connection_lost"] == 1
+
+    staged(play, faults=("cut@+100s+30s/1",))
+
+
+def test_what_cannot_prove_itself_has_a_hole_where_nobody_knows_and_trades_have_none(staged: Staged) -> None:
+    async def play(on: Any) -> None:
+        gaps = on.collect(types=(Gap,))
+        await on.instance.subscribe(BTC, ["trades", "quotes", "book", "book:5"])
+        await asyncio.sleep(60)
+        desk = await on.instance.desk("binance")
+        desk.unproven(frozenset(Topic(name, "BTCUSDT") for name in ("trades", "quotes", "book", "book:5")), "link_down")
+        await asyncio.sleep(60)
+        assert [(gap.channel, gap.cause) for gap in sorted(gaps, key=lambda gap: gap.channel)] == [
+            ("book:5", "link_down"), ("quotes", "link_down"),
+        ]  # fmt: skip
+        assert on.instance.book(BTC).synchronised
+
+    staged(play)

@@ -134,6 +134,7 @@ keep = 1
 
 [connection]
 connections = 2
+connection_score = false
 connection_timeout_s = 1
 heartbeat_interval_s = 1
 silence_s = 2

@@ -32,7 +32,8 @@ class Stage:
     def __init__(
         self, tasks: asyncio.TaskGroup, *topics: Topic, patience: Patience | None = None, net: Net | None = None,
         delays: Callable[[], Iterator[float]] = ceilings, breaker: Breaker | None = None,
-        gate: TokenBucket | None = None, sink: Recorder | None = None, connections: int = 1, **timing: Any,
+        gate: TokenBucket | None = None, sink: Recorder | None = None, connections: int = 1,
+        score: bool = False, **timing: Any,
     ) -> None:  # fmt: skip
         self.net, self.sink = net or Net(), sink or Recorder()
         self.shard = Shard("toy", "public", 1)
@@ -42,7 +43,7 @@ class Stage:
             TOY, self.shard, url="wss://toy", instruments=INSTRUMENTS, timing=Timing(**timing),
             patience=patience or Patience(), dial=self.net.dial, sink=self.sink, clock=VirtualClock(START_NS),
             delays=delays, breaker=self.breaker, gate=gate or TokenBucket(1000.0, 1000.0, 0.0),
-            connections=connections,
+            connections=connections, score=score,
         )  # fmt: skip
         self.told: list[BaseException] = []
         self.task = tasks.create_task(keep_fed(self.feed, restarted=self.told.append, delays=delays), name="feed")
@@ -121,6 +122,10 @@ class Merging(Recorder):
 
     def offer(self, events: Any, stamps: Any, shard: Shard, now: float) -> None:
         super().offer(self.merge.offer(events, now), stamps, shard, now)
+
+    def release(self) -> None:
+        """Wait no longer for what was jumped over."""
+        self.events.extend(self.merge.release(now() + 100))
 
     def down(self, topics: frozenset[Topic], cause: str) -> None:
         super().down(topics, cause)

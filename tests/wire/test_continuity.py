@@ -6,7 +6,18 @@ from wire_fakes import START_NS, trade
 
 from tapeline.model.event import BookDelta, BookSnapshot, Liquidation
 from tapeline.model.verdict import Verdict
-from tapeline.wire.continuity import REMEMBERED_IDS, ByContent, ByIdentity, ByIds, ByJudge, BySeq, Place, Point, Rule
+from tapeline.wire.continuity import (
+    REMEMBERED_IDS,
+    REMEMBERED_MORE,
+    ByContent,
+    ByIdentity,
+    ByIds,
+    ByJudge,
+    BySeq,
+    Place,
+    Point,
+    Rule,
+)
 
 FOLLOWS, SEEN, AHEAD = Place.FOLLOWS, Place.SEEN, Place.AHEAD
 
@@ -131,6 +142,18 @@ def test_what_is_remembered_is_bounded() -> None:
     assert len(rule._seen) == REMEMBERED_IDS
     assert rule.place(trade(9)) is FOLLOWS
     assert rule.place(trade(10)) is SEEN
+
+
+def test_beside_a_slower_lane_more_is_remembered_and_that_is_bounded_too() -> None:
+    rule = ByIdentity()
+    rule.overlap = True
+    for seq in range(REMEMBERED_MORE + 10):
+        rule.take(trade(seq))
+    assert len(rule._seen) == REMEMBERED_MORE
+    assert rule.place(trade(10)) is SEEN
+    rule.overlap = False
+    rule.take(trade(-1))
+    assert len(rule._seen) == REMEMBERED_IDS
 
 
 def liquidation(at_ns: int, size: str, received_ns: int = 0) -> Liquidation:

@@ -1,6 +1,6 @@
 from wire_fakes import TA, TB
 
-from tapeline.wire.freshness import FLOOR_S, Freshness
+from tapeline.wire.freshness import DEAF_AFTER_S, FLOOR_S, MISSED, Deafness, Freshness
 
 
 def test_a_topic_that_never_spoke_is_not_judged() -> None:
@@ -60,3 +60,17 @@ def test_two_samples_of_one_instant_teach_nothing() -> None:
     fresh.sample({TA: 0}, 1.0)
     fresh.sample({TA: 5}, 1.0)
     assert fresh.usual_gap_s(TA) is None
+
+
+def test_a_topic_that_only_others_bring_is_found_and_found_again_only_after_as_long() -> None:
+    deaf = Deafness()
+    found = [at for at in range(0, 200, 5) if deaf.sample({TA: (3, 3 + at), TB: (at, 2 * at)}, float(at))]
+    assert found == [25, 50, 75, 100, 125, 150, 175]
+    assert DEAF_AFTER_S == 25.0
+
+
+def test_a_topic_is_not_deaf_while_nobody_or_hardly_anybody_brings_it() -> None:
+    deaf = Deafness()
+    assert [deaf.sample({TA: (3, 3 + min(MISSED - 1, at))}, float(at)) for at in range(0, 500, 10)] == [[]] * 50
+    assert deaf.sample({TB: (0, 100)}, 510.0) == []
+    assert deaf.sample({TB: (0, 200), TA: (3, 900)}, 540.0) == [TB]  # the other one was forgotten meanwhile

@@ -1,6 +1,7 @@
 from decimal import Decimal
 from typing import Any
 
+import msgspec
 import pytest
 from wire_fakes import SECOND_NS, START_NS, quote
 
@@ -134,3 +135,62 @@ def test_a_clock_of_ours_that_is_behind_makes_no_bar_wild() -> None:
     rule = ByOpenTime("1m")
     rule.take(bar(61, received_minute=0))
     assert rule.place(bar(60, received_minute=0)) is SEEN
+
+
+# ---- while several lanes deliver ---------------------------------------------------------------------------------
+
+
+def beside(rule: ByUpdate | ByOpenTime) -> Any:
+    """The rule while another lane delivers too, of which one may be far behind."""
+    rule.overlap = True
+    return rule
+
+
+def test_an_older_stamp_is_the_slower_lane_however_much_older() -> None:
+    rule = beside(ByUpdate())
+    behind = [ticker(at, received_ns=START_NS) for at in (100, 101, 80, 102, 81, 102)]
+    assert [rule.follows(event) for event in behind] == [True, True, False, True, False, False]
+    assert not rule.follows(ticker(82, received_ns=START_NS + 59 * SECOND_NS))
+    assert rule.follows(ticker(83, received_ns=START_NS + 61 * SECOND_NS))  # nobody is ahead: the venue's clock
+
+
+def test_alike_stamps_of_both_pass_once_each() -> None:
+    rule = beside(ByUpdate())
+    said = [ticker(5, last) for last in (1, 2, 1, 2, 3, 1)]
+    assert [rule.follows(event) for event in said] == [True, True, False, False, True, False]
+    assert rule.follows(ticker(6, last=1))
+    rule.overlap = False
+    assert rule.follows(ticker(7, last=1))
+    assert rule._beside == []
+
+
+def grown(minute: int, volume: int, at_s: float, *, closed: bool = False) -> Bar:
+    one = bar(minute, closed=closed)
+    return msgspec.structs.replace(one, volume=Decimal(volume), at_ns=START_NS + round(at_s * SECOND_NS))
+
+
+def test_an_earlier_state_of_the_open_bar_is_the_slower_lane() -> None:
+    rule = beside(ByOpenTime("1m"))
+    said: list[tuple[Bar, bool]] = [
+        (grown(0, 1, 1), True),
+        (grown(0, 3, 3), True),
+        (grown(0, 1, 1), False),
+        (grown(0, 2, 2), False),
+        (grown(0, 3, 3), False),
+        (grown(0, 3, 4), True),  # nothing traded, and the venue says so
+        (grown(0, 3, 3), False),
+        (grown(0, 4, 5, closed=True), True),
+        (grown(0, 4, 4), False),
+        (grown(1, 1, 6), True),
+        (grown(0, 4, 5, closed=True), False),
+    ]
+    assert [rule.follows(event) for event, _ in said] == [expected for _, expected in said]
+
+
+def test_of_a_bar_that_is_held_back_the_later_state_counts() -> None:
+    rule = ByOpenTime("1m")
+    assert rule.renews(grown(1, 1, 1), grown(1, 2, 2))
+    assert rule.renews(grown(1, 1, 1), grown(1, 1, 1, closed=True))
+    assert not rule.renews(grown(1, 2, 2), grown(1, 1, 1))
+    assert not rule.renews(grown(1, 2, 2, closed=True), grown(1, 2, 3))
+    assert not ByUpdate().renews(quote(1), quote(1))

@@ -1,6 +1,7 @@
 """Two connections for one shard: what one of them costs, what both cost, and that neither repeats the other."""
 
 import asyncio
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -251,7 +252,7 @@ def test_a_planned_successor_of_a_dead_connection_covers_nothing_either() -> Non
         stage.script.say = lambda *_frames: None  # type: ignore[method-assign]
         await asyncio.sleep(100)
         assert stage.sink.changes() == ["up", "down", "up"]
-        assert stage.links("down")[0].reason == "nothing was heard of the connection before it for 33 s"
+        assert stage.links("down")[0].reason == "nothing was heard of the connection before it for 32 s"
         (gap,) = gaps(stage.sink)
         assert gap.after_seq == 100
         return stage
@@ -474,6 +475,99 @@ def test_statistics_show_both() -> None:
         assert (two.state, two.live_topics, two.re_dials, two.outages) == ("live", 2, 0, 0)
         assert one.re_dials >= 3
         assert one.frames == two.frames == 3
+        return stage
+
+    on_stage(act)
+
+
+# ---- a score -----------------------------------------------------------------------------------------------------
+
+
+def stuck(script: Script) -> Callable[[], None]:
+    """Nothing comes any more, until what is returned is called: then everything that is stuck does."""
+    say, held = script.say, list[bytes]()
+    script.pongs = False
+    script.say = lambda *frames: held.extend(frames)  # type: ignore[method-assign]
+
+    def go_on() -> None:
+        script.pongs = True
+        script.say = say  # type: ignore[method-assign]
+        say(*held)
+
+    return go_on
+
+
+@pytest.mark.parametrize(("score", "gap_s"), [(True, 9), (False, 60)])
+def test_a_connection_that_is_dead_is_replaced_long_before_it_counts_as_silent(score: bool, gap_s: int) -> None:
+    async def act(tasks: asyncio.TaskGroup) -> Stage:
+        net = Net()
+        net.otherwise = ticking
+        stage = Stage(tasks, TA, net=net, sink=Merging(), score=score)
+        await asyncio.sleep(100.5)
+        stuck(stage.script)
+        await asyncio.sleep(100)
+        assert stage.sink.changes() == ["up", "down", "up"]
+        assert isinstance(stage.sink, Merging)
+        stage.sink.release()
+        came = seqs(stage.sink)
+        missing = set(range(1, 200)) - set(came)
+        assert missing == set(range(101, 101 + len(missing)))
+        assert len(missing) == pytest.approx(gap_s, abs=4)
+        assert len(stage.open) == 1
+        return stage
+
+    on_stage(act)
+
+
+def test_a_score_says_why_and_a_stall_that_ends_in_time_costs_nothing() -> None:
+    async def act(tasks: asyncio.TaskGroup) -> Stage:
+        net = Net()
+        net.otherwise = ticking
+        stage = Stage(tasks, TA, net=net, sink=Merging(), score=True)
+        await asyncio.sleep(100.5)
+        go_on = stuck(stage.script)
+        await asyncio.sleep(11)
+        assert stage.open == [1, 2]
+        go_on()
+        await asyncio.sleep(60)
+        (draining,) = [link for link in stage.links("state") if link.state == "draining"]
+        assert draining.reason.startswith("score 0.")
+        assert "a ping is unanswered for " in draining.reason
+        assert (stage.open, gaps(stage.sink)) == ([2], [])
+        delivered = seqs(stage.sink)
+        assert delivered == list(range(1, 1 + len(delivered)))
+        assert stage.feed.statistics()[0].score == 1.0
+        return stage
+
+    on_stage(act)
+
+
+def test_a_score_that_recovers_before_there_is_a_successor_wants_none() -> None:
+    async def act(tasks: asyncio.TaskGroup) -> Stage:
+        net = Net()
+        net.otherwise = LOST
+        net.behave[1] = ticking
+        stage = Stage(tasks, TA, net=net, sink=Merging(), score=True)
+        await asyncio.sleep(100.5)
+        go_on = stuck(stage.script)
+        await asyncio.sleep(20)
+        assert len(net.dialled) > 2, "it was tried, more than once"
+        go_on()
+        await asyncio.sleep(40)
+        dialled = len(net.dialled)
+        await asyncio.sleep(300)
+        assert len(net.dialled) == dialled
+        assert (stage.sink.changes(), gaps(stage.sink), stage.open) == (["up"], [], [1])
+        return stage
+
+    on_stage(act)
+
+
+def test_without_a_score_none_is_shown() -> None:
+    async def act(tasks: asyncio.TaskGroup) -> Stage:
+        stage = Stage(tasks, TA)
+        await asyncio.sleep(10)
+        assert stage.feed.statistics()[0].score is None
         return stage
 
     on_stage(act)

@@ -13,7 +13,7 @@ from tapeline.venues.spec import Feed
 from tapeline.wire.continuity import ByContent, ByIdentity, ByIds, ByJudge, BySeq, Point
 from tapeline.wire.latest import ByOpenTime, ByUpdate
 from tapeline.wire.merge import Merge, MergeStatistics, rule_for
-from tapeline.wire.track import HOLD_S
+from tapeline.wire.track import HOLD_S, OVERLAP_EVENTS, OVERLAP_S
 
 A, B = "toy:A/X", "toy:B/X"
 TRADES, QUOTES = TOY.feeds["trades"], TOY.feeds["quotes"]
@@ -230,3 +230,26 @@ def test_a_venue_that_restarts_its_numbers_is_followed() -> None:
     assert isinstance(gap, Gap)
     assert (gap.after_seq, gap.before_seq, gap.cause) == (1_000_000, 1, "id_jump")
     assert numbers([event]) == [1]
+
+
+def test_it_says_from_when_on_a_series_may_still_bring_something() -> None:
+    merge = merging()
+    merge.offer([trade(1, at_ns=77), trade(1, name=B, at_ns=78)], 0.0)
+    assert merge.lacking_since_ns(A, "trades") is None
+    merge.offer([trade(3, at_ns=99)], 0.0)
+    assert (merge.lacking_since_ns(A, "trades"), merge.lacking_since_ns(B, "trades")) == (77, None)
+    assert merge.lacking_since_ns("toy:C/X", "trades") is None
+
+
+def test_what_two_lanes_hold_back_is_bounded() -> None:
+    """One lane lost an event that the other never brings, again and again: by number and by time."""
+    merge = merging()
+    track = merge.track(A, "trades")
+    assert track is not None
+    track.overlap(on=True)
+    merge.offer([trade(1)], 0.0)
+    merge.offer([trade(seq) for seq in range(3, OVERLAP_EVENTS + 100)], 0.0)
+    assert len(track._held) <= OVERLAP_EVENTS
+    merge.offer([trade(seq) for seq in range(2 * OVERLAP_EVENTS, 2 * OVERLAP_EVENTS + 50)], 1.0)
+    merge.release(1.0 + OVERLAP_S)
+    assert (track._held, track.waiting_until, merge.statistics().held) == ([], None, 0)

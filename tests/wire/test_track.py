@@ -294,3 +294,25 @@ def test_whatever_comes_the_series_is_in_order_and_every_jump_is_announced(
     assert not out or not isinstance(out[-1], Gap)
     assert track.count == sum(not isinstance(event, Gap) for event in out)
     assert track.count + track.duplicates == len(said)
+
+
+def test_beside_another_lane_a_bar_waits_for_the_one_before_it_to_close() -> None:
+    track = Track("toy:A/X", "bars:1m", ByOpenTime("1m"))
+    track.overlap(on=True)
+    assert feed(track, bar(0)) == [bar(0)]
+    assert feed(track, bar(1), bar(1, closed=True), now=1.0) == []  # the closing of the first comes on the slower lane
+    closing = bar(0, closed=True)
+    assert feed(track, closing, now=2.0) == [closing, bar(1, closed=True)]
+    assert track.gaps == 0
+    assert feed(track, bar(3), now=3.0) == []
+    gap, last = track.release(3.0 + OVERLAP_S)
+    assert isinstance(gap, Gap)
+    assert (gap.cause, last) == ("missing_bar", bar(3))
+
+
+def test_it_says_from_when_on_something_may_still_come() -> None:
+    track, said = a_track(), list[int | None]()
+    for seq in (0, 1, 3, 2):
+        feed(track, trade(seq, at_ns=70 + seq))
+        said.append(track.lacking_since_ns)
+    assert said == [None, None, 71, None]

@@ -12,6 +12,7 @@ from typing import Any
 import msgspec
 
 from tapeline.errors import BadData, ConnectionLost
+from tapeline.model.channel import channel as parse_channel
 from tapeline.model.event import Event, Link, Quote, Trade
 from tapeline.model.instrument import Instrument
 from tapeline.model.topic import Topic
@@ -29,6 +30,7 @@ from tapeline.venues.spec import (
     Subscribe,
     Venue,
 )
+from tapeline.wire.merge import rule_for
 from tapeline.wire.pipe import AtOnce, Pipe
 from tapeline.wire.shards import Shard
 from tapeline.wire.wants import Outcome
@@ -312,6 +314,16 @@ class Recorder:
 
     def down(self, topics: frozenset[Topic], cause: str) -> None:
         self.downs.append((topics, cause))
+
+    def unproven(self, topics: frozenset[Topic], cause: str) -> None:
+        self.down(
+            frozenset(
+                topic
+                for topic in topics
+                if not rule_for(TOY.feeds[topic.channel], parse_channel(topic.channel)).provable
+            ),
+            cause,
+        )
 
     def overlap(self, topics: frozenset[Topic], *, on: bool) -> None:
         self.overlaps.append(on)

@@ -270,6 +270,13 @@ class VenueDesk:
             if shard is not None and shard in self._bar_desks:
                 self._bar_desks[shard].watermark.freeze()
 
+    def unproven(self, topics: frozenset[Topic], cause: str) -> None:
+        """Nobody may have delivered these for a while: what cannot prove that nothing is missing has a hole."""
+        tracks = (
+            (topic, self.merge.track(self.symbols.id_of(topic.native), topic.channel)) for topic in sorted(topics)
+        )
+        self._broken((topic for topic, track in tracks if track is not None and not track.rule.provable), cause)
+
     def overlap(self, topics: frozenset[Topic], *, on: bool) -> None:
         """Two lanes deliver these topics, or only one again."""
         for topic in topics:
@@ -317,7 +324,7 @@ class VenueDesk:
             instruments=self.symbols.by_native, timing=timing(self._settings, self.venue, self._edge.chance),
             patience=patience(self._settings), dial=self._dial, sink=self, clock=self._clock, delays=self._delays,
             breaker=Breaker(self._settings.breaker_threshold, self._settings.breaker_cooldown_s), gate=self._gate,
-            connections=self._settings.connections,
+            connections=self._settings.connections, score=self._settings.connection_score,
         )  # fmt: skip
         self._tasks.create_task(
             keep_fed(feed, restarted=lambda error: self._trouble("feed", repr(error)), delays=self._delays),

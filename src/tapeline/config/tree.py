@@ -37,6 +37,13 @@ class ConnectionOverrides(_Settings, frozen=True, kw_only=True):
             extra={"unit": "connections"},
         ),
     ] = None
+    connection_score: Annotated[
+        bool | None,
+        Meta(
+            description="Replace a connection that does badly (pings unanswered or ever slower, unreadable frames, an "
+            "age at which those before it were ended) by a new one, with overlap, before it ends."
+        ),
+    ] = None
     connection_timeout_s: Annotated[
         Seconds | None, Meta(description="Longest a dial may take: name look-up, TCP, TLS and WebSocket handshake.")
     ] = None
@@ -125,6 +132,7 @@ class ConnectionConfig(_Settings, frozen=True, kw_only=True):
     """How connections are kept alive, for every venue."""
 
     connections: Connections = 1
+    connection_score: bool = True
     connection_timeout_s: Seconds = 10.0
     heartbeat_interval_s: Seconds | None = None
     silence_s: Seconds | None = None

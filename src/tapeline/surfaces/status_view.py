@@ -9,7 +9,7 @@ HEAD = ("state", "pid", "version", "started_at_ns", "written_at_ns")
 COLUMNS = {  # of these sections, what fits a terminal, most telling first; others show all they have
     "connections": (
         "connection", "state", "topics", "age_s", "re_dials", "attempts", "breaker", "last_message_age_s", "ping_s",
-        "frames", "reason",
+        "score", "frames", "reason",
     ),
     "series": ("instrument", "channel", "events", "gaps", "duplicates", "last_age_s"),
     "outages": ("connection", "down_at_ns", "took_s", "reason", "final"),

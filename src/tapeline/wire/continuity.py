@@ -41,6 +41,7 @@ class Rule(Protocol):
 
     cause: str  # of the Gap where an event is ahead
     waits: bool  # an event that is ahead may be filled in by another lane, or by a reordering
+    provable: bool  # an event shows by itself whether any is missing before it
     overlap: bool  # several lanes deliver: what is older may be the slower one's, however much older
 
     def follows(self, event: Any) -> bool:
@@ -75,6 +76,7 @@ class Numbered:
     """What rules have in common whose events never change once they are numbered."""
 
     overlap = False
+    provable = True
 
     def renews(self, held: Any, event: Any) -> bool:  # noqa: ARG002  # the protocol's signature
         """The other copy says the same."""
@@ -170,7 +172,7 @@ class ByIds(BySeq):
 class ByIdentity(Numbered):
     """Trades without continuity: repeats fall by id, or by content where there is none; nothing proves a hole."""
 
-    cause, waits = "id_jump", False
+    cause, waits, provable = "id_jump", False, False
 
     def __init__(self) -> None:
         self._seen: OrderedDict[object, None] = OrderedDict()

@@ -18,7 +18,7 @@ from tapeline.wire.session import Timing
 from tapeline.wire.shards import Shard
 from tapeline.wire.sink import LinkSink
 
-LIFE_WITHIN_S = 2.0  # a connection that is alive answers a ping by then
+LIFE_WITHIN_S = 1.0  # a connection that is alive answers a ping by then
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +41,7 @@ class FeedStatistics:
     frames: int
     bytes: int
     bad_frames: int
+    score: float | None
     reason: str
 
 
@@ -55,13 +56,13 @@ class KeepFed:
     def __init__(
         self, venue: Venue, shard: Shard, *, url: str, instruments: Mapping[str, Instrument], timing: Timing,
         patience: Patience, dial: Dial, sink: LinkSink, clock: Clock, delays: Callable[[], Iterator[float]],
-        breaker: Breaker, gate: TokenBucket, connections: int = 1,
+        breaker: Breaker, gate: TokenBucket, connections: int = 1, score: bool = False,
     ) -> None:  # fmt: skip
         self._shard, self._clock, self._sink, self._breaker, self._timing = shard, clock, sink, breaker, timing
         self._venue = venue
         means = Means(
             venue=venue, shard=shard, url=url, instruments=instruments, timing=timing, patience=patience, dial=dial,
-            sink=sink, clock=clock, delays=delays, breaker=breaker, gate=gate,
+            sink=sink, clock=clock, delays=delays, breaker=breaker, gate=gate, score=score,
         )  # fmt: skip
         names = [shard.name + "abcdefgh"[i] for i in range(connections)] if connections > 1 else [shard.name]
         self._legs = [Leg(name, means, self, first=i == 0) for i, name in enumerate(names)]
@@ -195,12 +196,16 @@ class KeepFed:
         heard_at = max(other.heard_at for other in others)
         if heard_at < lane.since:
             silent_s = self._clock.now() - heard_at
-            self._outage(leg, f"nothing was heard of the connection before it for {silent_s:.0f} s")
+            open_ = any(not other.over.done() for other in others)
+            self._outage(leg, f"nothing was heard of the connection before it for {silent_s:.0f} s", open_=open_)
             if lane.up:
                 self.rose(leg)
 
-    def _outage(self, leg: Leg, reason: str) -> None:
-        """One Link(down) an outage; and another, the last word, where the attempts are used up inside it."""
+    def _outage(self, leg: Leg, reason: str, *, open_: bool = False) -> None:
+        """One Link(down) an outage; and another, the last word, where the attempts are used up inside it.
+
+        `open_`: the dead connection is still there and may bring what is stuck; numbers will show whether it did.
+        """
         if self.final:
             reason = f"gave up after {leg.attempts} attempts: {reason}"
         elif self.down:
@@ -208,7 +213,8 @@ class KeepFed:
         if not self.down:
             self.down = True
             self._outages += 1
-            self._sink.down(frozenset(self._shard.topics), "link_down")
+            tell = self._sink.unproven if open_ else self._sink.down
+            tell(frozenset(self._shard.topics), "link_down")
         self._link(leg, "down", "backing_off", reason)
 
     def _link(self, leg: Leg, change: str, state: str, reason: str) -> None:
@@ -228,6 +234,7 @@ class KeepFed:
         now = self._clock.now()
         sessions = [lane.session for lane in leg.lanes if lane.session is not None]
         session = sessions[-1] if sessions else None
+        health = leg.lanes[-1].health if sessions and leg.scored else None
         frames, bytes_, bad = leg.past
         states = session.wants.states() if session is not None else {}
         return FeedStatistics(
@@ -238,7 +245,8 @@ class KeepFed:
             last_message_age_s=now - session.heard_at if session is not None else None,
             ping_s=session.ping_s if session is not None else None,
             frames=frames + sum(each.frames for each in sessions), bytes=bytes_ + sum(each.bytes for each in sessions),
-            bad_frames=bad + sum(each.bad_frames for each in sessions), reason=leg.reason,
+            bad_frames=bad + sum(each.bad_frames for each in sessions),
+            score=None if health is None else health.score, reason=leg.reason,
         )  # fmt: skip
 
 

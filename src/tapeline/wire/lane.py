@@ -13,6 +13,7 @@ from tapeline.model.topic import Topic
 from tapeline.venues.spec import Venue
 from tapeline.wire.freshness import Deafness, Freshness
 from tapeline.wire.pipe import Dial, Pipe
+from tapeline.wire.score import ENOUGH, LOOKS, Health, Score
 from tapeline.wire.session import Redial, Session, Timing
 from tapeline.wire.shards import Shard
 from tapeline.wire.sink import Sink
@@ -31,11 +32,14 @@ class Lane:
         self, name: str, url: str, venue: Venue, shard: Shard, instruments: Mapping[str, Instrument], *,
         timing: Timing, dial: Dial, sink: Sink, clock: Clock, tasks: asyncio.TaskGroup, since: float = 0.0,
         arriving: Callable[["Lane"], None] = lambda _lane: None, beside_another: bool = False,
+        score: Score | None = None,
     ) -> None:  # fmt: skip
         self.name = name
         self.since = since  # what it brings follows what others bring that were alive then
         self.joined = self.arrived = False  # whether that has been judged; whether it has brought anything
         self._arriving = arriving
+        self._score, self.health = score, Health(1.0)
+        self._look_at = float("inf") if score is None else clock.now()
         self._offer = self._offer_first
         self._tally: dict[tuple[str, str | None], int] | None = defaultdict(int) if beside_another else None
         self._url, self._venue, self._shard, self._instruments = url, venue, shard, instruments
@@ -105,8 +109,9 @@ class Lane:
 
     @property
     def retiring_because(self) -> str:
-        """Why a successor should take over, "" where none should."""
-        return self.session.successor_wanted if self.session is not None else ""
+        """Why a successor should take over, "" where none should (any more)."""
+        wanted = self.session.successor_wanted if self.session is not None else ""
+        return wanted or (str(self.health) if self.health.score < ENOUGH else "")
 
     @property
     def subscribed(self) -> bool:
@@ -135,6 +140,17 @@ class Lane:
             async with asyncio.timeout(within_s):
                 await self._until(lambda: self.heard_at >= since)
         return self.heard_at >= since
+
+    @property
+    def answers(self) -> int:
+        """How many pings were answered."""
+        return self.session.answers if self.session is not None else 0
+
+    async def answering(self, answers: int, within_s: float) -> None:
+        """Wait until it has answered more pings than these, at most so long."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(within_s):
+                await self._until(lambda: self.answers > answers)
 
     def carried(self) -> set[Topic]:
         """Topics it delivers, or did when it ended."""
@@ -268,6 +284,9 @@ class Lane:
         self._timer_fired = False
         if self._lost:
             raise Redial(self._lost)
+        if now >= self._look_at and self._score is not None:
+            self._look_at = now + LOOKS * self._timing.idle_ping_s
+            self.health = self._score.look(session.signs(now))
         session.tick(now)
         self._ask_about_silence(session, now)
         if session.sample is not None:
@@ -284,7 +303,7 @@ class Lane:
         if self.was_up:  # before, others may well be told what this one is not
             self._sink.alive(self._shard, session.heard_at)
         self._progress.set()
-        self._arm(min(session.deadline(now), self._freshness_at) - now)
+        self._arm(min(session.deadline(now), self._freshness_at, self._look_at) - now)
 
     def _arm(self, delay_s: float) -> None:
         if self._timer is not None:

@@ -19,7 +19,7 @@ class ByUpdate(Numbered):
     an id from before a venue's restart does not end the series: see STEP_NS, ANEW_NS.
     """
 
-    cause, waits = "silence", False
+    cause, waits, provable = "silence", False, False
 
     def __init__(self) -> None:
         self._last: Any = None
@@ -91,7 +91,7 @@ class ByUpdate(Numbered):
 class ByOpenTime:
     """The venue's bars: each closes once, the next opens where it ends."""
 
-    cause, waits, overlap = "missing_bar", False, False
+    cause, waits, overlap, provable = "missing_bar", False, False, True
 
     def __init__(self, interval_name: str) -> None:
         self._interval = INTERVALS[interval_name]

@@ -13,9 +13,11 @@ from tapeline.wire.breaker import Breaker
 from tapeline.wire.lane import Lane
 from tapeline.wire.pace import TokenBucket
 from tapeline.wire.pipe import Dial
+from tapeline.wire.score import Ends, Score
 from tapeline.wire.session import Timing
 from tapeline.wire.shards import Shard
 from tapeline.wire.sink import LinkSink
+from tapeline.wire.track import OVERLAP_S
 
 TURN_EVERY_S = 0.5  # how often a connection looks whether another one of its shard has been replaced
 APART_S = 5.0  # at the start a second connection leaves the first one so long to come up before it is dialled
@@ -47,6 +49,7 @@ class Means:
     delays: Callable[[], Iterator[float]]
     breaker: Breaker
     gate: TokenBucket
+    score: bool  # whether a connection that does badly is replaced before it ends
 
 
 class Keeper(Protocol):
@@ -94,7 +97,9 @@ class Leg:
         self.attempts = 0
         self.state = "idle"
         self.reason = ""
+        self._ends = Ends()
         self._retry_after_s = 0.0  # of the last successor that failed
+        self.scored = means.score
         self.past = [0, 0, 0]  # frames, bytes, bad frames of lanes that are over
 
     async def run(self, tasks: asyncio.TaskGroup) -> None:
@@ -175,6 +180,7 @@ class Leg:
                 await lane.over_within(max(1.0, next(waits), self._retry_after_s))
         self.close(lane)
         if not lane.finished:
+            self._ends.note(lane.lived_s(self._means.clock.now()))
             self._forgive(lane)
             await self._back_off(lane, lane.over.result())
 
@@ -222,8 +228,14 @@ class Leg:
         return None
 
     async def _hand_over(self, old: Lane, new: Lane) -> None:
-        """Both deliver for a moment, so that what one was slower to bring is not lost; then the old one goes."""
+        """Both deliver for a moment, so that what one was slower to bring is not lost; then the old one goes.
+
+        It has brought everything once it answers a ping that was sent after the new one began.
+        """
+        answers = old.answers
+        old.ask_for_life()
         await old.over_within(self._means.patience.linger_s)
+        await old.answering(answers, OVERLAP_S)
         self._mourn(old)
         old.finish("replaced by a new connection")
         await old.over
@@ -275,7 +287,7 @@ class Leg:
             f"{self.name}#{self.generation}", means.url, means.venue, means.shard, means.instruments,
             timing=replace(means.timing, max_age_s=self._keeper.life_s(self)), dial=means.dial, sink=means.sink,
             clock=means.clock, tasks=tasks, since=asked_at, arriving=lambda lane: self._keeper.arriving(self, lane),
-            beside_another=self.name != means.shard.name,
+            beside_another=self.name != means.shard.name, score=Score(self._ends) if means.score else None,
         )  # fmt: skip
         self.lanes.append(lane)
         tasks.create_task(lane.run(), name=lane.name)

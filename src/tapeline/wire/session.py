@@ -12,6 +12,7 @@ from tapeline.model.plausible import CHECKS, impossible
 from tapeline.model.topic import Topic
 from tapeline.venues.spec import Ack, Closing, Control, Pong, Problem, Refusal, Venue
 from tapeline.wire.pace import at_most
+from tapeline.wire.score import Signs
 from tapeline.wire.wants import Outcome, Wants
 
 CONTROL = (Ack, Closing, Pong, Problem, Refusal)
@@ -64,9 +65,11 @@ class Session:
         self._ping_at = now + timing.heartbeat_s
         self._pinged_at: float | None = None  # a ping that is not answered yet
         self._ping_sent_at = now
+        self._asked_at = float("-inf")  # the first ping since anything was heard
         self.ping_due = False
         self.dirty = True  # there may be something to send, or a new deadline
         self.ping_s: float | None = None
+        self.answers = 0  # pings that were answered
         self.successor_wanted = ""  # why another connection should take over soon
         self.frames = 0
         self.bytes = 0
@@ -93,6 +96,16 @@ class Session:
         """Transport pings and pongs count as life."""
         self._heard_at = now
         self._answered(now)
+
+    def signs(self, now: float) -> Signs:
+        """What a score is made of; asks for life where that was not done for a while, however busy the line is."""
+        if now >= self._ping_sent_at + self._timing.idle_ping_s:
+            self.ask_for_life(now)
+        return Signs(
+            age_s=now - self._opened_at, ping_s=self.ping_s, answers=self.answers,
+            unanswered_s=now - self._asked_at if self._heard_at < self._asked_at else 0.0, frames=self.frames,
+            bad_frames=self.bad_frames,
+        )  # fmt: skip
 
     def ask_for_life(self, now: float) -> None:
         """Ping without waiting for the line to fall idle."""
@@ -195,6 +208,8 @@ class Session:
 
     def _pinged(self, now: float) -> None:
         self._pinged_at = self._ping_sent_at = now
+        if self._asked_at <= self._heard_at:
+            self._asked_at = now
 
     def _idle_at(self) -> float:
         return max(self._heard_at, self._ping_sent_at) + self._timing.idle_ping_s
@@ -205,6 +220,7 @@ class Session:
     def _answered(self, now: float) -> None:
         if self._pinged_at is not None:
             self.ping_s, self._pinged_at = now - self._pinged_at, None
+            self.answers += 1
 
     def _sorted_out(self, items: Sequence[object], frame: bytes, now: float) -> Sequence[Event]:
         self.dirty = True

@@ -61,5 +61,8 @@ class LinkSink(Sink, Protocol):
     def down(self, topics: frozenset[Topic], cause: str) -> None:
         """No lane delivers these topics any more."""
 
+    def unproven(self, topics: frozenset[Topic], cause: str) -> None:
+        """Nobody may have delivered these for a while: what cannot prove that nothing is missing has a hole."""
+
     def overlap(self, topics: frozenset[Topic], *, on: bool) -> None:
         """Two lanes deliver these topics, or only one again."""
