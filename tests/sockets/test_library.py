@@ -41,6 +41,27 @@ def test_subscribe_call_back_iterate_and_read_a_book(market: Any) -> None:
     asyncio.run(main())
 
 
+def test_a_stream_that_wants_all_of_it_gets_all_of_it_across_a_cut(market: Any) -> None:
+    async def main() -> None:
+        async with market(faults=("cut@+3s+2s",)) as address, tapeline.Feed(urls=urls(address)) as feed:
+            whole = feed.stream(BTC, "trades", order="complete")
+            live = feed.stream(BTC, "trades")
+            await feed.subscribe(BTC, "trades")
+            gap = await anext(event async for event in live if type(event).__name__ == "Gap")
+            seqs = [(await anext(whole)).seq]
+            async with asyncio.timeout(20):
+                while seqs[-1] <= gap.before_seq:
+                    event = await anext(whole)
+                    assert type(event).__name__ in {"Trade", "Repair"}, event
+                    seqs += [event.seq] if type(event).__name__ == "Trade" else []
+            assert seqs == list(range(seqs[0], seqs[-1] + 1))
+        async with tapeline.Feed(urls=urls(address), repair=False) as feed:
+            with pytest.raises(ConfigError, match="repair is off"):
+                feed.stream(BTC, "trades", order="complete")
+
+    asyncio.run(main())
+
+
 def test_mistakes_come_out_as_they_are(market: Any) -> None:
     async def unknown(address: str) -> None:
         async with tapeline.Feed(urls=urls(address)) as feed:

@@ -16,7 +16,7 @@ from tapeline.errors import StoreLocked, StoreTooNew
 from tapeline.model.event import Bar, Link, Mark, Trade
 from tapeline.store.reader import open_store
 from tapeline.store.series import PointRow, Row, SeriesStore
-from tapeline.store.writer import ROW_BYTES, InlineWriter, StoreWriter, Writer
+from tapeline.store.writer import ROW_BYTES, InlineWriter, Nowhere, StoreWriter, Writer
 
 BTC = "binance:BTC/USDT"
 CLOCK = SystemClock()
@@ -378,3 +378,13 @@ def test_kill_minus_nine_at_any_moment_corrupts_and_repeats_nothing(tmp_path: Pa
             assert [point.seq for point in store.points()] == held[-1:], "a restart knows where the rows end"
         last = max(0, len(held) - 20)  # the next run repeats some: they are no duplicates
     assert last > 0
+
+
+def test_what_is_kept_nowhere_is_never_behind_and_loses_nothing(trade: Callable[..., Trade]) -> None:
+    nowhere = Nowhere()
+    nowhere.start()
+    nowhere.offer(trade(1))
+    assert nowhere.flush()
+    nowhere.stop()
+    told = nowhere.statistics()
+    assert (told.dropped, told.queue_rows, told.rows_written) == (0, 0, 0)

@@ -4,10 +4,11 @@ import asyncio
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import structlog
 
+from tapeline.app.ordering import InOrder
 from tapeline.app.problems import Problems
 from tapeline.app.venue import Edge, VenueDesk
 from tapeline.clock import Clock
@@ -15,6 +16,7 @@ from tapeline.config import BarsConfig, ConnectionConfig
 from tapeline.errors import ConfigError
 from tapeline.market.book import Book
 from tapeline.market.bus import Bus, Subscription
+from tapeline.market.complete import HOLD_S
 from tapeline.model.channel import Channel, channel
 from tapeline.model.event import Event, Gap, Link, Notice
 from tapeline.model.instrument import Instrument, split_id
@@ -26,6 +28,7 @@ from tapeline.wire.pipe import Dial, Fetch, Response
 from tapeline.wire.wants import Outcome
 
 SUBSCRIBE_WITHIN_S = 30.0
+Order = Literal["arrival", "complete"]
 _log = structlog.get_logger("tapeline")
 
 
@@ -68,6 +71,7 @@ class Instance:
         self.problems = Problems(world.clock)
         self.bus = Bus(failed=self._failed, now=world.clock.now)
         self.desks: dict[tuple[str, str, str, ConnectionConfig], VenueDesk] = {}
+        self.repairs = False  # whether somebody fills holes
         self.started_at_ns = world.clock.wall_ns()
         self.links: list[Link] = []  # the last changes, newest last
         self._tasks: asyncio.TaskGroup | None = None
@@ -150,17 +154,29 @@ class Instance:
         desk.unwant(desk.symbols.find(symbol), [channel(text) for text in channels])
 
     def on(
-        self, callback: Callable[[Any], object], *, instrument: str | None = None, of: str | None = None
-    ) -> Subscription:
-        """Call back for every event of a channel and an instrument; None is all. Keep the handle to `close()` it."""
-        return self.bus.subscribe(callback, channel=None if of is None else str(channel(of)), instrument=instrument)
+        self, callback: Callable[[Any], object], *, instrument: str | None = None, of: str | None = None,
+        order: Order = "arrival", hold_s: float = HOLD_S,
+    ) -> Subscription:  # fmt: skip
+        """Call back for every event of a channel and an instrument; None is all. Keep the handle to `close()` it.
 
-    def outlet(self, outlet: Outlet, *, instrument: str | None = None, of: str | None = None) -> Subscription:
-        """Let events flow to a slow reader. Raises ConfigError where it would conflate trades."""
+        `order="complete"`: trades behind a hole wait at most `hold_s` for it to be filled. Raises ConfigError where
+        nothing would fill it.
+        """
+        of = None if of is None else str(channel(of))
+        if order == "complete":
+            self._check_complete(instrument, of)
+            callback = InOrder(callback, self._world.clock, hold_s, failed=self._failed_late).put
+        return self.bus.subscribe(callback, channel=of, instrument=instrument)
+
+    def outlet(
+        self, outlet: Outlet, *, instrument: str | None = None, of: str | None = None, order: Order = "arrival",
+        hold_s: float = HOLD_S,
+    ) -> Subscription:  # fmt: skip
+        """Let events flow to a slow reader. Raises ConfigError where it would conflate trades; `order` as in `on`."""
         outlet.check(of)
         if outlet.policy == "block":
             self._blocking.append(outlet)
-        return self.on(outlet.put, instrument=instrument, of=of)
+        return self.on(outlet.put, instrument=instrument, of=of, order=order, hold_s=hold_s)
 
     def book(self, instrument: str, of: str = "book") -> Book:
         """The maintained book. Raises ConfigError where none is kept."""
@@ -186,6 +202,21 @@ class Instance:
     def given_up(self) -> bool:
         """Whether every connection of every venue has used up its attempts."""
         return bool(self.desks) and all(desk.given_up for desk in self.desks.values())
+
+    def _failed_late(self, event: Event, error: Exception) -> None:
+        """A callback's exception on an event that had waited for a hole to be filled, or was behind one."""
+        venue, _ = split_id(event.instrument or "")
+        self.problems.note(venue, "", "subscriber", f"{event.channel} {event.instrument}: {error!r}", b"")
+
+    def _check_complete(self, instrument: str | None, of: str | None) -> None:
+        if of not in {"trades", "aggtrades"} or instrument is None:
+            raise ConfigError(
+                f'order="complete" is for trades or aggtrades of one instrument, not {of} of {instrument}'
+            )
+        venue = venue_named(split_id(instrument)[0])
+        if not self.repairs or of not in venue.feeds or not venue.feeds[of].repair:
+            why = f"{venue.name} has no history of {of}" if self.repairs else "repair is off"
+            raise ConfigError(f'{of} of {instrument}: order="complete" waits for repairs, and {why}')
 
     def _failed(self, handle: Subscription, event: Event, error: Exception) -> None:
         venue, _ = split_id(event.instrument or "")

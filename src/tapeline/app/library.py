@@ -1,20 +1,27 @@
 """Tapeline from Python: `async with Feed() as feed`, subscribe, and be called back or iterate."""
 
+import asyncio
 import random
 from collections.abc import Callable, Mapping
 from contextlib import AsyncExitStack
 from types import TracebackType
 from typing import Any, Literal, Self
 
-from tapeline.app.instance import Answer, Instance, World
-from tapeline.app.running import real_world_dial
+from tapeline.app.bookkeeping import Bookkeeping
+from tapeline.app.instance import Answer, Instance, Order, World
+from tapeline.app.repairing import Repairer
+from tapeline.app.running import real_world_dial, supervised
 from tapeline.app.sharing import host_budgets
 from tapeline.clock import SystemClock
 from tapeline.config import ConnectionConfig
 from tapeline.market.book import Book
 from tapeline.market.bus import Subscription
+from tapeline.market.complete import HOLD_S
+from tapeline.model.channel import Channel
+from tapeline.model.channel import channel as parse_channel
 from tapeline.model.instrument import split_id
 from tapeline.outlet import Outlet
+from tapeline.store.writer import Nowhere
 from tapeline.wire.rest import real_fetch
 
 
@@ -22,14 +29,19 @@ class Feed:
     """Live market data without a store. Leave the block, and every connection is closed.
 
     `urls` sends a venue elsewhere (a simulator): `{"binance": {"ws": "ws://127.0.0.1:8080", "rest": "http://..."}}`.
-    `connection` changes deadlines and back-off, as in the configuration reference.
+    `connection` changes deadlines and back-off, as in the configuration reference. Holes are filled from the venue's
+    history (`source="rest"`, out of time order unless a stream asks for `order="complete"`); not with `repair=False`.
     """
 
     def __init__(
-        self, *, urls: Mapping[str, Mapping[str, str]] | None = None, connection: ConnectionConfig | None = None
-    ) -> None:
+        self, *, urls: Mapping[str, Mapping[str, str]] | None = None, connection: ConnectionConfig | None = None,
+        repair: bool = True,
+    ) -> None:  # fmt: skip
         self._urls = urls or {}
+        self._repair = repair
         self._connection = connection or ConnectionConfig()
+        self._ledger: Bookkeeping | None = None
+        self._in_ledger: set[Channel] = set()
         self._stack = AsyncExitStack()
         self._instance: Instance | None = None
 
@@ -40,7 +52,12 @@ class Feed:
         chance = random.SystemRandom().random
         clock = SystemClock()
         world = World(dial=real_world_dial, fetch=fetch, clock=clock, chance=chance, budget=host_budgets(clock))
-        self._instance = await self._stack.enter_async_context(Instance(world).running())
+        instance = self._instance = await self._stack.enter_async_context(Instance(world).running())
+        if self._repair:
+            self._ledger = Bookkeeping(lambda _row: None)
+            mending = Repairer(instance, self._ledger, Nowhere(), clock=clock, rebuilder=None)
+            task = asyncio.create_task(supervised("repair", mending.run, instance), name="repair")
+            self._stack.callback(task.cancel)
         return self
 
     async def __aexit__(
@@ -61,6 +78,10 @@ class Feed:
 
         Raises ConfigError for an unknown venue or channel, UnknownInstrument for a symbol the venue does not list.
         """
+        if self._ledger is not None:
+            fresh = {parse_channel(text).wire for text in channels} - self._in_ledger
+            self._in_ledger |= fresh
+            self._ledger.attach(self.instance.bus, fresh)
         return await self.instance.subscribe(instrument, channels, within_s=within_s, **self._address(instrument))
 
     async def unsubscribe(self, instrument: str, *channels: str) -> None:
@@ -68,18 +89,26 @@ class Feed:
         await self.instance.unsubscribe(instrument, channels, **self._address(instrument))
 
     def on(
-        self, callback: Callable[[Any], object], instrument: str | None = None, channel: str | None = None
-    ) -> Subscription:
-        """Call `callback(event)` for every event of a channel of an instrument; None is all. `close()` ends it."""
-        return self.instance.on(callback, instrument=instrument, of=channel)
+        self, callback: Callable[[Any], object], instrument: str | None = None, channel: str | None = None, *,
+        order: Order = "arrival", hold_s: float = HOLD_S,
+    ) -> Subscription:  # fmt: skip
+        """Call `callback(event)` for every event of a channel of an instrument; None is all. `close()` ends it.
+
+        `order` as in `stream`.
+        """
+        return self.instance.on(callback, instrument=instrument, of=channel, order=order, hold_s=hold_s)
 
     def stream(
         self, instrument: str, channel: str, *, policy: Literal["block", "drop_oldest", "conflate"] = "drop_oldest",
-        size: int = 10_000, batch: bool = False, max_per_s: float | None = None,
+        size: int = 10_000, batch: bool = False, max_per_s: float | None = None, order: Order = "arrival",
+        hold_s: float = HOLD_S,
     ) -> Outlet:  # fmt: skip
-        """Events to iterate over with `async for`; lists of them where `batch`. What is dropped is counted."""
+        """Events to iterate over with `async for`; lists of them where `batch`. What is dropped is counted.
+
+        `order="complete"`, for trades: those behind a hole wait, at most `hold_s`, until it is filled.
+        """
         outlet = Outlet(policy, size, batch=batch, max_per_s=max_per_s, clock=SystemClock())
-        self.instance.outlet(outlet, instrument=instrument, of=channel)
+        self.instance.outlet(outlet, instrument=instrument, of=channel, order=order, hold_s=hold_s)
         return outlet
 
     def book(self, instrument: str, channel: str = "book") -> Book:

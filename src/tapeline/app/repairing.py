@@ -77,10 +77,13 @@ class _Series:
 
 
 class Repairer:
-    """Fills the holes of what an instance streams. `rebuilder` puts bars right that reach back before this run."""
+    """Fills the holes of what an instance streams. `rebuilder` puts bars right that reach back before this run.
+
+    Without one there is no store, and nothing of before.
+    """
 
     def __init__(
-        self, instance: Instance, ledger: Bookkeeping, writer: Writer, *, clock: Clock, rebuilder: Rebuilder,
+        self, instance: Instance, ledger: Bookkeeping, writer: Writer, *, clock: Clock, rebuilder: Rebuilder | None,
         look_every_s: float = LOOK_EVERY_S,
     ) -> None:  # fmt: skip
         self._instance, self._ledger, self._writer, self._clock = instance, ledger, writer, clock
@@ -90,12 +93,14 @@ class Repairer:
         self._rows = self._filled = self._lost = 0
         self._trouble = ""
         self._tasks: asyncio.TaskGroup | None = None
+        instance.repairs = True
 
     async def run(self) -> None:
         """Until cancelled."""
         async with asyncio.TaskGroup() as tasks:
             self._tasks = tasks
-            tasks.create_task(self._rebuilder.run(), name="rebuild bars")
+            if self._rebuilder is not None:
+                tasks.create_task(self._rebuilder.run(), name="rebuild bars")
             while True:
                 self.look()
                 await asyncio.sleep(self._look_every_s)
@@ -268,7 +273,7 @@ class Repairer:
 
     async def _deliver(self, job: _Job, rows: Sequence[Row]) -> None:
         """To everybody but the builders, which get them in one piece."""
-        if job.errand.ids is None and rows and isinstance(rows[0], Trade):
+        if self._rebuilder is not None and job.errand.ids is None and rows and isinstance(rows[0], Trade):
             rows = await self._rebuilder.not_held(job.errand, rows)
         self._rows += len(rows)
         bars = job.desk.bar_desk(job.errand.instrument, job.errand.channel)
@@ -294,8 +299,9 @@ class Repairer:
             if errand.ids is not None and since_ns is not None and errand.span[0] >= since_ns:
                 trades.sort(key=lambda trade: (trade.at_ns or 0, trade.seq or 0))
                 bars.repair(errand.instrument, errand.channel, trades, held)
-            for span in held:
-                self._rebuilder.look_at(errand.instrument, errand.channel, *span)
+            if self._rebuilder is not None:
+                for span in held:
+                    self._rebuilder.look_at(errand.instrument, errand.channel, *span)
         self._note(facts, rows)
 
     def _note(self, facts: Sequence[Fact], rows: Sequence[Row]) -> None:

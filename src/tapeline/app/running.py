@@ -60,13 +60,13 @@ class Running:
         async with AsyncExitStack() as stack:
             await stack.enter_async_context(self.instance.running())
             if self.repairer is not None:
-                mending = asyncio.create_task(_supervised("repair", self.repairer.run, self.instance), name="repair")
+                mending = asyncio.create_task(supervised("repair", self.repairer.run, self.instance), name="repair")
                 stack.callback(mending.cancel)
             if self.auditor is not None:
-                auditing = asyncio.create_task(_supervised("audit", self.auditor.run, self.instance), name="audit")
+                auditing = asyncio.create_task(supervised("audit", self.auditor.run, self.instance), name="audit")
                 stack.callback(auditing.cancel)
             if self.health is not None:
-                watching = asyncio.create_task(_supervised("health", self.health.run, self.instance), name="health")
+                watching = asyncio.create_task(supervised("health", self.health.run, self.instance), name="health")
                 stack.callback(watching.cancel)
             self.opening = asyncio.create_task(_open_desks(self.instance, config), name="opening")
             self.opening.add_done_callback(lambda done: None if done.cancelled() else done.exception())
@@ -186,7 +186,7 @@ def assembled(
     return running
 
 
-async def _supervised(name: str, run: Callable[[], Awaitable[None]], instance: Instance) -> None:
+async def supervised(name: str, run: Callable[[], Awaitable[None]], instance: Instance) -> None:
     """A fault of its own is told and ends no feed; it begins anew with what the ledger says."""
     while True:
         try:

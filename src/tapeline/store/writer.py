@@ -322,6 +322,30 @@ class InlineWriter:
         )  # fmt: skip
 
 
+class Nowhere:
+    """Takes rows to no store at all: what is kept in memory only is never behind, and loses nothing."""
+
+    def start(self, socket: str = "") -> None:
+        """Nothing to start."""
+
+    def offer(self, row: Row) -> None:
+        """Forget it."""
+
+    def flush(self, within_s: float = 10.0) -> bool:  # noqa: ARG002  # as StoreWriter has it
+        """Always so."""
+        return True
+
+    def stop(self, within_s: float = 10.0) -> None:
+        """Nothing to stop."""
+
+    def statistics(self) -> WriterStatistics:
+        """Nothing at all."""
+        return WriterStatistics(
+            rows_written=0, batches=0, retries=0, poisoned=0, dropped=0, disputes=0, queue_rows=0, queue_bytes=0,
+            behind_s=0.0, last_error="",
+        )  # fmt: skip
+
+
 def _claims(row: Row) -> TypeGuard[Fact]:
     return isinstance(row, Fact) and row.state in HELD
 
