@@ -327,19 +327,15 @@ def main():
     parser.add_argument("--each", action="store_true", help="each kind alone, once an hour, and what one of it costs")
     options = parser.parse_args()
     if not options.each:
-        print(
-            f"{'rule':16} {'gap s/day':>10} {'late s/day':>10} {'outages':>8} {'dials':>7} {'extra':>7}   a day, all weather"
-        )
+        columns = ("gap_s", "late_s", "outages", "dials", "extra")
+        print(f"{'a day':16} {' '.join(f'{name:>8}' for name in columns)}")
         for name, rule in RULES.items():
             found = measured(rule, options.seeds, options.days)
-            print(
-                f"{name:16} {found['gap_s']:10.1f} {found['late_s']:10.1f} {found['outages']:8.1f} {found['dials']:7.1f} {found['extra']:7.1f}   "
-                + ", ".join(f"{why} {count}" for why, count in found["why"].most_common(5)),
-                flush=True,
-            )
+            figures = " ".join(f"{found[each]:8.1f}" for each in columns)
+            print(f"{name:16} {figures}   {dict(found['why'].most_common(5))}", flush=True)
         return
     kinds = dict(WEATHER)
-    print(f"{'weather':14} {'rule':16} {'gap s':>8} {'late s':>8} {'dials':>7}   for one of it")
+    print(f"{'weather':14} {'rule':16} {'gap s':>8} {'late s':>8} {'dials':>8}   for one of it")
     for kind in [*kinds, f"ended at {AGE_S / 3600:g} h"]:
         WEATHER.clear()
         if kind in kinds:
@@ -347,9 +343,9 @@ def main():
         for name, rule in RULES.items():
             days = options.days if kind in kinds else 3 * options.days
             found = measured(rule, options.seeds, days, ages=kind not in kinds)
-            gap_s, dials = found["gap_s"] / found["met"], found["dials"] / found["met"]
-            late_s = found["late_s"] / found["met"]
-            print(f"{kind:14} {name:16} {gap_s:8.2f} {late_s:8.2f} {dials:7.2f}", flush=True)
+            met = found["met"] if kind in kinds else 86_400 / AGE_S  # who leaves before does not meet its end
+            per_one = " ".join(f"{found[name] / met:8.2f}" for name in ("gap_s", "late_s", "dials"))
+            print(f"{kind:14} {name:16} {per_one}", flush=True)
 
 
 if __name__ == "__main__":

@@ -3,12 +3,12 @@ from itertools import pairwise
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from test_continuity import chained, delta
+from test_continuity import chained, delta, snapshot
 from test_latest import bar
 from wire_fakes import SECOND_NS, START_NS, TOY, quote, trade
 
 from tapeline.model.channel import channel
-from tapeline.model.event import Event, Gap, Notice, Trade
+from tapeline.model.event import BookDelta, Event, Gap, Notice, Trade
 from tapeline.venues.spec import Feed
 from tapeline.wire.continuity import ByContent, ByIdentity, ByIds, ByJudge, BySeq, Point
 from tapeline.wire.latest import ByOpenTime, ByUpdate
@@ -253,3 +253,34 @@ def test_what_two_lanes_hold_back_is_bounded() -> None:
     merge.offer([trade(seq) for seq in range(2 * OVERLAP_EVENTS, 2 * OVERLAP_EVENTS + 50)], 1.0)
     merge.release(1.0 + OVERLAP_S)
     assert (track._held, track.waiting_until, merge.statistics().held) == ([], None, 0)
+
+
+def test_a_book_changes_connection_only_at_a_sequence_both_have_seen() -> None:
+    """Two connections that cut the same changes into different messages: no delta of one is put onto the other's."""
+    merge = Merge()
+    track = merge.declare(A, "book", BOOK)
+    track.overlap(on=True)
+
+    def came(last: int, prev: int, now: float) -> list[int | None]:
+        return [each.last_seq for each in merge.offer([delta(last, prev)], now) if isinstance(each, BookDelta)]
+
+    assert merge.offer([snapshot(10)], 0.0)
+    one = [(13, 10), (16, 13), (20, 16)]
+    other = [(11, 10), (15, 11), (20, 15), (24, 20)]
+    assert [came(*one[0], 0.1), came(*other[0], 0.2), came(*other[1], 0.3), came(*one[1], 0.4)] == [[13], [], [], [16]]
+    # The first one falls here. What the other brings does not follow 16 until its message ends where one's did.
+    assert [came(*other[2], 0.5), came(*one[2], 0.6), came(*other[3], 0.7)] == [[], [20], [24]]
+    assert (track.gaps, merge.holding) == (0, set())
+
+
+def test_where_they_never_meet_it_is_a_gap_after_a_while_and_the_book_begins_anew() -> None:
+    merge = Merge()
+    track = merge.declare(A, "book", BOOK)
+    track.overlap(on=True)
+    merge.offer([snapshot(10), delta(13, 10)], 0.0)
+    assert merge.offer([delta(15, 11)], 1.0) == []
+    assert merge.offer([delta(19, 15)], 2.0) == []
+    gap, *rest = merge.release(1.0 + OVERLAP_S)
+    assert isinstance(gap, Gap)
+    assert (gap.cause, gap.after_seq) == ("sequence_jump", 13)
+    assert rest == [delta(15, 11), delta(19, 15)]
