@@ -70,3 +70,21 @@ def test_a_query_reads_what_is_asked_for() -> None:
     )  # fmt: skip
     assert fast.table(("id",), exact=False) == "SELECT id FROM t"
     connection.close()
+
+
+def test_rows_as_plain_tuples_from_both_kinds_of_source(bar: Callable[..., Bar]) -> None:
+    made: Rows[Bar] = Rows("bars", Made(lambda: [bar()]))
+    assert list(made.tuples("open_at_ns", "close", "quote_volume", "reason")) == [
+        (bar().open_at_ns, 61828.0, 768787.4591831, "")
+    ]
+    connection = sqlite3.connect(":memory:")
+    connection.execute("CREATE TABLE bars (open_at_ns, close)")
+    connection.execute("INSERT INTO bars VALUES (1, 2.5), (3, 4.5)")
+    query: Query[Bar] = Query(
+        connection, "SELECT {columns} FROM bars WHERE open_at_ns > ?", (1,), every=(), make=lambda _row: bar(),
+        fast=lambda _sql, _parameters: None,
+    )  # fmt: skip
+    assert list(Rows("bars", query).tuples("close", "open_at_ns")) == [(4.5, 3)]
+    with pytest.raises(ConfigError, match="no column 'shoe'"):
+        made.tuples("shoe")
+    connection.close()

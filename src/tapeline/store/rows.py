@@ -2,6 +2,7 @@
 
 import sqlite3
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from decimal import Decimal
 from typing import Any, Generic, Protocol, Self, TypeVar
 
 from tapeline.model.fact import Span
@@ -21,6 +22,10 @@ FRAMES: dict[str, tuple[Sequence[str], Sequence[str]]] = {  # kind -> the usual 
 
 class Source(Protocol[E_co]):
     """Where rows come from."""
+
+    def tuples(self, columns: Sequence[str]) -> Iterator[tuple[Any, ...]]:
+        """These columns of every row, numbers as floats."""
+        ...
 
     def events(self) -> Iterator[E_co]:
         """Every row as an event."""
@@ -60,6 +65,11 @@ class Rows(Generic[E_co]):
         """Half-open ranges of event time, within what was asked for, that are not proven to be held."""
         return self._proof().missing if self._proof is not None else []
 
+    def tuples(self, *columns: str) -> Iterator[tuple[Any, ...]]:
+        """These columns of every row, numbers as floats: for statistics over many, where no table is needed."""
+        usual, every = FRAMES[self._kind]
+        return self._source.tuples(chosen(columns, usual, every))
+
     def to_arrow(
         self, *, columns: Sequence[str] | str | None = None, numbers: Numbers = "float", times: Times = "ns"
     ) -> Any:
@@ -97,6 +107,10 @@ class Query(Generic[E_co]):
         """Every row as an event."""
         return map(self._make, self._connection.execute(self._text((*self._every, "exact")), self._parameters))
 
+    def tuples(self, columns: Sequence[str]) -> Iterator[tuple[Any, ...]]:
+        """These columns of every row, as SQLite has them."""
+        return self._connection.execute(self._text(columns), self._parameters)
+
     def table(self, columns: Sequence[str], *, exact: bool) -> Any:
         """These columns, and `exact` where it is asked for."""
         names = (*columns, "exact") if exact else tuple(columns)
@@ -120,6 +134,12 @@ class Made(Generic[E_co]):
     def events(self) -> Iterator[E_co]:
         """Every one of them."""
         return iter(self._make())
+
+    def tuples(self, columns: Sequence[str]) -> Iterator[tuple[Any, ...]]:
+        """These columns of every event."""
+        for event in self._make():
+            values = (getattr(event, name) for name in columns)
+            yield tuple(float(value) if isinstance(value, Decimal) else value for value in values)
 
     def table(self, columns: Sequence[str], *, exact: bool) -> Any:  # noqa: ARG002  # it costs nothing here
         """These columns, and `exact`."""

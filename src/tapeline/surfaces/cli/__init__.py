@@ -23,6 +23,7 @@ COMMANDS: dict[str, str] = {
     "coverage": "coverage:coverage",
     "gaps": "gaps:gaps",
     "verify": "verify:verify",
+    "quality": "quality:quality",
     "record": "record:record",
     "check-config": "check_config:check_config",
     "status": "status:status",
