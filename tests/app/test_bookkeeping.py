@@ -117,3 +117,15 @@ def test_after_a_crash_rows_without_their_fact_are_proven_up_to_the_first_gap(tm
 def test_a_store_from_before_the_ledger_leaves_nothing_to_go_on_from(tmp_path: Path) -> None:
     connect(tmp_path, migrations=MIGRATIONS[:1]).close()
     assert Desk(tmp_path).ledger.series() == []
+
+
+def test_what_the_store_found_out_is_learnt_and_not_written_again() -> None:
+    desk = Desk().hear(trade(1, 100), trade(2, 110), trade(9, 500))
+    desk.ledger.write()
+    before = len(desk.rows)
+    lost = Fact(BTC, "trades", 300, 400, "missing", "", "built", "our own buffer was full", 600, cause="overflow")
+    desk.ledger.broken.clear()
+    desk.ledger.learn([lost])
+    assert len(desk.rows) == before
+    assert desk.ledger.broken == {(BTC, "trades")}
+    assert (300, 400) in [(each.from_ns, each.to_ns) for each in desk.ledger.coverage(BTC, "trades").spans()]

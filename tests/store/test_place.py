@@ -4,7 +4,7 @@ import sqlite3
 from decimal import Decimal
 from pathlib import Path
 
-from tapeline.model.event import Trade
+from tapeline.model.event import Gap, Trade
 from tapeline.store.place import SLACK_NS, numbers_of
 from tapeline.store.reader import open_store
 from tapeline.store.series import SeriesStore
@@ -30,7 +30,7 @@ def test_a_stretch_of_trades_is_found_without_reading_the_series(tmp_path: Path)
         assert [each.seq for each in found][:2] == [16_000, 16_003]
         assert list(store.trades(BTC, 5000 * SECOND_NS, 5010 * SECOND_NS)) == found
         assert store.trades_near(BTC, "trades", 20_000 * SECOND_NS, 20_010 * SECOND_NS) == []
-        low, high = numbers_of(store._connection, 1, 5000 * SECOND_NS, 5010 * SECOND_NS) or (0, 0)
+        low, high = numbers_of(store._connection, 1, 5000 * SECOND_NS, 5010 * SECOND_NS)
     slack = 3 * SLACK_NS // SECOND_NS
     assert 16_000 - slack - 9 <= low <= 16_000 - slack + 9
     assert 16_030 + slack - 9 <= high <= 16_030 + slack + 9
@@ -47,4 +47,15 @@ def test_a_wild_stamp_leads_nobody_astray(tmp_path: Path) -> None:
 def test_an_empty_series_has_no_place(tmp_path: Path) -> None:
     SeriesStore(tmp_path).close()
     with sqlite3.connect(tmp_path / "series.sqlite") as connection:
-        assert numbers_of(connection, 1, 0, 5) is None
+        assert numbers_of(connection, 1, 0, 5) == (0, 0)
+
+
+def test_where_a_venue_numbered_anew_nothing_is_missed(tmp_path: Path) -> None:
+    store = SeriesStore(tmp_path)
+    store.write([trade(5000 + second, second * SECOND_NS) for second in range(1000)])
+    store.write([Gap(BTC, "trades", 1, 1, "built", 999 * SECOND_NS, 1000 * SECOND_NS, 5999, 10, "id_jump")])
+    store.write([trade(10 + second, (1000 + second) * SECOND_NS) for second in range(1000)])
+    store.close()
+    with open_store(tmp_path) as held:
+        found = held.trades_near(BTC, "trades", 990 * SECOND_NS, 1010 * SECOND_NS)
+    assert sorted(each.at_ns or 0 for each in found) == [second * SECOND_NS for second in range(990, 1010)]

@@ -204,6 +204,9 @@ def test_the_point_of_trades_is_where_the_rows_end(
     newest = trade(7)
     with open_store(tmp_path) as held:
         assert held.points() == [PointRow(BTC, "trades", newest.at_ns, newest.received_ns, 7)]
+    store.write([trade(8), PointRow(BTC, "trades", newest.at_ns, newest.received_ns, 7)])  # noted before it was
+    with open_store(tmp_path) as held:
+        assert [point.seq for point in held.points()] == [8]
 
 
 def test_the_last_good_point_of_a_series(

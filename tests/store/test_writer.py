@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 from decimal import Decimal
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from tapeline.clock import Clock, SystemClock
@@ -388,3 +389,20 @@ def test_what_is_kept_nowhere_is_never_behind_and_loses_nothing(trade: Callable[
     nowhere.stop()
     told = nowhere.statistics()
     assert (told.dropped, told.queue_rows, told.rows_written) == (0, 0, 0)
+
+
+def test_what_the_store_found_out_itself_is_told_once(tmp_path: Path, trade: Callable[..., Trade]) -> None:
+    both: list[StoreWriter | InlineWriter] = [
+        writer(tmp_path / "thread"),
+        InlineWriter(SeriesStore(tmp_path / "inline")),
+    ]
+    for kept in both:
+        kept.start()
+        kept.offer(trade(1))
+        kept.offer(msgspec.structs.replace(trade(1), price=Decimal(77)))
+        assert kept.flush()
+        (fact,) = kept.found()
+        assert (fact.state, fact.cause, fact.channel) == ("disputed", "disputed", "trades")
+        assert kept.found() == []
+        kept.stop()
+    assert writer(tmp_path / "never").found() == []

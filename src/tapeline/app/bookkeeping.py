@@ -78,6 +78,11 @@ class Bookkeeping:
             self._remember(note)
             self._offer(note)
 
+    def learn(self, facts: Iterable[Fact]) -> None:
+        """What the store found out itself, and has written already."""
+        for fact in facts:
+            self._remember(fact)
+
     def write(self) -> None:
         """Note what has grown: a row a series, however many events."""
         for evidence in self._evidence.values():

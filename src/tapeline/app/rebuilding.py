@@ -153,13 +153,13 @@ class Rebuilder:
     async def _rebuild(self, key: Key, desk: VenueDesk, name: str, finer: str, within: Range) -> None:
         instrument, of = key
         found = desk.symbols.find(instrument.partition(":")[2])
-        spans = self._ledger.coverage(*key).spans(*within)
-        repaired = [(span.from_ns, span.to_ns) for span in spans if span.state == "repaired"]
-        missing = self._ledger.coverage(*key).missing(within)
 
         def read() -> list[Bar]:
             self._writer.flush(FLUSH_WITHIN_S)
             with open_store(self._folder) as store:
+                coverage = store.covering(instrument, of)  # with what the store itself has found out
+                repaired = [(each.from_ns, each.to_ns) for each in coverage.spans(*within) if each.state == "repaired"]
+                missing = coverage.missing(within)
                 held = _bars(store, instrument, f"{name}@{of}", within)
                 parts = _bars(store, instrument, f"{finer}@{of}", within) if finer else []
                 trades = [] if finer else store.trades_near(instrument, of, *within)

@@ -108,6 +108,7 @@ class Repairer:
     def look(self) -> None:
         """Plan what is new and start what may be started."""
         now = self._clock.now()
+        self._ledger.learn(self._writer.found())
         fresh = [job for key in sorted(self._ledger.broken) for job in self._planned(key, now)]
         if fresh:
             self._waiting = sorted([*self._waiting, *fresh], key=lambda job: precedence(job.errand))

@@ -1,6 +1,7 @@
 """Events to rows: one transaction a batch, keyed so that a repeat is no duplicate. Runs on the writer's thread."""
 
 import sqlite3
+from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from decimal import Decimal
 from pathlib import Path
@@ -21,6 +22,7 @@ BAR_COLUMNS = (
     "last_id", "certificate", "revision", "origin", "reason", "known_at_ns", "at_ns", "received_ns", "source",
 )  # fmt: skip
 BAR_NUMBERS = ("open", "high", "low", "close", "volume", "quote_volume", "taker_buy_volume")
+FOUND_MOST = 10_000
 POISON_FILE = "poison.jsonl"
 ROW_FAULTS = (sqlite3.Error, ValueError, TypeError, AttributeError, ArithmeticError, msgspec.MsgspecError)
 _BAR_NAMES = ", ".join(("series", *BAR_COLUMNS, "exact"))
@@ -81,6 +83,9 @@ class SeriesStore:
         }
         self.rows_written = 0
         self.disputes = 0
+        self.found: deque[Fact] = deque(
+            maxlen=FOUND_MOST
+        )  # facts that only we could find out, until somebody takes them
         self._keepers: dict[type, Callable[[list[Any]], None]] = {
             Trade: self._trades, Bar: self._bars, Gap: self._gaps, Link: self._links, Notice: self._notices,
             Instrument: self._versions, PointRow: self._points, Fact: self._facts, Wanted: self._wanted,
@@ -94,8 +99,9 @@ class SeriesStore:
         known = dict(self._series), dict(self._instruments), self.disputes
         self.connection.execute("BEGIN IMMEDIATE")
         try:
-            for kind, group in by_type.items():
-                self._keepers.get(kind, self._events)(group)
+            # Points first: one that was noted before a trade of this batch must not put the series back before it.
+            for kind in sorted(by_type, key=lambda each: each is not PointRow):
+                self._keepers.get(kind, self._events)(by_type[kind])
             self.connection.execute("COMMIT")
         except BaseException:
             self._series, self._instruments, self.disputes = known
@@ -115,7 +121,7 @@ class SeriesStore:
             self.connection.execute("INSERT INTO poison (type, body, reason) VALUES (?, ?, ?)", (kind, body, reason))
             lost = set_aside(row, reason)
             if lost is not None:
-                self._facts([lost])
+                self._found(lost)
         except (sqlite3.Error, ValueError):
             line = _encode({"type": kind, "body": body, "reason": reason}) + b"\n"
             with (self._folder / POISON_FILE).open("ab") as file:
@@ -189,7 +195,7 @@ class SeriesStore:
                 "INSERT OR IGNORE INTO disputes VALUES (?, ?, ?, ?, ?)",
                 (row[0], row[2], trade.received_ns, _encode(held).decode(), _encode(trade).decode()),
             )
-            self._facts([disputed(trade, f"{held[3]} {held[1]} at {held[0]}")])
+            self._found(disputed(trade, f"{held[3]} {held[1]} at {held[0]}"))
 
     def _bars(self, bars: list[Bar]) -> None:
         """The newest revision of each closed bar; an open bar is not a fact yet."""
@@ -243,7 +249,11 @@ class SeriesStore:
             self.connection.execute(_INSERT_GAP, (series, *row))
             lost = overflown(gap) if gap.cause == "overflow" and not gap.open else None
             if lost is not None:
-                self._facts([lost])
+                self._found(lost)
+
+    def _found(self, fact: Fact) -> None:
+        self._facts([fact])
+        self.found.append(fact)
 
     def _facts(self, facts: list[Fact]) -> None:
         keep_facts(self.connection, self._key, facts)

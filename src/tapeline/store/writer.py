@@ -57,6 +57,10 @@ class Writer(Protocol):
     def stop(self, within_s: float = 10.0) -> None:
         """Write what waits and close."""
 
+    def found(self) -> list[Fact]:
+        """What the store itself found out since this was asked last: rows in dispute, or lost on their way."""
+        ...
+
     def statistics(self) -> WriterStatistics:
         """How the store is doing."""
         ...
@@ -137,6 +141,10 @@ class StoreWriter:
         if not self._thread.is_alive():  # else the system drops the lock with the process: it may still write
             self._lock.release()
         self._thread = None
+
+    def found(self) -> list[Fact]:
+        """See `Writer`."""
+        return [] if self._store is None else _taken(self._store.found)
 
     def statistics(self) -> WriterStatistics:
         """How the store is doing."""
@@ -314,6 +322,10 @@ class InlineWriter:
         """Close the store."""
         self.store.close()
 
+    def found(self) -> list[Fact]:
+        """See `Writer`."""
+        return _taken(self.store.found)
+
     def statistics(self) -> WriterStatistics:
         """How the store is doing."""
         return WriterStatistics(
@@ -338,12 +350,21 @@ class Nowhere:
     def stop(self, within_s: float = 10.0) -> None:
         """Nothing to stop."""
 
+    def found(self) -> list[Fact]:
+        """Nothing."""
+        return []
+
     def statistics(self) -> WriterStatistics:
         """Nothing at all."""
         return WriterStatistics(
             rows_written=0, batches=0, retries=0, poisoned=0, dropped=0, disputes=0, queue_rows=0, queue_bytes=0,
             behind_s=0.0, last_error="",
         )  # fmt: skip
+
+
+def _taken(facts: deque[Fact]) -> list[Fact]:
+    """All of them, away from the thread that adds to them."""
+    return [facts.popleft() for _ in range(len(facts))]
 
 
 def _claims(row: Row) -> TypeGuard[Fact]:
