@@ -10,10 +10,14 @@ from msgspec.structs import replace
 
 from repair_fixtures import START_NS, Scene, Theatre, played
 from tapeline.app.auditing import Auditor, AuditStatistics
-from tapeline.config import AuditConfig
+from tapeline.app.instance import World
+from tapeline.app.keeping import Keeping
+from tapeline.app.running import assembled
+from tapeline.config import AlertsConfig, AuditConfig, Config, StoreConfig, StreamConfig
 from tapeline.model.event import Bar, Dispute
 from tapeline.model.fact import Fact
 from tapeline.model.interval import MINUTE_NS
+from tapeline.sim.loop import VirtualClock, run
 from tapeline.store.reader import open_store
 from tapeline.venues.spec import Request
 from tapeline.wire.pipe import Response
@@ -235,3 +239,24 @@ def test_a_bar_in_the_store_that_was_tampered_with(tmp_path: Path) -> None:
         assert dispute.why.startswith("audit: volume ours 1, theirs ")
 
     assert audited(tmp_path, watch, "bars:1m").mismatches == 1
+
+
+def test_it_and_the_alerts_can_be_switched_off(tmp_path: Path) -> None:
+    stream = StreamConfig(venue="binance", symbols=("BTC/USDT",), channels=("bars:1m",))
+
+    async def main(on: bool) -> None:
+        config = Config(
+            stream=(stream,), store=StoreConfig(path=str(tmp_path)), audit=AuditConfig(enabled=on),
+            alerts=AlertsConfig(enabled=on),
+        )  # fmt: skip
+        clock = VirtualClock(START_NS)
+        world = World(dial=lambda _settings: None, fetch=None, clock=clock, chance=lambda: 0.5)  # type: ignore[arg-type, return-value]  # nobody dials
+        running = assembled(config, world, Keeping(config, clock))
+        parts = running.status()
+        assert ("audit" in parts, "alerts" in parts, running.auditor is not None, running.health is not None) == (
+            on, on, on, on,
+        )  # fmt: skip
+        assert running.mismatches() == 0
+
+    for on in (True, False):
+        run(main(on))
