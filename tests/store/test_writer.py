@@ -406,3 +406,15 @@ def test_what_the_store_found_out_itself_is_told_once(tmp_path: Path, trade: Cal
         assert kept.found() == []
         kept.stop()
     assert writer(tmp_path / "never").found() == []
+
+
+def test_a_prompt_writer_waits_for_no_batch(tmp_path: Path, trade: Callable[..., Trade]) -> None:
+    store = writer(tmp_path, prompt=True, batch_timeout_s=60.0)
+    store.start()
+    for seq in (1, 2, 3):
+        store.offer(trade(seq))
+        until = time.monotonic() + 10
+        while store.statistics().rows_written < seq and time.monotonic() < until:
+            time.sleep(0.001)
+        assert seqs(tmp_path) == list(range(1, seq + 1))
+    store.stop()

@@ -37,6 +37,7 @@ class Keeping:
         self._wanted = _wanted(config)
         self.writer = writes(
             folder, batch_size=config.store.batch_size, batch_timeout_s=config.store.batch_timeout_s,
+            prompt=config.store.flush == "fast",
             queue_bytes=config.store.queue_bytes, clock=clock,
         )  # fmt: skip
         self.tape: TapeWriter | None = None

@@ -196,6 +196,13 @@ class StoreConfig(_Settings, frozen=True, kw_only=True):
     ] = None
     batch_size: Annotated[Count, Meta(description="Rows after which a batch is written.", extra={"unit": "rows"})] = 500
     batch_timeout_s: Annotated[Seconds, Meta(description="Age after which a batch is written, full or not.")] = 0.25
+    flush: Annotated[
+        Literal["normal", "fast"],
+        Meta(
+            description="`normal` writes batches by size and age; `fast` writes each row as it comes, with those that "
+            "came meanwhile: other processes see it within milliseconds, for more CPU and more writes."
+        ),
+    ] = "normal"
     queue_bytes: Annotated[
         Bytes,
         Meta(

@@ -69,16 +69,20 @@ class Writer(Protocol):
 class StoreWriter:
     """Owns the SQLite connection on one thread. `offer` takes events, instruments and points from the loop's.
 
+    `prompt`: a row is written at once, with those that have come meanwhile, and not by size or age of a batch.
+
     While it cannot write (disk full, locked), rows wait, at most `queue_bytes` of them; past that the oldest go, are
     counted, and leave one Gap(cause="overflow") a series once writing works again.
     """
 
     def __init__(
         self, folder: Path, *, clock: Clock, batch_size: int = 500, batch_timeout_s: float = 0.25,
-        queue_bytes: int = 64 * 2**20, open_store: Callable[[Path, Clock], SeriesStore] = SeriesStore,
+        prompt: bool = False, queue_bytes: int = 64 * 2**20,
+        open_store: Callable[[Path, Clock], SeriesStore] = SeriesStore,
     ) -> None:  # fmt: skip
         self._folder, self._clock, self._open_store = folder, clock, open_store
         self._batch_size, self._batch_timeout_s = batch_size, batch_timeout_s
+        self._wake_at = 1 if prompt else batch_size  # rows that wait for no age: what comes while one is written waits
         self._most_rows = max(batch_size, queue_bytes // ROW_BYTES)
         self._lock = StoreLock(folder)
         self._queue: deque[Row] = deque()
@@ -114,7 +118,7 @@ class StoreWriter:
             self._first_at = self._clock.now()
         queue.append(row)
         waiting = len(queue)
-        if waiting >= self._batch_size and not self._awake.is_set():
+        if waiting >= self._wake_at and not self._awake.is_set():
             self._awake.set()
         if waiting > self._most_rows:
             self._drop()
@@ -194,7 +198,7 @@ class StoreWriter:
         while due and self._queue:
             if not self._write_next(store):
                 return False
-            due = stopping or len(self._queue) >= self._batch_size or self._settled() < self._wanted
+            due = stopping or len(self._queue) >= self._wake_at or self._settled() < self._wanted
         return not stopping
 
     def _write_next(self, store: SeriesStore) -> bool:
