@@ -291,3 +291,32 @@ def test_a_refusal_is_told_and_a_fatal_one_ends_it() -> None:
     assert (trouble.told, session.bad_frames) == ([("refused", "17 no such topic")], 0)
     with pytest.raises(Redial, match="refused: 17 no such topic"):
         received(session, frame(t="refused", id=9, fatal=True), 0.0, START_NS)
+
+
+def test_only_frames_of_the_market_bear_stamps() -> None:
+    session = live()
+    events, stamps = list[Event](), list[int | None]()
+    both = json.dumps([{"t": "closing"}, {"t": "trade", "s": "A", "i": 3}]).encode()
+    session.received([trade_frame("A", 2), both, frame(t="pong"), trade_frame("A", 4)], 1.0, START_NS, events, stamps)
+    assert [event.seq for event in events] == [2, 3, 4]  # type: ignore[union-attr]  # trades
+    assert stamps == [START_NS + 2, START_NS + 4]
+
+
+def test_what_a_score_is_made_of() -> None:
+    session = live(idle_ping_s=5.0)
+    before = session.signs(4.0)
+    assert (before.age_s, before.unanswered_s, before.answers, before.ping_s) == (4.0, 0.0, 0, None)
+    pings = [session.ping_due]
+    received(session, trade_frame("A", 2), 5.0, START_NS)
+    session.signs(5.5)  # however busy the line, an answer is asked for
+    pings.append(session.ping_due)
+    assert pings == [False, True]
+    session.heard(5.6)
+    answered = session.signs(6.0)
+    assert (answered.unanswered_s, answered.answers, answered.ping_s) == (0.0, 1, pytest.approx(0.1))
+    session.ask_for_life(10.0)
+    session.ask_for_life(15.0)  # not answered: it counts from the first
+    assert session.signs(17.0).unanswered_s == 7.0
+    received(session, b"{", 18.0, START_NS)
+    late = session.signs(18.5)
+    assert (late.unanswered_s, late.bad_frames, late.frames) == (0.0, 1, 4)

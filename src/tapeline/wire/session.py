@@ -117,7 +117,7 @@ class Session:
         self, frames: Sequence[bytes], now: float, received_ns: int, events: list[Event],
         stamps: list[int | None] | None = None,
     ) -> None:  # fmt: skip
-        """Add what these frames hold to `events`, checked, and the stamp of each frame's last event to `stamps`.
+        """Add what these frames hold to `events`, checked, and the stamp of each market frame's last to `stamps`.
 
         Control is acted upon. Raises Redial; what came before the frame that ended it is in the lists.
         """
@@ -145,12 +145,13 @@ class Session:
                 if check is not None and check(item):
                     items = self._sorted_out(items, frame, now)
                     break
+            else:  # a notice's stamp says nothing of the market
+                if stamps is not None and items:
+                    stamps.append(items[-1].at_ns)  # type: ignore[union-attr]  # no control is in it
             if items:
                 if awaiting:
                     self._delivered(items)
                 events += items  # type: ignore[arg-type]  # no control is left
-                if stamps is not None:
-                    stamps.append(items[-1].at_ns)  # type: ignore[union-attr]  # no control is left
         if items:
             self.sample = frame, items
 
