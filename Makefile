@@ -1,5 +1,5 @@
 # One command to hold everything: `make check`. CI runs the same steps (.ci/run).
-.PHONY: check style types test coverage worlds live reference
+.PHONY: check style types test coverage worlds days soak-sim live reference
 
 check: style types coverage
 
@@ -23,6 +23,15 @@ coverage:
 
 worlds:
 	uv run pytest -q -m worlds
+
+# Kept days: 24 virtual hours of one instrument each, with store, repair, restarts and crashes. CI runs these 2,000.
+days:
+	uv run python -m tapeline.sim.soak --days 2000
+
+# 100,000 of them, for a night or two: goes on where it was stopped. Another range: make soak-sim SEEDS="--first 5 --last 9"
+SEEDS ?= --days 100000
+soak-sim:
+	uv run python -m tapeline.sim.soak $(SEEDS) --progress soak-sim.progress
 
 # Real venues, read-only, a minute each; needs the internet.
 live:

@@ -78,13 +78,14 @@ def half(body: bytes) -> bytes:
 
 
 def _earlier(ask: Ask) -> Ask:
-    """The same question from a little earlier on."""
+    """The same question from a little earlier on; where the page was full, its end is missing then."""
+    limit = None if ask.limit is None else ask.limit + OVERLAPS
     if ask.from_id is not None:
-        return msgspec.structs.replace(ask, from_id=max(0, ask.from_id - OVERLAPS))
+        return msgspec.structs.replace(ask, from_id=max(0, ask.from_id - OVERLAPS), limit=limit)
     if ask.from_ns is None:
         return ask
     step_ns = (INTERVALS[ask.interval].length_ns if ask.interval else 0) or MINUTE_NS
-    return msgspec.structs.replace(ask, from_ns=ask.from_ns - OVERLAPS * step_ns)
+    return msgspec.structs.replace(ask, from_ns=ask.from_ns - OVERLAPS * step_ns, limit=limit)
 
 
 def _open_bar(ask: Ask, rows: Rows, rows_of: Ask_, now_ns: int) -> Rows:

@@ -60,6 +60,7 @@ class SimulatedVenue:
         self.answers = Answers()
         self.requests: Counter[str] = Counter()  # REST, by call
         self.impatient = 0  # REST requests that were sent while we had told the client to wait
+        self.overdrawn = 0  # REST requests beyond the weight that is allowed
         self._told_s, self._silent_until_s = 0.0, 0.0
 
     # ---- life
@@ -295,6 +296,7 @@ class SimulatedVenue:
         headers = {header: f"{meter.used(now):g}"} if header else {}
         if kept:
             return None, headers
+        self.overdrawn += 1
         after = str(max(1, math.ceil(meter.wait_s(now))))
         return self._error(429, "Too much request weight used", {"retry-after": after, **headers}), headers
 

@@ -75,11 +75,11 @@ def proofs(
             found.append(f"{name}: no trade ever came")
             continue
         truth = list(pit.between(first, until_ns))
-        found += _some(_trades(seen, pit, truth, excused=None if proven else excused, struck=struck))
-        found += _some(_quotes(seen, pit, until_ns, excused, struck))
-        found += _some(_built(seen, pit, bars, first, until_ns))
-        found += _some(_venue_bars(seen, pit, bars, until_ns))
-        found += _some(_increasing(f"{name} book", seen.seqs[name]))
+        found += some(_trades(seen, pit, truth, excused=None if proven else excused, struck=struck))
+        found += some(_quotes(seen, pit, until_ns, excused, struck))
+        found += some(_built(seen, pit, bars, first, until_ns))
+        found += some(_venue_bars(seen, pit, bars, until_ns))
+        found += some(_increasing(f"{name} book", seen.seqs[name]))
     for connection, links in seen.links.items():
         changes = [link.change for link in links]
         if any(before == after for before, after in pairwise(changes)) or changes[-1] != "up":
@@ -87,7 +87,8 @@ def proofs(
     return found
 
 
-def _some(sentences: Iterator[str]) -> list[str]:
+def some(sentences: Iterator[str]) -> list[str]:
+    """The first few of them."""
     return [sentence for sentence, _ in zip(sentences, range(MOST_SENTENCES), strict=False)]
 
 
