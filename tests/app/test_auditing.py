@@ -1,15 +1,14 @@
 """The continuous audit in virtual time: an instance with a store, a venue that may revise its bars or lie."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
 from decimal import Decimal
 from pathlib import Path
-from typing import Any
 
 from msgspec.structs import replace
 
-from repair_fixtures import START_NS, Scene, Theatre, played
-from tapeline.app.auditing import Auditor, AuditStatistics
+from audit_fixtures import BTC, audited, some_time
+from repair_fixtures import START_NS, Scene, Theatre
+from tapeline.app.auditing import Auditor
 from tapeline.app.instance import World
 from tapeline.app.keeping import Keeping
 from tapeline.app.running import assembled
@@ -21,43 +20,6 @@ from tapeline.sim.loop import VirtualClock, run
 from tapeline.store.reader import open_store
 from tapeline.venues.spec import Request
 from tapeline.wire.pipe import Response
-
-BTC = "binance:BTC/USDT"
-Watch = Callable[[Theatre, Scene, Auditor], Awaitable[None]]
-
-
-def audited(
-    folder: Path, watch: Watch, *channels: str, symbol: str = "BTC/USDT", settings: AuditConfig | None = None,
-    **options: Any,
-) -> AuditStatistics:  # fmt: skip
-    """A run with an audit beside it; what it counted in the end."""
-    found: list[AuditStatistics] = []
-
-    async def act(on: Theatre) -> None:
-        async def play(scene: Scene) -> None:
-            async def away(work: Callable[[], Any]) -> Any:
-                return work()
-
-            auditor = Auditor(
-                scene.instance, scene.ledger, scene.repairer._writer, on.folder,
-                settings=settings or AuditConfig(calls_per_hour=12), clock=on.clock, away=away,
-            )  # fmt: skip
-            running = asyncio.create_task(auditor.run())
-            await watch(on, scene, auditor)
-            running.cancel()
-            found.append(auditor.statistics())
-
-        await on.run(play, *channels, symbol=symbol)
-
-    played(folder, act, **options)
-    return found[0]
-
-
-OFTEN = AuditConfig(calls_per_hour=120)
-
-
-async def some_time(_on: Theatre, _scene: Scene, _auditor: Auditor) -> None:
-    await asyncio.sleep(200)
 
 
 def test_stored_and_built_bars_are_equal_and_the_calls_few(tmp_path: Path) -> None:
@@ -173,53 +135,6 @@ def test_trades_that_nothing_else_proves_are_proven_by_sums(tmp_path: Path) -> N
     assert told.trouble == ""
     with open_store(tmp_path) as store:
         assert "sum" in {span.evidence for span in store.coverage(who, "trades")}
-
-
-def test_books_are_compared_at_one_sequence(tmp_path: Path) -> None:
-    async def watch(_on: Theatre, scene: Scene, _auditor: Auditor) -> None:
-        await some_time(_on, scene, _auditor)
-        (desk,) = scene.instance.desks.values()
-        assert desk.rest.calls["audit depth"] == 1
-
-    told = audited(tmp_path, watch, "book", settings=OFTEN)
-    assert (told.books, told.mismatches, told.unchecked, told.calls) == (1, 0, 0, 1)
-
-
-def test_a_book_that_is_wrong_is_said_once(tmp_path: Path) -> None:
-    async def watch(_on: Theatre, scene: Scene, _auditor: Auditor) -> None:
-        await asyncio.sleep(30)
-        book = scene.instance.book(BTC)
-        bids, _ = book.top(1)
-        far = bids[0][0] / 2
-        await asyncio.sleep(250)
-
-        def spoil(_event: Any) -> None:
-            book._bids.change([(str(far), "3")])
-            book._bids.change([(str(book.top(1)[0][0][0]), "123456")])
-
-        scene.instance.bus.subscribe(spoil, channel="book", instrument=BTC)
-        await asyncio.sleep(400)
-        (dispute,) = scene.of(Dispute, "book")
-        assert "ours 123456 at" in dispute.why
-
-    told = audited(tmp_path, watch, "book")
-    assert (told.books, told.mismatches) == (1, 1)
-
-
-def test_a_book_that_is_not_synchronised_is_left_alone(tmp_path: Path) -> None:
-    async def watch(on: Theatre, scene: Scene, _auditor: Auditor) -> None:
-        await asyncio.sleep(5)
-        scene.instance.book(BTC).unsynchronise("a test", on.clock.wall_ns())
-
-        async def fetch(base: str, request: Request) -> Response:
-            answer = await on.sim.fetch(base, request)
-            return Response(200, {}, b'{"lastUpdateId":1,"bids":[],"asks":[]}') if "depth" in request.path else answer
-
-        on.fetch = fetch
-        await asyncio.sleep(500)
-
-    told = audited(tmp_path, watch, "book")
-    assert (told.books, told.mismatches, told.unchecked) == (0, 0, 1)
 
 
 def test_books_can_be_left_out_and_what_nobody_can_compare_is_not_asked(tmp_path: Path) -> None:
