@@ -1,12 +1,15 @@
 """A venue that goes on while instances come and go: each with a store, a ledger and repair, all in virtual time."""
 
 import asyncio
+import dataclasses
 import random
 from collections import deque
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+import msgspec
 
 from tapeline.app.bookkeeping import Bookkeeping
 from tapeline.app.instance import Instance, World
@@ -23,7 +26,7 @@ from tapeline.store.reader import open_store
 from tapeline.store.series import PointRow, SeriesStore
 from tapeline.store.writer import InlineWriter
 from tapeline.venues import venue_named
-from tapeline.venues.spec import Request
+from tapeline.venues.spec import Request, Venue
 from tapeline.wire.continuity import Point
 from tapeline.wire.pipe import Response
 
@@ -52,9 +55,14 @@ Fetch = Callable[[str, Request], Awaitable[Response]]
 class Theatre:
     """A venue that goes on while instances come and go, and a folder that stays."""
 
-    def __init__(self, folder: Path, *, venue: str = "binance", faults: tuple[str, ...] = (), rate: int = 60) -> None:
-        self.folder, self.value, self.clock = folder, venue_named(venue), VirtualClock(START_NS)
-        market = Market(self.value, 1, START_NS, Rates(trades_per_minute=rate))
+    def __init__(
+        self, folder: Path, *, venue: str = "binance", faults: tuple[str, ...] = (), rate: int = 60, listed: int = 0,
+        start_ns: int = START_NS,
+    ) -> None:  # fmt: skip
+        self.folder, self.value, self.clock = folder, venue_named(venue), VirtualClock(start_ns)
+        if listed:
+            self.value = with_many(self.value, listed)
+        market = Market(self.value, 1, start_ns, Rates(trades_per_minute=rate))
         self.sim = SimulatedVenue(self.value, market, clock=self.clock, faults=[fault(text) for text in faults])
         self.fetch: Fetch = self.sim.fetch
         self.asked: list[Request] = []
@@ -63,9 +71,37 @@ class Theatre:
         self.asked.append(request)
         return await self.fetch(base, request)
 
-    async def run(self, play: Play, *channels: str, clean: bool = True, symbol: str = "BTC/USDT") -> None:
+    async def run(
+        self, play: Play, *channels: str, clean: bool = True, symbols: tuple[str, ...] = ("BTC/USDT",)
+    ) -> None:
         """One run of an instance: from its start to its end, or to a crash."""
         writer = InlineWriter(SeriesStore(self.folder, self.clock))
+        scene = self._scene(writer, channels)
+
+        def note() -> None:
+            scene.ledger.write()
+            for (who, of), point in scene.instance.points().items():
+                writer.offer(PointRow(who, of, point.at_ns, point.received_ns, point.seq))
+
+        async def noted() -> None:
+            while True:
+                note()
+                await asyncio.sleep(1)
+
+        async with scene.instance.running():
+            tasks = [asyncio.create_task(scene.repairer.run()), asyncio.create_task(noted())]
+            for symbol in symbols:
+                await scene.instance.subscribe(f"{self.value.name}:{symbol}", channels)
+            await play(scene)
+            if not clean:  # dead from here on
+                writer.store.write = deque[Any](maxlen=0).extend  # type: ignore[method-assign, assignment]  # on purpose
+            for task in tasks:
+                task.cancel()
+        if clean:
+            note()
+        writer.stop()
+
+    def _scene(self, writer: InlineWriter, channels: tuple[str, ...]) -> Scene:
         ledger = Bookkeeping(writer.offer)
         with open_store(self.folder) as store:
             ledger.load(store)
@@ -86,31 +122,21 @@ class Theatre:
         async def away(work: Callable[[], Any]) -> Any:
             return work()
 
-        def note() -> None:
-            ledger.write()
-            for (who, of), point in instance.points().items():
-                writer.offer(PointRow(who, of, point.at_ns, point.received_ns, point.seq))
-
-        async def noted() -> None:
-            while True:
-                note()
-                await asyncio.sleep(1)
-
         rebuilder = Rebuilder(instance, ledger, writer, self.folder, clock=self.clock, points=points, away=away)
         repairer = Repairer(instance, ledger, writer, clock=self.clock, rebuilder=rebuilder)
         scene = Scene(instance, ledger, repairer, rebuilder, [])
         instance.bus.subscribe(scene.events.append)
-        async with instance.running():
-            tasks = [asyncio.create_task(repairer.run()), asyncio.create_task(noted())]
-            await instance.subscribe(f"{self.value.name}:{symbol}", channels)
-            await play(scene)
-            if not clean:
-                writer.store.write = deque[Any](maxlen=0).extend  # type: ignore[method-assign, assignment]  # dead from here on
-            for task in tasks:
-                task.cancel()
-        if clean:
-            note()
-        writer.stop()
+        return scene
+
+
+def with_many(venue: Venue, count: int) -> Venue:
+    """The venue with so many instruments: B0/USDT, B1/USDT, ..."""
+    assert venue.server is not None, "one that can be simulated"
+    first = venue.server.sample_instruments[0]
+    listed = tuple(
+        msgspec.structs.replace(first, symbol=f"B{n}/USDT", native=f"B{n}USDT", base=f"B{n}") for n in range(count)
+    )
+    return dataclasses.replace(venue, server=dataclasses.replace(venue.server, sample_instruments=listed))
 
 
 def played(folder: Path, *acts: Callable[[Theatre], Awaitable[None]], **options: Any) -> None:

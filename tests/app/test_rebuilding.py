@@ -87,7 +87,7 @@ def test_after_hours_away_all_is_there_that_the_venue_still_has(
         async def play(_scene: Scene) -> None:
             await asyncio.sleep(130)
 
-        await on.run(play, *channels, symbol="BTC/USDT:USDT")
+        await on.run(play, *channels, symbols=("BTC/USDT:USDT",))
         await asyncio.sleep(5 * 3600)
 
     async def again(on: Theatre) -> None:
@@ -95,7 +95,7 @@ def test_after_hours_away_all_is_there_that_the_venue_still_has(
             await asyncio.sleep(300)
             assert scene.ledger.to_fetch(who, "aggtrades") == scene.ledger.to_fetch(who, "bars:1m") == []
 
-        await on.run(play, *channels, symbol="BTC/USDT:USDT")
+        await on.run(play, *channels, symbols=("BTC/USDT:USDT",))
 
     played(tmp_path, run, again, venue="binance-usdm", rate=3)
     with open_store(tmp_path) as store:

@@ -4,7 +4,7 @@ import asyncio
 from pathlib import Path
 
 from repair_fixtures import FIELDS, START_NS, Scene, Theatre, agree_with_the_venue, held_ids, played
-from tapeline.model.event import Bar, Gap, Repair, Trade
+from tapeline.model.event import Bar, Gap, Link, Repair, Trade
 from tapeline.model.interval import MINUTE_NS
 from tapeline.store.reader import open_store
 from tapeline.venues.spec import Request
@@ -152,3 +152,34 @@ def test_trades_that_a_venue_merges_live_come_back_one_by_one_and_none_twice(tmp
             assert due is None or trade.first_id == due
             due = (trade.last_id or 0) + 1
     assert agree_with_the_venue(tmp_path, "okx:BTC/USDT", "1m@trades", "1m", but=1) >= 3
+
+
+def test_forty_streams_are_whole_within_five_seconds_of_a_reconnect(tmp_path: Path) -> None:
+    """Ten symbols in four intervals, an outage of half a minute over the end of an hour, 50 ms an answer."""
+    hour_ns = START_NS + 60 * MINUTE_NS
+
+    async def act(on: Theatre) -> None:
+        async def slow(base: str, request: Request) -> Response:
+            await asyncio.sleep(0.05)
+            return await on.sim.fetch(base, request)
+
+        async def play(scene: Scene) -> None:
+            await asyncio.sleep((hour_ns - on.clock.wall_ns()) / 1e9 - 11)
+            on.fetch, asked = slow, len(on.asked)
+            up = asyncio.Event()
+            scene.instance.bus.subscribe(lambda link: up.set() if link.change == "up" else None, types=(Link,))
+            await up.wait()
+            assert scene.repairer.statistics().holes_filled == 0
+            await asyncio.sleep(5)
+            assert [key for key in scene.ledger.series() if scene.ledger.to_fetch(*key)] == []
+            assert scene.repairer.statistics().holes_filled == 40
+            assert 40 <= len(on.asked) - asked <= 45, "one request a series, and a reading of the clock"
+
+        await on.run(play, "bars:1m", "bars:5m", "bars:15m", "bars:1h", symbols=tuple(f"B{n}/USDT" for n in range(10)))
+
+    start_ns = hour_ns - 2 * MINUTE_NS
+    played(tmp_path, act, listed=10, rate=6, faults=("cut@+110s+30s/all",), start_ns=start_ns)
+    with open_store(tmp_path) as store:
+        assert store.holes() == []
+        for n in range(10):
+            assert [bar.open_at_ns for bar in store.bars(f"binance:B{n}/USDT", "1h")] == [START_NS]
