@@ -4,7 +4,7 @@ These are statistics over many rows, not money: floats throughout. A venue's num
 for themselves as floats, so that comparisons (high < low) are right.
 """
 
-from bisect import insort
+from bisect import bisect_left, insort
 from collections import deque
 from collections.abc import Iterable
 from math import log
@@ -15,6 +15,8 @@ import msgspec
 from tapeline.model.interval import SECOND_NS, Interval, interval
 
 WINDOW, FRESH = 500, 100  # rows that a scale is taken from, and after how many it is taken anew
+NEAR = 50  # trades that a price is compared with
+TAIL = 10  # one in so many may be wild without moving the scale
 LEAST = 50  # moves before anything can be unusual
 SIGMA = 1.4826  # the deviation of a normal distribution, in its median absolute ones
 MEAN_SIGMA = 1.2533  # and in its mean ones
@@ -89,7 +91,8 @@ class TradeQuality(msgspec.Struct, frozen=True, kw_only=True):
 class Usual:
     """What is usual of late: a robust z-score of moves, which are about zero, against the last `WINDOW` of them.
 
-    The scale is their median size, taken every `FRESH`; their mean size where most do not move at all.
+    The scale is their median size, taken every `FRESH`, or the mean size of all but the largest tenth where that is
+    more: in a thin market most do not move at all.
     """
 
     def __init__(self) -> None:
@@ -110,7 +113,9 @@ class Usual:
         self._until = FRESH
         sizes = sorted(self._recent)
         if len(sizes) >= LEAST:
-            self._scale = SIGMA * sizes[len(sizes) // 2] or MEAN_SIGMA * sum(sizes) / len(sizes)
+            most = sizes[: len(sizes) - len(sizes) // TAIL]
+            scale = max(SIGMA * most[len(sizes) // 2], MEAN_SIGMA * sum(most) / len(most))
+            self._scale = scale or MEAN_SIGMA * sum(sizes) / len(sizes)
 
 
 class _Worst:
@@ -261,7 +266,7 @@ class _Trades:
         self._rows = self._impossible = self._empty = self._unstamped = self._backwards = self._ahead = 0
         self._first_ns: int | None = None
         self._last_ns = self._most_back_ns = self._pause_ns = 0
-        self._price = 0.0
+        self._near = _Near()
         self._bad: list[Flag] = []
         self._moves, self._worst = Usual(), _Worst()
         self._latencies = _Sample()
@@ -282,11 +287,12 @@ class _Trades:
                 self._bad.append(Flag(at_ns, f"price {price:g} size {size:g}"))
             return
         self._empty += size == 0
-        before, self._price = self._price, price
-        if before and price != before:  # most trades repeat a price, which would make any change unusual
-            score = self._moves.score(log(price / before))
+        middle = self._near.middle
+        if middle:
+            score = self._moves.score(log(price / middle))
             if score > self._z:
-                self._worst.add(score, at_ns, f"price {price:g} after {before:g}")
+                self._worst.add(score, at_ns, f"price {price:g} among {middle:g}")
+        self._near.add(price)
 
     def result(self) -> TradeQuality:
         least, middle, most = self._latencies.result()
@@ -307,6 +313,25 @@ class _Trades:
         else:
             self._pause_ns = max(self._pause_ns, at_ns - self._last_ns)
             self._last_ns = at_ns
+
+
+class _Near:
+    """The last prices. From one trade to the next a price often stands still or jumps; from their middle it strays."""
+
+    def __init__(self) -> None:
+        self._recent: deque[float] = deque()
+        self._ordered: list[float] = []
+
+    @property
+    def middle(self) -> float:
+        """Their median; 0 before there are enough."""
+        return self._ordered[NEAR // 2] if len(self._ordered) == NEAR else 0.0
+
+    def add(self, price: float) -> None:
+        self._recent.append(price)
+        insort(self._ordered, price)
+        if len(self._ordered) > NEAR:
+            del self._ordered[bisect_left(self._ordered, self._recent.popleft())]
 
 
 class _Sample:
