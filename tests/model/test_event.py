@@ -38,6 +38,7 @@ NAMES = {
     "repair": "from_ns to_ns state rows cause why",
     "dispute": "from_ns to_ns why",
     "alert": "kind state subject value limit text",
+    "mode_change": "channels mode before after reason",
     "gap": "after_ns before_ns after_seq before_seq cause open",
 }
 

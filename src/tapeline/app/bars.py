@@ -48,11 +48,7 @@ class BarDesk:
             notional=None if instrument.size_unit == "base" else partial(notional, instrument),
             empty=self._settings.empty, late_limit_ns=int(self._settings.late_limit_s * SECOND_NS),
         )  # fmt: skip
-        self._builders[key] = builder
-        self._subscriptions[key] = self._bus.subscribe(
-            partial(self._take, builder), channel=of.built_from, instrument=instrument.id, types=(Trade, Gap),
-            name=f"bars {instrument.id}@{of.built_from}",
-        )  # fmt: skip
+        self.adopt(key, builder, self._intervals[key])
 
     def drop(self, instrument: str, channel: str) -> None:
         """Build nothing from this channel of the instrument any more."""
@@ -60,6 +56,24 @@ class BarDesk:
         if key in self._builders:
             del self._builders[key], self._intervals[key]
             self._subscriptions.pop(key).close()
+
+    def hand_over(self, instrument: str, channel: str, to: "BarDesk") -> None:
+        """Let another desk's watermark close the bars of this instrument from now on; what is open goes along."""
+        key = (instrument, channel)
+        builder = self._builders.pop(key, None)
+        if builder is None:
+            return
+        self._subscriptions.pop(key).close()
+        to.adopt(key, builder, self._intervals.pop(key))
+
+    def adopt(self, key: tuple[str, str], builder: BarBuilder, intervals: tuple[str, ...]) -> None:
+        """Take over a builder: by (instrument, channel), with the names of what it builds."""
+        instrument, channel = key
+        self._intervals[key], self._builders[key] = intervals, builder
+        self._subscriptions[key] = self._bus.subscribe(
+            partial(self._take, builder), channel=channel, instrument=instrument, types=(Trade, Gap),
+            name=f"bars {instrument}@{channel}",
+        )  # fmt: skip
 
     def builder(self, instrument: str, channel: str) -> BarBuilder | None:
         """The builder of this instrument's bars from this channel."""

@@ -88,6 +88,14 @@ class Bookkeeping:
         for evidence in self._evidence.values():
             self.note(*evidence.due())
 
+    def polled(self, event: Trade | Bar) -> None:
+        """A row that polling brings in place of its stream; to be told right before it is published."""
+        key = (event.instrument, event.channel)
+        if key not in self._evidence:
+            self._open(key)
+        if key in self._evidence:
+            self.note(*self._evidence[key].polled(event))
+
     def coverage(self, instrument: str, channel: str) -> Coverage:
         """What is known of a series, now; for who wants to repair it. Rows the store had to drop are known to it only.
 
@@ -131,6 +139,8 @@ class Bookkeeping:
         return listen
 
     def _open(self, key: Key) -> Take:
+        if key in self._evidence:
+            return self._evidence[key].take
         venue, _ = split_id(key[0])
         feed = self._feed_of(venue, parse_channel(key[1]).kind)
         if feed is None:

@@ -8,9 +8,10 @@ from typing import Any, Literal
 
 import structlog
 
+from tapeline.app.edge import Edge
 from tapeline.app.ordering import InOrder
 from tapeline.app.problems import Problems
-from tapeline.app.venue import Edge, VenueDesk
+from tapeline.app.venue import VenueDesk
 from tapeline.clock import Clock
 from tapeline.config import BarsConfig, ConnectionConfig
 from tapeline.errors import ConfigError

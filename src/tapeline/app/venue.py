@@ -2,54 +2,37 @@
 
 import asyncio
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
 
+from tapeline.app.answers import Answers
 from tapeline.app.bars import BarDesk
 from tapeline.app.books import BookDesk
+from tapeline.app.clocks import watch_clock
+from tapeline.app.edge import Edge
 from tapeline.app.probing import Prober
 from tapeline.app.settings import delays, patience, rebased, timing
 from tapeline.app.symbols import Symbols
-from tapeline.clock import Clock
 from tapeline.config import BarsConfig, ConnectionConfig
-from tapeline.errors import BadData, ConfigError, Refused, Retry
+from tapeline.errors import BadData, ConfigError, Retry
 from tapeline.market.bus import Bus
 from tapeline.market.watermark import VenueClock
 from tapeline.model.channel import Channel
 from tapeline.model.event import BookSnapshot, Event, Gap, Link, type_name
 from tapeline.model.instrument import Instrument
 from tapeline.model.topic import Topic
-from tapeline.outlet import Outlet
 from tapeline.venues.spec import Ask, Venue
 from tapeline.wire.breaker import Breaker
 from tapeline.wire.continuity import Point
 from tapeline.wire.drift import Drift
 from tapeline.wire.feed import FeedStatistics, KeepFed, keep_fed
 from tapeline.wire.merge import Merge
-from tapeline.wire.pace import SharedBudget, at_most
-from tapeline.wire.pipe import Dial, Fetch, Response
+from tapeline.wire.pace import at_most
 from tapeline.wire.rest import Rest
 from tapeline.wire.shards import Shard, Shards
 from tapeline.wire.wants import Outcome
 
 CLOCK_AGAIN_S, CLOCK_SETTLED = 3.0, 3  # the first readings come soon after one another
-CLOCK_EVERY_S, CLOCK_UNSTEADY_S = 180.0, 30.0  # once settled; of a clock that does not keep our pace (a tape's)
 TIMED_FOR_S = 60.0
 VENUE_NOW_FOR_S = 0.25  # an estimate of the venue's clock serves so long: it only has to tell 5 s ahead
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Edge:
-    """What is real or simulated, injected."""
-
-    dial: Callable[[ConnectionConfig], Dial]
-    fetch: Fetch
-    clock: Clock
-    chance: Callable[[], float]
-    record: Callable[[str, str, bytes, int, str], None] | None  # connection, direction, raw, at_ns, reason
-    answered: Callable[[str, str, Response, int], None] | None
-    problem: Callable[[str, str, str, str, bytes], None]  # venue, connection, kind, text, frame
-    blocking: Sequence[Outlet]  # subscribers of policy `block`, as they come and go
-    budget: Callable[[str, str], SharedBudget] | None = None  # (venue, REST URL) -> what its other users here spend
 
 
 class VenueDesk:
@@ -88,8 +71,10 @@ class VenueDesk:
         self._bar_desks: dict[Shard, BarDesk] = {}
         self._users: dict[Topic, int] = {}
         self._kept: dict[Topic, list[Channel]] = {}
-        self._outcomes: dict[Topic, Outcome] = {}
-        self._waiting: dict[Topic, list[asyncio.Future[Outcome]]] = {}
+        self._answers = Answers()
+        self.polled: dict[Topic, Shard] = {}  # topics that polling brings, too, each with what closes its bars
+        self.failed: Callable[[Topic, str, bool], None] = lambda _topic, _why, _refused: None
+        self.alive_at: dict[Shard, float] = {}  # when a connection last gave a sign of life without data
         self._tasks: asyncio.TaskGroup | None = None
         self._venue_now_ns: int | None = None
         self._venue_read_at = float("-inf")
@@ -100,7 +85,9 @@ class VenueDesk:
         """Serve until cancelled."""
         async with asyncio.TaskGroup() as tasks:
             self._tasks = tasks
-            tasks.create_task(self._watch_clock(), name=f"{self.venue.name} clock")
+            if "time" in self.venue.rest:
+                watching = watch_clock(self.rest, self.venue_clock, self._trouble)
+                tasks.create_task(watching, name=f"{self.venue.name} clock")
             tasks.create_task(self.books.run(), name=f"{self.venue.name} books")
             tasks.create_task(self._release(), name=f"{self.venue.name} merge")
             for shard in self.shards:
@@ -123,8 +110,11 @@ class VenueDesk:
 
     # ---- topics ----------------------------------------------------------------------------------------------
 
-    def want(self, instrument: Instrument, channels: Iterable[Channel]) -> list[Topic]:
-        """Keep these channels of an instrument; returns the wire topics. Each `want` is undone by one `unwant`."""
+    def want(self, instrument: Instrument, channels: Iterable[Channel], *, polled: bool = False) -> list[Topic]:
+        """Keep these channels of an instrument; returns the wire topics. Each `want` is undone by one `unwant`.
+
+        `polled`: on no connection; somebody polls them.
+        """
         topics = []
         for channel in channels:
             feed = self.venue.feeds.get(channel.wire.kind)
@@ -138,17 +128,47 @@ class VenueDesk:
                 self.books.keep(topic, instrument.id, feed)
             self._kept.setdefault(topic, []).append(channel)
             topics.append(topic)
-        fresh = self.shards.add(topics)
+        if polled:
+            for topic in topics:
+                self.poll(topic)
+        else:
+            self.stream(topics)
         for topic in topics:
-            shard = self.shards.shard_of(topic)
-            assert shard is not None, f"{topic} was just placed"
+            shard = self.shards.shard_of(topic) or self.polled[topic]
             for channel in self._kept[topic]:
                 if channel.built_from:
                     self._bar_desk(shard).build(instrument, channel)
+        return topics
+
+    def stream(self, topics: Iterable[Topic]) -> None:
+        """Place these on connections; those that are there stay."""
+        fresh = self.shards.add(topics)
         if self._tasks is not None:
             for shard in fresh:
                 self._feed(shard)
-        return topics
+
+    def poll(self, topic: Topic) -> None:
+        """Polling is a lane of this topic from now on, and closes the bars that are built of it."""
+        self.polled[topic] = Shard(self.venue.name, "polling", len(self.polled) + 1)
+        self._bars_to(self.polled[topic], topic)
+        self._overlap(topic, on=True)
+
+    def unpoll(self, topic: Topic) -> None:
+        """Only its connection brings it from now on."""
+        shard = self.shards.shard_of(topic)
+        assert shard is not None, f"nothing would bring {topic} any more"
+        self._bars_to(shard, topic)
+        self._bar_desks.pop(self.polled.pop(topic), None)
+        self._overlap(topic, on=shard in self._feeds and self._feeds[shard].overlapping)
+
+    def feed_of(self, topic: Topic) -> KeepFed | None:
+        """Who keeps the connection of this topic."""
+        shard = self.shards.shard_of(topic)
+        return None if shard is None else self._feeds.get(shard)
+
+    def live_topics(self) -> set[Topic]:
+        """What connections deliver just now."""
+        return {topic for feed in self._feeds.values() for topic in feed.live_topics()}
 
     def unwant(self, instrument: Instrument, channels: Iterable[Channel]) -> None:
         """Undo one `want`; the last user of a topic unsubscribes it at the venue."""
@@ -163,33 +183,19 @@ class VenueDesk:
                 continue
             gone.append(topic)
             self._kept.pop(topic, None)
-            self._outcomes.pop(topic, None)
+            self._answers.forget(topic)
             self._prober.forget(topic)
             self.books.drop(topic)
             self.merge.forget(instrument.id, topic.channel)
             shard = self.shards.shard_of(topic)
-            if shard is not None and shard in self._bar_desks:
-                self._bar_desks[shard].drop(instrument.id, topic.channel)
+            for home in (shard, self.polled.pop(topic, None)):
+                if home is not None and home in self._bar_desks:
+                    self._bar_desks[home].drop(instrument.id, topic.channel)
         self.shards.remove(gone)
 
     async def answers(self, topics: Sequence[Topic], within_s: float) -> list[Outcome]:
         """What became of each topic, in order; those without an answer in time are timed out."""
-        loop = asyncio.get_running_loop()
-        futures = []
-        for topic in topics:
-            future: asyncio.Future[Outcome] = loop.create_future()
-            if topic in self._outcomes:
-                future.set_result(self._outcomes[topic])
-            else:
-                self._waiting.setdefault(topic, []).append(future)
-            futures.append(future)
-        if futures:
-            await asyncio.wait(futures, timeout=within_s)
-        late = f"no answer within {within_s:g} s"
-        return [
-            future.result() if future.done() else Outcome(topic, "timed_out", text=late)
-            for topic, future in zip(topics, futures, strict=True)
-        ]
+        return await self._answers.wait(topics, within_s)
 
     def bar_desk(self, instrument: str, channel: str) -> BarDesk | None:
         """Who builds bars of this instrument from this channel."""
@@ -217,6 +223,7 @@ class VenueDesk:
 
     def alive(self, shard: Shard, heard_at: float) -> None:
         """The connection was provably alive then: quiet bars may close by the venue's clock."""
+        self.alive_at[shard] = heard_at
         desk = self._bar_desks.get(shard)
         venue_ns = self.venue_clock.estimate(heard_at)
         if desk is not None and venue_ns is not None:
@@ -246,11 +253,9 @@ class VenueDesk:
 
     def outcome(self, outcome: Outcome) -> None:
         """Tell whoever waits for it."""
-        self._outcomes[outcome.topic] = outcome
-        for future in self._waiting.pop(outcome.topic, []):
-            if not future.done():
-                future.set_result(outcome)
+        self._answers.told(outcome)
         if outcome.state != "live":
+            self.failed(outcome.topic, f"{outcome.code} {outcome.text}".strip(), outcome.state == "refused")
             self._trouble("subscription", f"{outcome.topic} {outcome.state}: {outcome.code} {outcome.text}".rstrip())
 
     def count(self, topic: Topic) -> int:
@@ -259,12 +264,14 @@ class VenueDesk:
         return track.count if track is not None else 0
 
     def silent(self, topic: Topic) -> None:
-        """What a dead topic missed is a hole."""
-        self._broken((topic,), "silence")
+        """What a dead topic missed is a hole, unless it is polled, too."""
+        self.failed(topic, f"{topic.channel} is silent though the venue has news of it", False)
+        if topic not in self.polled:
+            self._broken((topic,), "silence")
 
     def down(self, topics: frozenset[Topic], cause: str) -> None:
         """No lane delivers these topics any more."""
-        self._broken(sorted(topics), cause)
+        self._broken(sorted(topics - self.polled.keys()), cause)
         for topic in topics:
             shard = self.shards.shard_of(topic)
             if shard is not None and shard in self._bar_desks:
@@ -280,9 +287,7 @@ class VenueDesk:
     def overlap(self, topics: frozenset[Topic], *, on: bool) -> None:
         """Two lanes deliver these topics, or only one again."""
         for topic in topics:
-            track = self.merge.track(self.symbols.id_of(topic.native), topic.channel)
-            if track is not None:
-                track.overlap(on=on)
+            self._overlap(topic, on=on)
 
     def link(self, link: Link) -> None:
         """A change of a connection is an event like any other."""
@@ -340,6 +345,17 @@ class VenueDesk:
             shard.stamped = True
         return desk
 
+    def _bars_to(self, shard: Shard, topic: Topic) -> None:
+        key = (self.symbols.id_of(topic.native), topic.channel)
+        before = self.bar_desk(*key)
+        if before is not None and before is not self._bar_desks.get(shard):
+            before.hand_over(*key, self._bar_desk(shard))
+
+    def _overlap(self, topic: Topic, *, on: bool) -> None:
+        track = self.merge.track(self.symbols.id_of(topic.native), topic.channel)
+        if track is not None:
+            track.overlap(on=on or topic in self.polled)
+
     def _broken(self, topics: Iterable[Topic], cause: str) -> None:
         now = self._clock.now()
         for topic in topics:
@@ -358,18 +374,6 @@ class VenueDesk:
             await asyncio.sleep(max(0.01, until - self._clock.now()))
             for event in self.merge.release(self._clock.now()):
                 self._bus.publish(event)
-
-    async def _watch_clock(self) -> None:
-        while "time" in self.venue.rest:
-            try:
-                sent, server_ns, received = await self.rest.server_time()
-            except (Retry, Refused, BadData) as error:
-                self._trouble("clock", str(error))
-            else:
-                self.venue_clock.sample(sent, server_ns, received)
-            found = self.venue_clock.statistics()
-            pause_s = CLOCK_EVERY_S if found.running else CLOCK_UNSTEADY_S
-            await asyncio.sleep(pause_s if found.samples >= CLOCK_SETTLED else CLOCK_AGAIN_S)
 
     async def _snapshot(self, topic: Topic) -> BookSnapshot:
         ids = {topic.native: self.symbols.id_of(topic.native)}

@@ -232,13 +232,27 @@ class Alert(_Event, frozen=True, gc=False, tag="alert"):
     text: str
 
 
+class ModeChange(_MarketEvent, frozen=True, gc=False, tag="mode_change"):
+    """An instrument's data come another way from now on: `before` and `after` are websocket | polling.
+
+    `channels` are those it is about; `mode` is what was asked for (websocket | polling | hybrid | auto); `reason` says
+    why in words. Nothing is missing at a switch that no Gap names.
+    """
+
+    channels: tuple[str, ...]
+    mode: str
+    before: str
+    after: str
+    reason: str
+
+
 Event = (
     Trade | Quote | Ticker | Bar | BookSnapshot | BookDelta | Mark | Index | Funding | OpenInterest | Liquidation
-    | Status | Notice | Link | Gap | Repair | Dispute | Alert
+    | Status | Notice | Link | Gap | Repair | Dispute | Alert | ModeChange
 )  # fmt: skip
 EVENTS: tuple[type[msgspec.Struct], ...] = (
     Trade, Quote, Ticker, Bar, BookSnapshot, BookDelta, Mark, Index, Funding, OpenInterest, Liquidation,
-    Status, Notice, Link, Gap, Repair, Dispute, Alert,
+    Status, Notice, Link, Gap, Repair, Dispute, Alert, ModeChange,
 )  # fmt: skip
 
 

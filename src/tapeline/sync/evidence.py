@@ -1,7 +1,8 @@
 """What a live stream proves, from the events of a series as the bus delivers them: facts for the ledger. Pure.
 
 A span that is proven grows with every event and is told when somebody asks (`due`); a hole is told at once. Only what
-the stream itself brought counts: events with another source are repairs, and who repairs writes facts of his own.
+the stream itself brought counts, or polling in its place (`polled`): other events are repairs, and who repairs writes
+facts of his own. A span is of one source: where the other takes over, it ends, and the next begins at the same place.
 
 Instants of which other trades may be missing are never claimed: those of the first event, of both events beside a
 hole, and of the last one, until a later one follows.
@@ -34,6 +35,10 @@ class Evidence(Protocol):
         """The next event of the series; a Gap comes before the event that ended it. Returns what it ends."""
         ...
 
+    def polled(self, event: Any) -> Sequence[Note]:
+        """The next event of the series, brought by polling."""
+        ...
+
     def due(self) -> Sequence[Note]:
         """What has grown since this was asked last."""
         ...
@@ -64,6 +69,7 @@ class _Span:
         self.from_ns = None if resumed is None else resumed.from_ns  # None: it begins with the next event
         self.first_seq = None if resumed is None else resumed.first_seq
         self.run = 0 if resumed is None else resumed.run
+        self.source = "ws" if resumed is None else resumed.source
         self._told: tuple[int, int] | None = None  # (from, to)
         self._wanted_to_ns: int | None = None
 
@@ -80,7 +86,7 @@ class _Span:
             self._told = (self.from_ns, to_ns)
             notes.append(
                 Fact(
-                    self.instrument, self.channel, self.from_ns, to_ns, "proven", self.evidence, "ws",
+                    self.instrument, self.channel, self.from_ns, to_ns, "proven", self.evidence, self.source,
                     WORDS[self.evidence], known_at_ns, self.first_seq, last_seq, run=self.run,
                 )
             )  # fmt: skip
@@ -125,6 +131,10 @@ class _ByIds:
         self._ranges = span.evidence == "count"
         resumed = span.resumed
         self._due: int | None = None if resumed is None or resumed.last_seq is None else resumed.last_seq + 1
+        # The number due while polling brings them: the hot path knows none then, and so sees a change of source.
+        self._parked: int | None = None
+        if span.source != "ws":
+            self._due, self._parked = None, self._due
         self._last: Trade | None = None
         self._before: Trade | None = None  # the one before the last: a wild stamp right before a hole says nothing
 
@@ -142,9 +152,19 @@ class _ByIds:
                     self._due = event.last_id + 1  # type: ignore[operator]  # it is at least `due`
                     self._before, self._last = self._last, event
                     return ()
-            return self._other(event) if event.source == "ws" else ()
+            return self._from("ws", event) if event.source == "ws" else ()
         assert isinstance(event, Gap), f"trades and gaps, not {event!r}"
-        return () if event.open else self._gap(event)
+        if event.open:
+            return ()
+        if self._parked is not None:
+            self._due, self._parked = self._parked, None
+        return self._gap(event)
+
+    def polled(self, event: Trade) -> Sequence[Note]:
+        """See `Evidence`."""
+        notes = self._from("rest", event)
+        self._due, self._parked = None, self._due
+        return notes
 
     def due(self) -> Sequence[Note]:
         """See `Evidence`."""
@@ -155,6 +175,27 @@ class _ByIds:
         if span.from_ns is not None and at_ns < span.from_ns - STEP_NS:
             span.begin(at_ns + 1, last.received_ns, self._first(last))
         return span.grown(at_ns, last.received_ns, self._end(last))
+
+    def _from(self, source: str, trade: Trade) -> Sequence[Note]:
+        """A trade from another source than the one before, or not the one that was due."""
+        if self._parked is not None:
+            self._due, self._parked = self._parked, None
+        notes = list(self._turn(source, trade)) if source != self._span.source else []
+        first, last, due = self._first(trade), self._end(trade), self._due
+        if due is not None and first is not None and last is not None and first <= due <= last:
+            self._due = last + 1
+            self._before, self._last = self._last, trade
+            return notes
+        return [*notes, *self._other(trade)]
+
+    def _turn(self, source: str, trade: Trade) -> Sequence[Note]:
+        """What follows comes from elsewhere: the span ends at the last trade, and the next one begins there."""
+        span, held_to_ns = self._span, self._held_to_ns()
+        notes = self.due()
+        span.source = source
+        if span.from_ns is not None and held_to_ns is not None:
+            span.begin(max(span.from_ns, held_to_ns), trade.received_ns, self._due)
+        return notes
 
     def _other(self, trade: Trade) -> Sequence[Note]:
         """A trade that is not the one that was due."""
@@ -246,11 +287,17 @@ class _ByBars:
             if not event.open:
                 self._cause = event.cause
             return ()
-        if event.source != "ws":
-            return ()
+        return self._bar(event, "ws") if event.source == "ws" else ()
+
+    def polled(self, event: Bar) -> Sequence[Note]:
+        """See `Evidence`."""
+        return self._bar(event, "rest")
+
+    def _bar(self, event: Bar, source: str) -> Sequence[Note]:
         cause, self._cause = self._cause, ""
         notes: Sequence[Note] = ()
         open_ns = event.open_at_ns
+        told = self._turn(source, event.received_ns) if event.closed and source != self._span.source else []
         if self._end_ns is None:
             self._begin(event)
         elif open_ns > self._end_ns:
@@ -264,6 +311,15 @@ class _ByBars:
         self._known_at_ns = event.received_ns
         if event.closed and open_ns == self._end_ns:
             self._end_ns = self._interval.next(open_ns)
+        return [*told, *notes] if told else notes
+
+    def _turn(self, source: str, received_ns: int) -> list[Note]:
+        """What follows comes from elsewhere: the span ends with the last bar, and the next one begins there."""
+        span, end_ns = self._span, self._end_ns
+        notes = [] if end_ns is None else span.grown(end_ns, self._known_at_ns or received_ns)
+        span.source = source
+        if end_ns is not None:
+            span.begin(end_ns, received_ns)
         return notes
 
     def due(self) -> Sequence[Note]:
@@ -293,6 +349,10 @@ class _Unproven:
         after_ns = event.before_ns if event.after_ns is None else event.after_ns
         low, high = sorted((after_ns, event.before_ns))
         return self._span.hole(low, high + 1, event.cause, event.received_ns)
+
+    def polled(self, event: Event) -> Sequence[Note]:  # noqa: ARG002  # the protocol's signature
+        """Nothing is proven by it."""
+        return ()
 
     def due(self) -> Sequence[Note]:
         """Nothing grows."""

@@ -94,6 +94,18 @@ class KeepFed:
         """How each connection of this shard is doing."""
         return [self._statistics_of(leg) for leg in self._legs]
 
+    def live_topics(self) -> set[Topic]:
+        """What is delivered by a connection that is up."""
+        sessions = [lane.session for lane in self._up() if lane.session is not None]
+        return {
+            topic for session in sessions for topic, state in session.wants.states().items() if state == "live"
+        }  # fmt: skip
+
+    @property
+    def overlapping(self) -> bool:
+        """Whether several connections deliver the same just now."""
+        return self._overlapping
+
     def subscribe_again(self, topic: Topic) -> None:
         """Give a topic back and ask for it anew: the venue then sends a fresh snapshot."""
         for lane in self._lanes():

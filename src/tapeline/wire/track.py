@@ -89,6 +89,13 @@ class Track:
         self.broken = "restart"
         self._settle()
 
+    def whole(self) -> None:
+        """Everything up to now was asked for and is here: an open hole is none, and what comes next follows or not."""
+        last = self.point
+        if self.broken and last is not None and last.seq is not None:
+            self.broken = ""
+            self._settle()
+
     def open_gap(self, received_ns: int) -> Gap | None:
         """The hole that nothing has ended yet, for the record at the end of a run."""
         if not self.broken:
