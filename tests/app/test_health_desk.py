@@ -12,7 +12,7 @@ import pytest
 from tapeline.app import health
 from tapeline.app.health import HealthDesk, memory_bytes
 from tapeline.config import AlertsConfig
-from tapeline.model.event import Alert, Gap, Repair
+from tapeline.model.event import Alert, Gap, ModeChange, Repair
 from tapeline.store.writer import WriterStatistics
 
 BTC = "binance:BTC/USDT"
@@ -34,6 +34,11 @@ def desk_of(on: Any, writer: Any = None, **options: Any) -> tuple[HealthDesk, li
     settings = options.pop("settings", AlertsConfig())
     writer = writer or Slow()
     return HealthDesk(on.instance, writer, settings=settings, clock=on.clock, **options), alerts
+
+
+def switch(who: str, mode: str, after: str) -> ModeChange:
+    before = "polling" if after == "websocket" else "websocket"
+    return ModeChange(who, "mode", None, 1, "built", ("trades",), mode, before, after, "silent")
 
 
 def told(alerts: list[Any]) -> list[tuple[str, str, str]]:
@@ -80,10 +85,12 @@ def test_quiet_feeds_are_never_stale_and_a_clock_that_jumps_changes_nothing(stag
 
 def test_what_the_others_count(staged: Callable[..., None]) -> None:
     async def play(on: Any) -> None:
-        writer, found, polled = Slow(), [0], dict[str, str]()
-        desk, alerts = desk_of(on, writer, mismatches=lambda: found[0], fallbacks=lambda: polled)
+        writer, found = Slow(), [0]
+        desk, alerts = desk_of(on, writer, mismatches=lambda: found[0])
         desk.look()
-        writer.behind_s, found[0], polled[BTC] = 11.0, 2, "silent"
+        writer.behind_s, found[0] = 11.0, 2
+        on.instance.bus.publish(switch(BTC, "hybrid", "polling"))
+        on.instance.bus.publish(switch("binance:ETH/USDT", "polling", "polling"))
         for _ in range(100):
             on.instance.problems.note("binance", "", "json", "bad", b"")
         await asyncio.sleep(1)
@@ -92,6 +99,11 @@ def test_what_the_others_count(staged: Callable[..., None]) -> None:
             ("fallback", "raised", BTC), ("mismatch", "raised", "audit"), ("store_behind", "raised", "store"),
             ("error_rate", "raised", "problems"),
         ]  # fmt: skip
+        assert alerts[0].text == "polled instead of streamed: silent"
+        on.instance.bus.publish(switch(BTC, "hybrid", "websocket"))
+        await asyncio.sleep(10)
+        desk.look()
+        assert ("fallback", "cleared", BTC) in told(alerts)
 
     staged(play)
 

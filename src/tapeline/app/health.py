@@ -3,7 +3,7 @@
 import asyncio
 import os
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,7 +14,7 @@ from tapeline.app.instance import Instance
 from tapeline.clock import Clock
 from tapeline.config import AlertsConfig
 from tapeline.market.health import Health, Limits, Pulse, Readings
-from tapeline.model.event import Alert, Gap, Repair
+from tapeline.model.event import Alert, Gap, ModeChange, Repair
 from tapeline.model.instrument import split_id
 from tapeline.store.writer import Writer
 
@@ -34,14 +34,14 @@ class _Seen:
 
 
 class HealthDesk:
-    """Measures and tells. `mismatches` counts those of the audit; `fallbacks` says which instruments are polled."""
+    """Measures and tells. `mismatches` counts those of the audit."""
 
     def __init__(
         self, instance: Instance, writer: Writer, *, settings: AlertsConfig, clock: Clock,
-        mismatches: Callable[[], int] = lambda: 0, fallbacks: Callable[[], Mapping[str, str]] = dict,
+        mismatches: Callable[[], int] = lambda: 0,
     ) -> None:  # fmt: skip
         self._instance, self._writer, self._clock = instance, writer, clock
-        self._mismatches, self._fallbacks = mismatches, fallbacks
+        self._mismatches = mismatches
         self._health = Health(
             Limits(
                 data_older_s=settings.data_older_s, behind_s=settings.behind_s,
@@ -51,6 +51,8 @@ class HealthDesk:
         )  # fmt: skip
         self._series: dict[tuple[str, str], _Seen] = {}
         self._unrecoverable = 0
+        self._polled: dict[str, str] = {}  # instruments that should be streamed, and why they are not
+        instance.bus.subscribe(self._switched, types=(ModeChange,), name="tapeline.health")
         instance.bus.subscribe(self._lost, types=(Gap, Repair), name="tapeline.health")
 
     async def run(self) -> None:
@@ -76,7 +78,7 @@ class HealthDesk:
         desks = self._instance.desks.values()
         return Readings(
             pulses=self._pulses(),
-            fallbacks=self._fallbacks(),
+            fallbacks=self._polled,
             breakers=[each.connection for desk in desks for each in desk.statistics() if each.breaker == "open"],
             unrecoverable=self._unrecoverable,
             mismatches=self._mismatches(),
@@ -101,6 +103,12 @@ class HealthDesk:
                 pause_s = (seen.at - seen.since) / track.count if track.count else None
                 found.setdefault(track.instrument, []).append(Pulse(track.channel, now - seen.at, pause_s))
         return found
+
+    def _switched(self, change: ModeChange) -> None:
+        """Polling where that is what was asked for is no fall-back."""
+        self._polled.pop(change.instrument, None)
+        if change.after == "polling" and change.mode != "polling":
+            self._polled[change.instrument] = change.reason
 
     def _lost(self, event: Gap | Repair) -> None:
         """A hole for good: asked for in vain, or one of trades or bars that no call of the venue brings back."""
