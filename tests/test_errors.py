@@ -14,6 +14,7 @@ from tapeline.errors import (
     RateLimited,
     Refused,
     Retry,
+    StoreBehind,
     StoreLocked,
     SubscriptionRefused,
     TapelineError,
@@ -35,6 +36,7 @@ def test_every_error_says_its_remedy_by_its_parent() -> None:
         ConnectionLost,
         TimedOut,
         RateLimited,
+        StoreBehind,
         ClockWrong,
     }
     for each in (SubscriptionRefused, UnknownInstrument, NotHeld, StoreLocked):

@@ -5,6 +5,7 @@ TapelineError
  |   |- ConnectionLost   the socket could not be opened, or ended
  |   |- TimedOut         no answer before the deadline
  |   |- RateLimited      the venue asked us to slow down
+ |   |- StoreBehind      rows wait for the disk: what it does not hold yet cannot be read
  |   |- ClockWrong       our stamps are off: measure the venue's clock, then try again
  |- Refused       the venue (or the store) said no: asking again the same way will not help
  |   |- SubscriptionRefused
@@ -50,6 +51,10 @@ class TimedOut(Retry):
 
 class RateLimited(Retry):
     """The venue asked us to slow down."""
+
+
+class StoreBehind(Retry):
+    """Rows wait for the disk (full, slow, locked): what the store does not hold yet cannot be read."""
 
 
 class ClockWrong(Retry):

@@ -21,7 +21,7 @@ from tapeline.app.rebuilding import Away
 from tapeline.app.venue import VenueDesk
 from tapeline.clock import Clock
 from tapeline.config import AuditConfig
-from tapeline.errors import BadData, NotHeld, Refused, Retry, UnknownInstrument
+from tapeline.errors import BadData, NotHeld, Refused, Retry, StoreBehind, UnknownInstrument
 from tapeline.market.coverage import Coverage
 from tapeline.model.channel import channel as parse_channel
 from tapeline.model.event import Bar, Dispute
@@ -192,7 +192,8 @@ class Auditor:
         covered = {of: _within(self._ledger.coverage(who, of), span) for of in _concerned(subject.channels)}
 
         def read() -> Examined:
-            self._writer.flush(FLUSH_WITHIN_S)
+            if not self._writer.flush(FLUSH_WITHIN_S):
+                raise StoreBehind("the store is behind: what it does not hold yet cannot be compared")
             with open_store(self._folder) as store:
                 return examine(
                     store, subject, span, theirs, covered=covered.__getitem__, known_at_ns=known_at_ns, all_trades=False

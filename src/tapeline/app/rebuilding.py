@@ -18,7 +18,7 @@ from tapeline.app.bookkeeping import Bookkeeping, Key
 from tapeline.app.instance import Instance
 from tapeline.app.venue import VenueDesk
 from tapeline.clock import Clock
-from tapeline.errors import NotHeld, UnknownInstrument
+from tapeline.errors import NotHeld, StoreBehind, UnknownInstrument
 from tapeline.market.ladder import holds_whole
 from tapeline.market.remake import differing, remade
 from tapeline.model.event import Bar
@@ -67,7 +67,7 @@ class Rebuilder:
             await asyncio.sleep(self._look_every_s)
             try:
                 await self.look()
-            except (OSError, sqlite3.Error) as error:  # the disk: the next look may find it well
+            except (OSError, sqlite3.Error, StoreBehind) as error:  # the disk: the next look may find it well
                 _log.warning("rebuild bars", trouble=f"{type(error).__name__}: {error}")
 
     async def look(self) -> None:
@@ -81,7 +81,7 @@ class Rebuilder:
         """Of trades that were asked for by time, those that the store has not got."""
 
         def read() -> set[tuple[int | None, str]]:
-            self._writer.flush(FLUSH_WITHIN_S)
+            self._flushed()
             with open_store(self._folder) as store:
                 return {
                     (each.seq, each.id) for each in store.trades_near(errand.instrument, errand.channel, *errand.span)
@@ -129,8 +129,13 @@ class Rebuilder:
         for name in names:
             due, ranges[name] = self._due(key, interval(name), ranges[name], until_ns)
             finer = next((each for each in reversed(names[: names.index(name)]) if _feeds(name, each)), "")
-            for low, high in due:
-                await self._rebuild(key, desk, name, finer, (low, high))
+            while due:
+                try:
+                    await self._rebuild(key, desk, name, finer, due[0])
+                except (OSError, sqlite3.Error, StoreBehind):
+                    ranges[name] += due
+                    raise
+                due.pop(0)
 
     def _due(self, key: Key, step: Interval, ranges: Sequence[Range], until_ns: int) -> tuple[list[Range], list[Range]]:
         """(stretches of whole bars to look at now, what to keep for later). A bar with a hole waits for its repair."""
@@ -155,7 +160,7 @@ class Rebuilder:
         found = desk.symbols.find(instrument.partition(":")[2])
 
         def read() -> list[Bar]:
-            self._writer.flush(FLUSH_WITHIN_S)
+            self._flushed()
             with open_store(self._folder) as store:
                 coverage = store.covering(instrument, of)  # with what the store itself has found out
                 repaired = [(each.from_ns, each.to_ns) for each in coverage.spans(*within) if each.state == "repaired"]
@@ -178,6 +183,11 @@ class Rebuilder:
             builder = bars.builder(instrument, of) if bars is not None else None
             if builder is not None:
                 builder.disown(name, interval(name).next(bar.open_at_ns))
+
+    def _flushed(self) -> None:
+        """All that is known must be on disk before the disk is asked. Raises StoreBehind."""
+        if not self._writer.flush(FLUSH_WITHIN_S):
+            raise StoreBehind("the store is behind: its rows cannot be read yet")
 
     def _bars_of(self, instrument: str, of: str) -> tuple[BarDesk, VenueDesk] | None:
         for desk in self._instance.desks.values():

@@ -5,6 +5,7 @@ them come once more, with the next revision. Whatever is cut short goes on from 
 """
 
 import asyncio
+import sqlite3
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -16,7 +17,7 @@ from tapeline.app.instance import Instance
 from tapeline.app.rebuilding import Rebuilder
 from tapeline.app.venue import VenueDesk
 from tapeline.clock import Clock
-from tapeline.errors import BadData, ConfigError, RateLimited, Refused, Retry, UnknownInstrument
+from tapeline.errors import BadData, ConfigError, RateLimited, Refused, Retry, StoreBehind, UnknownInstrument
 from tapeline.model.channel import channel
 from tapeline.model.event import Repair, Trade
 from tapeline.model.fact import HELD, Fact
@@ -63,6 +64,7 @@ class _Job:
     errand: Errand
     began_at: float
     mending: Mending | None = None
+    delivering: bool = False
     trouble: str = ""
     again_s: float = AGAIN_S
 
@@ -188,7 +190,7 @@ class Repairer:
         job.began_at = self._clock.now()
         try:
             await self._mend(job)
-        except (ConfigError, OSError, ValueError) as error:  # a venue's answer, or the disk, that nobody foresaw
+        except (ConfigError, OSError, sqlite3.Error, StoreBehind) as error:
             job.trouble = f"{type(error).__name__}: {error}"
         finally:
             state.jobs.remove(job)
@@ -233,12 +235,15 @@ class Repairer:
                 answers = await self._asked(job, ask)
                 if answers is None:
                     continue
+                job.delivering = True
                 await self._deliver(job, mending.took(answers))
+                job.delivering = False
                 pages += 1
                 if pages % PAGES == 0:
                     self._settle(job, mending, dropped)
         finally:
-            self._settle(job, mending, dropped)
+            if not job.delivering:  # else rows of the last answer have reached nobody
+                self._settle(job, mending, dropped)
 
     async def _ids(self, job: _Job, errand: Errand) -> tuple[int | None, int | None] | None:
         """Of the last trades before both ends of an errand whose ids nobody knows; None where they cannot be had."""

@@ -165,7 +165,8 @@ class Ledger:
         return {(fact.instrument, fact.channel): fact for fact in found}
 
     def _holes(self, instrument: str, channel: str) -> Sequence[Hole]:
-        wanted = self.wanted(instrument, channel)
+        # Built bars are wanted as their trades are, which have holes of their own: here is what they lost themselves.
+        wanted = [] if parse_channel(channel).built_from else self.wanted(instrument, channel)
         lost = next((each.lost for each in wanted if each.lost), "")
         found = []
         for span in Coverage(self.facts(instrument, channel)).holes(*((each.from_ns, each.to_ns) for each in wanted)):
