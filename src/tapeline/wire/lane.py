@@ -28,6 +28,14 @@ TOGETHER = 256  # frames whose events go on together: fewer calls, and the first
 class Lane:
     """One connection. `over` holds why it ended; `settled` and `delivering` say how far it came."""
 
+    # The hot path goes through it, and Python finds attributes slower where an object has more than thirty of them.
+    __slots__ = (
+        "_arriving", "_clock", "_deafness", "_dial", "_finish_reason", "_freshness", "_freshness_at", "_instruments",
+        "_look_at", "_lost", "_offer", "_pipe", "_probing", "_progress", "_score", "_shard", "_sink", "_tally",
+        "_task", "_tasks", "_timer", "_timer_fired", "_timing", "_url", "_venue", "_verdict", "after_s",
+        "arrived", "finished", "health", "joined", "name", "over", "session", "since", "tripped", "was_up",
+    )  # fmt: skip
+
     def __init__(
         self, name: str, url: str, venue: Venue, shard: Shard, instruments: Mapping[str, Instrument], *,
         timing: Timing, dial: Dial, sink: Sink, clock: Clock, tasks: asyncio.TaskGroup, since: float = 0.0,
