@@ -73,6 +73,8 @@ def test_an_archive_answers_as_its_store(tmp_path: Path, bar: Callable[..., Bar]
             assert list(lake.resample(BTC, of)) == list(held.resample(BTC, of))
         assert list(lake.resample(BTC, "1h@trades", at=6)) == list(held.resample(BTC, "1h@trades", at=6))
         assert list(lake.bars(BTC, "1m@trades", last=2)) == bars[-2:]
+        plain = [list(each.bars(BTC, "1m@trades").tuples("open_at_ns", "close", "reason")) for each in (lake, held)]
+        assert plain[0] == plain[1] == [(each.open_at_ns, float(each.close), each.reason) for each in bars]
         assert list(lake.bars(BTC, "1m@trades", at=6)) == []
         assert list(lake.tick_bars(BTC, 7)) == list(held.tick_bars(BTC, 7))
         assert list(lake.volume_bars(BTC, 7)) == list(held.volume_bars(BTC, 7))

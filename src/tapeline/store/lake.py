@@ -273,11 +273,21 @@ class _Sql(Generic[E_co]):
         while rows := found.fetchmany(_FETCH):
             yield from map(self._make, rows)
 
+    def tuples(self, columns: Sequence[str]) -> Iterator[tuple[Any, ...]]:
+        text = f"SELECT {', '.join(_floats(name) for name in columns)} {self._text}"
+        found = self._connection.cursor().execute(text, self._parameters)
+        while rows := found.fetchmany(_FETCH):
+            yield from rows
+
     def table(self, columns: Sequence[str], *, exact: bool) -> Any:
         # DuckDB turns decimals into the nearest doubles; Arrow's own cast is off in the last place for a tenth of them.
-        names = [name if exact or KINDS.get(name) != "number" else f"{name}::DOUBLE AS {name}" for name in columns]
+        names = columns if exact else [_floats(name) for name in columns]
         text = f"SELECT {', '.join(names)} {self._text}"
         return self._connection.sql(text, params=list(self._parameters)).to_arrow_table()
+
+
+def _floats(name: str) -> str:
+    return f"{name}::DOUBLE AS {name}" if KINDS.get(name) == "number" else name
 
 
 def _bar(instrument: str, of: str, row: tuple[Any, ...]) -> Bar:
