@@ -35,7 +35,7 @@ def audited(
             running.cancel()
             found.append(auditor.statistics())
 
-        await on.run(play, *channels, symbol=symbol)
+        await on.run(play, *channels, symbols=(symbol,))
 
     played(folder, act, **options)
     return found[0]

@@ -6,12 +6,13 @@ from pathlib import Path
 
 from msgspec.structs import replace
 
-from audit_fixtures import BTC, audited, some_time
+from audit_fixtures import BTC, OFTEN, audited, some_time
 from repair_fixtures import START_NS, Scene, Theatre
 from tapeline.app.auditing import Auditor
 from tapeline.app.instance import World
 from tapeline.app.keeping import Keeping
 from tapeline.app.running import assembled
+from tapeline.app.symbols import Symbols
 from tapeline.config import AlertsConfig, AuditConfig, Config, StoreConfig, StreamConfig
 from tapeline.model.event import Bar, Dispute
 from tapeline.model.fact import Fact
@@ -111,10 +112,20 @@ def test_a_venue_that_does_not_answer_is_trouble_and_asked_again(tmp_path: Path)
         assert "500" in auditor.statistics().trouble
         on.fetch = on.sim.fetch
         await asyncio.sleep(3700)
-        assert auditor.statistics().bars > 0
+        assert auditor.statistics().bars > 60, "those of the time in which it did not answer too"
 
     told = audited(tmp_path, watch, "bars:1m")
     assert told.mismatches == 0
+
+
+def test_an_instrument_that_the_venue_lists_no_more_is_left_out(tmp_path: Path) -> None:
+    async def watch(_on: Theatre, scene: Scene, auditor: Auditor) -> None:
+        (desk,) = scene.instance.desks.values()
+        desk.symbols = Symbols("binance")
+        await some_time(_on, scene, auditor)
+
+    told = audited(tmp_path, watch, "bars:1m", "book", settings=OFTEN)
+    assert (told.calls, told.series, told.trouble) == (0, 0, "")
 
 
 def test_trades_that_nothing_else_proves_are_proven_by_sums(tmp_path: Path) -> None:

@@ -102,8 +102,8 @@ class Auditor:
                 continue  # nothing has closed yet: it keeps its place
             turn.at = self._clock.now()
             if isinstance(subject, Subject) and span is not None:
-                turn.up_to_ns = span[1]
                 await self._bars_of(desk, subject, span)
+                turn.up_to_ns = span[1]  # not where it failed: the next turn asks for all of it
             elif isinstance(subject, Instrument):
                 await self._book_of(desk, subject, key[2])
             return
@@ -135,7 +135,9 @@ class Auditor:
         for track in desk.merge:
             of = parse_channel(track.channel)
             if of.kind == "book" and of.levels is None and self._settings.books and "depth" in desk.venue.rest:
-                yield track.channel, desk.symbols.find(split_id(track.instrument)[1])
+                listed = _listed(desk, track.instrument)
+                if listed is not None:
+                    yield track.channel, listed
             elif of.kind == "bars":
                 wanted.setdefault((track.instrument, of.interval), []).append(track.channel)
             elif of.kind in {"trades", "aggtrades"}:
@@ -147,8 +149,8 @@ class Auditor:
                 if not (own.evidence and own.repair):  # nothing else proves all of it
                     wanted.setdefault((track.instrument, TRADES_BY), []).append(track.channel)
         for (who, name), channels in wanted.items():
-            if feed is not None and name in feed.intervals and "bars" in desk.venue.rest:
-                found = desk.symbols.find(split_id(who)[1])
+            found = _listed(desk, who)
+            if found is not None and feed is not None and name in feed.intervals and "bars" in desk.venue.rest:
                 yield name, Subject(
                     venue=desk.venue, instrument=found, interval=name, channels=tuple(sorted(channels))
                 )  # fmt: skip
@@ -230,6 +232,13 @@ class Auditor:
             self._instance.bus.publish(
                 Dispute(each.instrument, each.channel, each.from_ns, now_ns, "rest", each.from_ns, each.to_ns, each.why)
             )
+
+
+def _listed(desk: VenueDesk, instrument: str) -> Instrument | None:
+    try:
+        return desk.symbols.find(split_id(instrument)[1])
+    except UnknownInstrument:  # the venue lists it no more
+        return None
 
 
 def _confirmed(first: Examined, again: Examined) -> Examined:
