@@ -92,6 +92,15 @@ def test_an_instrument_list_that_is_refused_at_first_is_asked_again(staged: Stag
     staged(play, faults=("429@+0s+60s:2",))
 
 
+def test_an_instrument_list_that_is_cut_off_is_asked_for_again(staged: Staged) -> None:
+    async def play(on: Any) -> None:
+        (answer,) = await on.instance.subscribe(BTC, ["trades"])
+        assert answer.state == "live"
+        assert on.instance.problems.by_kind()["binance"]["instruments"] >= 1
+
+    staged(play, faults=("half_body@+0s+5s",))
+
+
 def test_bars_of_a_quiet_market_close_by_the_venues_clock(staged: Staged) -> None:
     async def play(on: Any) -> None:
         bars = on.collect(types=(Bar,), channel="bars:1m@trades")

@@ -94,7 +94,7 @@ class VenueDesk:
                 self._feed(shard)
 
     async def load_instruments(self) -> None:
-        """Ask for the instrument list until it comes. Raises Refused or BadData where it never will."""
+        """Ask for the instrument list until it comes and can be read. Raises Refused where it never will."""
         waits = self._delays()
         while True:
             try:
@@ -102,9 +102,9 @@ class VenueDesk:
                 for part in call.parts:
                     items = await self.rest.call(Ask("instruments", part=part), {})
                     self.symbols.learn([item for item in items if isinstance(item, Instrument)])
-            except Retry as trouble:
+            except (Retry, BadData) as trouble:  # a body may be cut off
                 self._trouble("instruments", str(trouble))
-                await asyncio.sleep(max(trouble.after_s or 0.0, next(waits)))
+                await asyncio.sleep(max(getattr(trouble, "after_s", None) or 0.0, next(waits)))
             else:
                 return
 
