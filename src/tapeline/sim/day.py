@@ -19,7 +19,7 @@ from typing import Any
 from tapeline.app.instance import World
 from tapeline.app.keeping import Keeping
 from tapeline.app.running import Running, assembled
-from tapeline.config import AlertsConfig, Config, ConnectionConfig, StoreConfig, StreamConfig
+from tapeline.config import AlertsConfig, AuditConfig, Config, ConnectionConfig, StoreConfig, StreamConfig
 from tapeline.errors import ConfigError
 from tapeline.model.interval import DAY_NS, SECOND_NS
 from tapeline.sim.chance import Life, drawn_faults, drawn_lives, drawn_stalls, drawn_steps
@@ -30,6 +30,7 @@ from tapeline.sim.pit import Rates
 from tapeline.sim.reckoning import Truth, held_bars, reckoned
 from tapeline.sim.scribe import Scribe
 from tapeline.sim.venue import SimulatedVenue
+from tapeline.store.budget import HostBudget
 from tapeline.store.reader import open_store
 from tapeline.venues import venue_named
 from tapeline.venues.spec import Venue
@@ -55,6 +56,7 @@ class DayPlan:
     duration_s: float = DAY_S
     rates: Rates = THIN
     repair: bool = True
+    audit: bool = True
     faults: Sequence[Spec] | None = None
     lives: Sequence[Life] | None = None  # of the instance
     stalls: Sequence[tuple[float, float]] | None = None  # of the disk: when, for how long, in seconds
@@ -129,6 +131,7 @@ class _Day:
         self.pits = market.pits
         self.clock = VirtualClock(START_NS)
         self.told = _Told()
+        self.budget = HostBudget(folder / "budget", self.clock)  # a run knows from it what the one before was told
         drawn = drawn_faults(plan.key, plan.duration_s, self.trades)
         self.sim = SimulatedVenue(
             self.venue, market, clock=self.clock, faults=drawn if plan.faults is None else plan.faults, say=self._said
@@ -143,7 +146,8 @@ class _Day:
             ),
             stream=(StreamConfig(venue=plan.venue.name, symbols=tuple(each.symbol for each in listed),
                                  channels=channels),),
-            connection=plan.settings, repair=plan.repair, alerts=AlertsConfig(enabled=False),  # by our own memory
+            connection=plan.settings, repair=plan.repair, audit=AuditConfig(enabled=plan.audit),
+            alerts=AlertsConfig(enabled=False),  # they go by our own memory, too
         )  # fmt: skip
 
     async def live(self) -> DayReport:
@@ -165,8 +169,9 @@ class _Day:
     async def _life(self, life: Life) -> None:
         """One run of the instance, to a clean end or to a crash."""
         world = World(
-            dial=lambda _settings: self.sim.dial, fetch=self.sim.fetch, clock=self.clock, chance=self.chance.random
-        )
+            dial=lambda _settings: self.sim.dial, fetch=self.sim.fetch, clock=self.clock, chance=self.chance.random,
+            budget=lambda _venue, _url: self.budget,
+        )  # fmt: skip
         keeping = Keeping(self.config, self.clock, writes=Scribe)
         keeping.start()
         scribe = keeping.writer
@@ -198,9 +203,9 @@ class _Day:
             running.keeping.write_points(running.instance)
 
     def _judge_life(self, running: Running) -> None:
-        """What no run may ever have: a repair that fell over, a subscriber that raised, an impatient client."""
+        """What no run may ever have: a repair, audit or watch that fell over, a subscriber that raised."""
         for venue, kinds in running.instance.problems.by_kind().items():
-            for kind in ("repair", "subscriber", "feed"):
+            for kind in ("repair", "audit", "health", "subscriber", "feed"):
                 if kind in kinds:
                     self.told.wrong.append(f"{kinds[kind]} problems of kind {kind!r} {venue}")
 
@@ -213,7 +218,7 @@ class _Day:
             wrong.append(f"{self.sim.overdrawn} requests were over the venue's weight limit")
         truth = Truth(
             pits=self.pits, trades=self.trades, bars=BARS, built=BUILT, until_ns=now_ns - int(SETTLED_S * SECOND_NS),
-            whole=plan.repair, revised=self.sim.answers.revised,
+            whole=plan.repair, revised=self.sim.answers.revised, anew="anew" in self.told.faults,
         )  # fmt: skip
         rows, facts = Counter[str](), Counter[str]()
         with open_store(self.folder) as store:

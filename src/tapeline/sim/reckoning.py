@@ -16,6 +16,7 @@ from tapeline.sim.pit import Pit
 from tapeline.sim.witness import some
 from tapeline.store.reader import Store
 
+LOST = "unrecoverable"
 BAR_FIELDS = ("open", "high", "low", "close", "volume", "quote_volume", "trades", "taker_buy_volume")
 
 
@@ -29,7 +30,13 @@ class Truth:
     built: Sequence[str]  # intervals that are built of the trades
     until_ns: int  # what happened before this is there, or listed
     whole: bool
-    revised: Sequence[Bar] = field(default=())  # bars that the venue told otherwise, later
+    revised: Sequence[Bar] = field(default=())  # bars that the venue told otherwise, later: they are in dispute
+    anew: bool = False  # the venue has numbered its trades anew: nobody can say then whether any are missing
+
+    @property
+    def spare(self) -> frozenset[str]:
+        """States that a hole may be listed in though nothing of it is missing."""
+        return frozenset({"disputed"} if self.revised else ()) | frozenset({"disputed", LOST} if self.anew else ())
 
 
 def reckoned(store: Store, truth: Truth) -> list[str]:
@@ -66,7 +73,7 @@ def _trades(store: Store, truth: Truth, pit: Pit) -> Iterator[str]:
     times = [trade.at_ns or 0 for trade in happened]
     lost = [at_ns for place, at_ns in enumerate(times) if place not in held]
     kept = [at_ns for place, at_ns in enumerate(times) if place in held]
-    yield from _needed(f"{name} {of}", holes, lost, kept, whole=truth.whole)
+    yield from _needed(f"{name} {of}", truth, holes, lost, kept)
     for span in store.coverage(name, of):
         if span.state in HELD and any(span.from_ns <= at_ns < span.to_ns for at_ns in lost):
             yield f"{name} {of}: {span} is claimed, but not all of it is held"
@@ -94,17 +101,17 @@ def _matched(
 
 
 def _needed(
-    name: str, holes: Sequence[Hole], lost: Sequence[int], kept: Sequence[int], *, whole: bool
-) -> Iterator[str]:
+    name: str, truth: Truth, holes: Sequence[Hole], lost: Sequence[int], kept: Sequence[int]
+) -> Iterator[str]:  # fmt: skip
     """Holes that miss nothing, reach over what is held, or should have been filled."""
     for hole in holes:
         missed = [at_ns for at_ns in lost if hole.from_ns <= at_ns < hole.to_ns]
-        if not missed and hole.state != "disputed":
+        if not missed and hole.state not in truth.spare:
             yield f"{name}: {hole} is listed, but nothing of it is missing"
         inside = sum(hole.from_ns < at_ns < hole.to_ns - 1 for at_ns in kept)
-        if inside:
+        if inside and hole.state not in truth.spare:
             yield f"{name}: {hole} reaches over {inside} that are held"
-        if whole and hole.state == "missing":
+        if truth.whole and hole.state == "missing":
             yield f"{name}: {hole} is still missing, and the venue has it"
 
 
@@ -126,7 +133,7 @@ def _bars(store: Store, truth: Truth, pit: Pit) -> Iterator[str]:
     for at_ns in lost:
         if not any(hole.from_ns <= at_ns < hole.to_ns for hole in holes):
             yield f"{name} {of}: the bar at {at_ns} is not held, and no hole says so"
-    yield from _needed(f"{name} {of}", holes, lost, list(rows), whole=truth.whole)
+    yield from _needed(f"{name} {of}", truth, holes, lost, list(rows))
     for span in store.coverage(name, of):
         if span.state in HELD and any(span.from_ns <= at_ns < span.to_ns for at_ns in lost):
             yield f"{name} {of}: {span} is claimed, but not all of it is held"
