@@ -99,6 +99,7 @@ def test_every_value_with_its_origin(
         'ws_url = "ws://***@127.0.0.1:9/x"  # file',
         "# inherits silence_s = 45.0  # [venue.zeta-spot]: file",
         "# inherits overlap_s = 9.0  # [connection]: file",
+        '# inherits mode = "auto"  # default',
     ]
 
 
@@ -128,3 +129,25 @@ def test_an_unsound_one(check: Check, capsys: pytest.CaptureFixture[str], old: s
 def test_nothing_to_stream(check: Check, capsys: pytest.CaptureFixture[str]) -> None:
     assert check("[store]\npath = 'x'\n") == 2
     assert "nothing to stream: add a [[stream]] table" in capsys.readouterr().err
+
+
+def test_where_a_mode_comes_from_and_what_was_set_at_run_time(
+    check: Check, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data" / "overrides.json").write_text('{"mode": "hybrid", "instruments": {"a:B/C": "polling"}}')
+    assert check('mode = "websocket"\n' + GOOD, "--show") == 0
+    lines = capsys.readouterr().out.splitlines()
+    for line in (
+        'mode = "websocket"  # file',
+        '# inherits mode = "websocket"  # mode: file',
+        '# overridden: mode = "hybrid"  # overrides.json',
+        '# overridden for a:B/C: mode = "polling"  # overrides.json',
+    ):
+        assert line in lines
+
+
+def test_what_cannot_be_polled_is_said_before_it_runs(check: Check, capsys: pytest.CaptureFixture[str]) -> None:
+    assert check("enable_websocket = false\n" + GOOD) == 2
+    assert "stream[0]: trades of zeta-spot cannot be polled: no REST call brings it whole" in capsys.readouterr().err

@@ -1,8 +1,10 @@
 """Configuration: TOML, then TAPELINE_* environment, then the command line, as one frozen typed tree."""
 
 from tapeline.config.levels import connection_for, connection_origins
+from tapeline.config.modes import Modes, mode_for
 from tapeline.config.secret import Secret
 from tapeline.config.sources import Loaded, load, load_with_origins
+from tapeline.config.sync import SyncConfig
 from tapeline.config.tree import (
     AlertsConfig,
     AuditConfig,
@@ -25,12 +27,15 @@ __all__ = [
     "ConnectionOverrides",
     "Loaded",
     "LogConfig",
+    "Modes",
     "Secret",
     "StoreConfig",
     "StreamConfig",
+    "SyncConfig",
     "VenueConfig",
     "connection_for",
     "connection_origins",
     "load",
     "load_with_origins",
+    "mode_for",
 ]

@@ -8,25 +8,13 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Annotated, Literal
 
-import msgspec
 from msgspec import Meta
 
-YEAR_S = 31_536_000.0
-
-Seconds = Annotated[float, Meta(gt=0, le=YEAR_S)]  # bounded, so that `inf` does not reach a timer
-Count = Annotated[int, Meta(ge=1)]
-Connections = Annotated[int, Meta(ge=1, le=4)]
-Bytes = Annotated[int, Meta(ge=1024, le=2**40, extra={"unit": "bytes"})]
-MebiBytes = Annotated[float, Meta(gt=0, le=2**20)]
-Text = Annotated[str, Meta(min_length=1)]
-Transport = Literal["picows", "websockets"]
+from tapeline.config.kinds import YEAR_S, Bytes, Connections, Count, MebiBytes, Seconds, Settings, Text, Transport
+from tapeline.config.sync import FallbackSetting, ModeSetting, SourceSetting, SyncConfig, WebsocketSetting
 
 
-class _Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """What every table has in common: frozen, by keyword, no unknown keys."""
-
-
-class ConnectionOverrides(_Settings, frozen=True, kw_only=True):
+class ConnectionOverrides(Settings, frozen=True, kw_only=True):
     """Connection settings of a venue or a stream; what is left out comes from the level above."""
 
     connections: Annotated[
@@ -128,7 +116,7 @@ class ConnectionOverrides(_Settings, frozen=True, kw_only=True):
     ] = None
 
 
-class ConnectionConfig(_Settings, frozen=True, kw_only=True):
+class ConnectionConfig(Settings, frozen=True, kw_only=True):
     """How connections are kept alive, for every venue."""
 
     connections: Connections = 1
@@ -164,6 +152,18 @@ class VenueConfig(ConnectionOverrides, frozen=True, kw_only=True):
 
     rest_url: Annotated[str | None, REST_URL] = None
     ws_url: Annotated[str | None, WS_URL] = None
+    mode: ModeSetting = None
+    realtime_source: SourceSetting = None
+    enable_websocket: WebsocketSetting = None
+    fallback_to_polling: FallbackSetting = None
+    max_topics: Annotated[
+        Count | None,
+        Meta(
+            description="Most topics (a channel of a symbol) streamed at once; which, see `websocket_priority`. The "
+            "others are polled where their mode lets them. Left out: the venue's own limit, where it has one.",
+            extra={"unit": "topics"},
+        ),
+    ] = None
 
 
 class StreamConfig(ConnectionOverrides, frozen=True, kw_only=True):
@@ -185,9 +185,21 @@ class StreamConfig(ConnectionOverrides, frozen=True, kw_only=True):
     ]
     rest_url: Annotated[str | None, REST_URL] = None
     ws_url: Annotated[str | None, WS_URL] = None
+    mode: ModeSetting = None
+    realtime_source: SourceSetting = None
+    enable_websocket: WebsocketSetting = None
+    fallback_to_polling: FallbackSetting = None
+    websocket_priority: Annotated[
+        int | None,
+        Meta(
+            description="Who keeps a stream where the venue takes fewer topics than are wanted: the highest first, "
+            "then in the order of the file. Left out: 0.",
+            extra={"unit": ""},
+        ),
+    ] = None
 
 
-class StoreConfig(_Settings, frozen=True, kw_only=True):
+class StoreConfig(Settings, frozen=True, kw_only=True):
     """Where and how events are stored."""
 
     path: Annotated[
@@ -227,7 +239,7 @@ class StoreConfig(_Settings, frozen=True, kw_only=True):
         return Path(self.path).expanduser() if self.path is not None else None
 
 
-class BarsConfig(_Settings, frozen=True, kw_only=True):
+class BarsConfig(Settings, frozen=True, kw_only=True):
     """Bars built from trades."""
 
     lateness_s: Annotated[
@@ -246,7 +258,7 @@ class BarsConfig(_Settings, frozen=True, kw_only=True):
     ] = "skip"
 
 
-class AuditConfig(_Settings, frozen=True, kw_only=True):
+class AuditConfig(Settings, frozen=True, kw_only=True):
     """The continuous comparison of what is stored with the venue's own bars and books."""
 
     enabled: Annotated[bool, Meta(description="Compare while running. `tapeline verify` does it on demand.")] = True
@@ -261,7 +273,7 @@ class AuditConfig(_Settings, frozen=True, kw_only=True):
     books: Annotated[bool, Meta(description="Compare maintained books with REST snapshots too.")] = True
 
 
-class AlertsConfig(_Settings, frozen=True, kw_only=True):
+class AlertsConfig(Settings, frozen=True, kw_only=True):
     """From when on something is worth an alert."""
 
     enabled: Annotated[
@@ -291,7 +303,7 @@ class AlertsConfig(_Settings, frozen=True, kw_only=True):
     ] = 300.0
 
 
-class LogConfig(_Settings, frozen=True, kw_only=True):
+class LogConfig(Settings, frozen=True, kw_only=True):
     """Logging."""
 
     level: Annotated[
@@ -307,17 +319,22 @@ class LogConfig(_Settings, frozen=True, kw_only=True):
     ] = 5
 
 
-class Config(_Settings, frozen=True, kw_only=True):
+class Config(Settings, frozen=True, kw_only=True):
     """Everything that can be set."""
 
     store: StoreConfig = StoreConfig()
     connection: ConnectionConfig = ConnectionConfig()
+    sync: SyncConfig = SyncConfig()
     venue: Mapping[str, VenueConfig] = MappingProxyType({})
     stream: tuple[StreamConfig, ...] = ()
     bars: BarsConfig = BarsConfig()
     audit: AuditConfig = AuditConfig()
     alerts: AlertsConfig = AlertsConfig()
     log: LogConfig = LogConfig()
+    mode: ModeSetting = None
+    realtime_source: SourceSetting = None
+    enable_websocket: WebsocketSetting = None
+    fallback_to_polling: FallbackSetting = None
     repair: Annotated[
         bool,
         Meta(

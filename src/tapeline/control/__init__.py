@@ -2,6 +2,7 @@
 
 from tapeline.control.asking import ask
 from tapeline.control.listening import Handler, serve_control
+from tapeline.control.overrides import Overrides, read_overrides, write_overrides
 from tapeline.control.place import Holder, read_lock, socket_path
 from tapeline.control.status_file import LastWord, StatusFile, read_status
 
@@ -9,10 +10,13 @@ __all__ = [
     "Handler",
     "Holder",
     "LastWord",
+    "Overrides",
     "StatusFile",
     "ask",
     "read_lock",
+    "read_overrides",
     "read_status",
     "serve_control",
     "socket_path",
+    "write_overrides",
 ]

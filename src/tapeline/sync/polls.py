@@ -7,9 +7,10 @@ a stream beside it never sees half a round.
 from collections.abc import Sequence
 from typing import Protocol
 
+from tapeline.model.channel import Channel
 from tapeline.model.event import Bar, Trade
 from tapeline.model.interval import SECOND_NS, interval
-from tapeline.venues.spec import Answer, Ask, Feed, RestCall
+from tapeline.venues.spec import Answer, Ask, Feed, RestCall, Venue
 
 MOST_PAGES = 20  # of a round; what is missing beyond that is a hole, which repair fills
 TRIES = 3  # rounds in which a bar may be missing between others before it is passed over
@@ -47,6 +48,12 @@ class Poll(Protocol):
 def pollable(feed: Feed, call: RestCall | None) -> bool:
     """Whether REST brings a channel as whole as its stream does: by id, or by bar times."""
     return call is not None and bool(call.walk) and feed.evidence in {"ids", "count", "bars"}
+
+
+def can_poll(venue: Venue, wanted: Channel) -> bool:
+    """Whether a venue's channel, as it comes by wire, can be polled."""
+    feed = venue.feeds.get(wanted.kind)
+    return feed is not None and pollable(feed, venue.rest.get(feed.repair))
 
 
 def poll_of(channel: str, native: str, call: RestCall) -> Poll:

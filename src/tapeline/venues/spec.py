@@ -176,6 +176,7 @@ class Limits:
     messages_per_s: float
     connections_per_window: int
     window_s: float
+    topics: float = float("inf")  # on all connections of an address together
     requests_per_hour: float = float("inf")  # subscribe and unsubscribe requests on one connection
     connection_life_s: float = float("inf")  # the venue closes after this; we re-dial before
     first_data_s: float = 30.0  # an active topic has said something by then

@@ -10,9 +10,19 @@ from urllib.parse import urlsplit, urlunsplit
 import msgspec
 from cyclopts import Parameter
 
-from tapeline.config import Config, ConnectionConfig, Loaded, connection_for, connection_origins, load_with_origins
+from tapeline.config import (
+    Config,
+    ConnectionConfig,
+    Loaded,
+    connection_for,
+    connection_origins,
+    load_with_origins,
+    mode_for,
+)
+from tapeline.control import Overrides, read_overrides
 from tapeline.errors import ConfigError
 from tapeline.model.channel import channel
+from tapeline.sync.polls import can_poll
 from tapeline.venues import venue_named
 
 
@@ -55,18 +65,24 @@ def _problems(config: Config) -> Iterator[str]:
         except ConfigError as error:
             yield f"stream[{i}].venue: {error}"
             continue
+        polled = mode_for(config, stream).mode == "polling"
         for text in stream.channels:
             wanted = channel(text).wire
             if wanted.kind not in venue.feeds or not venue.feeds[wanted.kind].offers(wanted):
                 yield f"stream[{i}]: {venue.name} has no channel {text!r}; it has {', '.join(sorted(venue.feeds))}"
+            elif polled and not can_poll(venue, wanted):
+                yield f"stream[{i}]: {text} of {venue.name} cannot be polled: no REST call brings it whole"
 
 
 def shown(loaded: Loaded) -> Iterator[str]:
     """Every value in force as TOML, each with its origin behind it; under a venue or a stream, what it inherits."""
     config = loaded.config
+    for name in ("mode", "realtime_source", "enable_websocket", "fallback_to_polling"):
+        if getattr(config, name) is not None:
+            yield _line(name, getattr(config, name), loaded.origins.get(name, "default"))
     for name in ("repair", "seed"):
         yield _line(name, getattr(config, name), loaded.origins.get(name, "default"))
-    for table in ("store", "connection", "bars", "audit", "alerts", "log"):
+    for table in ("store", "connection", "sync", "bars", "audit", "alerts", "log"):
         yield from _table(f"[{table}]", table, msgspec.structs.asdict(getattr(config, table)), loaded.origins)
     for name, venue in config.venue.items():
         yield from _table(f"[venue.{name}]", f"venue.{name}", _given(venue), loaded.origins)
@@ -77,6 +93,19 @@ def shown(loaded: Loaded) -> Iterator[str]:
         for name in ConnectionConfig.__struct_fields__:
             if origins[name] != "default" and not origins[name].startswith(f"[stream[{i}]]"):
                 yield "# inherits " + _line(name, getattr(connection, name), origins[name])
+        modes = mode_for(config, stream, loaded.origins)
+        if not modes.mode_from.startswith(f"[stream[{i}]]"):
+            yield "# inherits " + _line("mode", modes.mode, modes.mode_from)
+    yield from _overridden(config)
+
+
+def _overridden(config: Config) -> Iterator[str]:
+    """What was set at run time, and wins over all of that."""
+    overrides = read_overrides(config.store.folder) if config.store.folder is not None else Overrides()
+    if overrides.mode is not None:
+        yield "# overridden: " + _line("mode", overrides.mode, "overrides.json")
+    for name, mode in overrides.instruments.items():
+        yield f"# overridden for {name}: " + _line("mode", mode, "overrides.json")
 
 
 def _given(settings: msgspec.Struct) -> dict[str, Any]:
