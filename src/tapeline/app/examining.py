@@ -12,13 +12,14 @@ from tapeline.model.channel import channel as parse_channel
 from tapeline.model.event import Bar, Trade
 from tapeline.model.fact import Fact
 from tapeline.model.instrument import Instrument
-from tapeline.model.interval import HOUR_NS, interval
+from tapeline.model.interval import HOUR_NS, MINUTE_NS, interval
 from tapeline.store.reader import Store
 from tapeline.sync.audit import Match, Mismatch, Unchecked, Verdict, agreed, audit_bars, disputed
 from tapeline.sync.proofs import by_overlap, lacking, news, sums_of
 from tapeline.venues.spec import Feed, Quirk, RestCall, Venue
 
 CHUNK_NS = HOUR_NS  # of trades read at once
+SHORT_NS = 5 * MINUTE_NS  # the same beside live events, which share the processor
 Span = tuple[int, int]
 
 
@@ -115,8 +116,10 @@ class _TradesExamined:
         self._feed = subject.venue.feeds[of]
 
     def go(self, found: Examined, span: Span, theirs: Sequence[Bar], *, judge: bool) -> None:
-        """An hour at a time."""
-        for low, high in _chunks(self._subject.interval, span):
+        """An hour at a time; without `judge` only bars that are not proven, a few minutes at a time."""
+        for low, high in _chunks(self._subject.interval, span, CHUNK_NS if judge else SHORT_NS):
+            if not judge and not self._before.missing((low, high)):
+                continue
             near = _near(self._store, self._subject.instrument.id, self._of, (low, high))
             bars = [bar for bar in theirs if low <= bar.open_at_ns < high]
             proven = self._prove(found, near, bars)
@@ -154,11 +157,11 @@ class _TradesExamined:
         found.judge([replace(each, channel=self._of) for each in verdicts], self._before, self._known_at_ns)
 
 
-def _chunks(name: str, span: Span) -> list[Span]:
-    """Whole bars, an hour or one bar at a time."""
+def _chunks(name: str, span: Span, longest_ns: int) -> list[Span]:
+    """Whole bars, so long or one bar at a time."""
     step, found, open_ns = interval(name), list[Span](), span[0]
     while open_ns < span[1]:
-        end_ns = min(span[1], max(step.next(open_ns), step.floor(open_ns + CHUNK_NS)))
+        end_ns = min(span[1], max(step.next(open_ns), step.floor(open_ns + longest_ns)))
         found.append((open_ns, end_ns))
         open_ns = end_ns
     return found
