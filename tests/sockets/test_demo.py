@@ -22,11 +22,17 @@ def test_the_demo_shows_an_outage_its_gaps_and_the_recovery() -> None:
     assert counts["trade"] > 20
     assert counts["quote"] > 20
     assert counts["book_delta"] > 20
-    assert re.search(r"bars stored +\d+ +\(\d+ complete, \d+ partial\)", said)
+    assert re.search(r"bars stored +\d+ +\(\d+ complete, (\d+ repaired, )?\d+ partial\)", said)
     assert re.search(
         r"binance/public/1: the connection ended without a close frame; *\n? *recovered in \d+\.\d+ s", said
     )
-    assert re.search(r"gap in binance:BTC/USDT trades: link_down \(\d+\.\d+ s\), \d+ trades missing", said)
+    told = " ".join(said.split())
+    assert re.search(
+        r"gap in binance:BTC/USDT trades: link_down \(\d+\.\d+ s\), (\d+) trades missing; "
+        r"repaired \S+ s later, \1 fetched",
+        told,
+    )
+    assert re.search(r"gap in binance:BTC/USDT quotes: link_down \(\d+\.\d+ s\); nothing brings these back", told)
     assert re.search(r"p50 \d+ us, p99 \d+ us", said)
     store = re.search(r"--store (\S+)", said)
     assert store is not None

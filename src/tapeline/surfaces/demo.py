@@ -3,6 +3,7 @@
 import asyncio
 import json
 import sys
+from collections import Counter
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
@@ -18,7 +19,7 @@ from tapeline.app.running import Running, start
 from tapeline.clock import SystemClock
 from tapeline.config import Config, StoreConfig, StreamConfig
 from tapeline.errors import ConnectionLost, Unsynchronised
-from tapeline.model.event import Event, Gap, Link
+from tapeline.model.event import Event, Gap, Link, Repair
 from tapeline.model.number import plain
 from tapeline.model.stamp import iso
 from tapeline.store.reader import open_store
@@ -38,6 +39,7 @@ class Seen:
     """What subscribers of the demo saw."""
 
     gaps: list[Gap] = field(default_factory=list)
+    repairs: list[Repair] = field(default_factory=list)
     links: list[Link] = field(default_factory=list)
     latencies_ns: list[int] = field(default_factory=list)
 
@@ -106,6 +108,7 @@ class Demo:
     def _watch(self, running: Running) -> None:
         seen, on = self._seen, running.instance.bus.subscribe
         on(seen.gaps.append, types=(Gap,), name="demo")
+        on(seen.repairs.append, types=(Repair,), name="demo")
         on(seen.links.append, types=(Link,), name="demo")
         for venue, (symbols, _) in STREAMS.items():
             for symbol in symbols:
@@ -161,6 +164,15 @@ class Demo:
         gaps = Text(f"Gaps on record: {len(self._seen.gaps)}", style="yellow" if self._seen.gaps else "")
         return Group(links, books, events, gaps)
 
+    def _became(self, gap: Gap) -> str:
+        """What became of a hole, in words."""
+        for repair in self._seen.repairs:
+            same = (repair.instrument, repair.channel) == (gap.instrument, gap.channel)
+            if same and gap.after_ns is not None and repair.from_ns <= gap.after_ns < repair.to_ns:
+                later_s = (repair.received_ns - gap.received_ns) / 1e9
+                return f"; {repair.state} {later_s:.1f} s later, {repair.rows} fetched"
+        return "; nothing brings these back" if gap.channel in {"quotes", "book"} else "; not filled yet"
+
     def _summarise(self, status: dict[str, Any], store: Path) -> None:
         say = self._console.print
         say("\n[bold]What came[/bold]")
@@ -172,8 +184,9 @@ class Demo:
                 for bar in held.bars(f"{venue}:{symbol}", "1s@trades")
             ]  # fmt: skip
             gaps = held.gaps()
-        complete = sum(bar.certificate == "complete" for bar in bars)
-        say(f"  bars stored    {len(bars):>8}  ({complete} complete, {len(bars) - complete} partial)")
+        sorts = Counter(bar.certificate for bar in bars)
+        told = ", ".join(f"{sorts[name]} {name}" for name in ("complete", "repaired", "partial") if sorts[name])
+        say(f"  bars stored    {len(bars):>8}  ({told})")
         say("\n[bold]What went wrong, on purpose[/bold]")
         for outage in status["outages"]:
             took = f"recovered in {outage['took_s']:.3f} s" if outage["took_s"] is not None else "not recovered yet"
@@ -183,7 +196,7 @@ class Demo:
             missing = ""
             if gap.channel == "trades" and gap.after_seq is not None and gap.before_seq is not None:
                 missing = f", {gap.before_seq - gap.after_seq - 1} trades missing"
-            say(f"  gap in {gap.instrument} {gap.channel}: {gap.cause}{span}{missing}")
+            say(f"  gap in {gap.instrument} {gap.channel}: {gap.cause}{span}{missing}{self._became(gap)}")
         p50, p99 = self._seen.percentile_us(0.5), self._seen.percentile_us(0.99)
         if p50 is not None and p99 is not None:
             timed = len(self._seen.latencies_ns)
