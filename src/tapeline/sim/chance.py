@@ -59,15 +59,19 @@ def drawn_faults(key: str, duration_s: float, trades: str) -> list[Fault]:
 
 
 def drawn_lives(key: str, duration_s: float) -> Sequence[Life]:
-    """Up to four restarts: stopped or killed, back at once or after an hour; the last life lasts to the end."""
+    """Up to five restarts: stopped or killed, some soon after they began, back at once or after an hour.
+
+    The last life lasts to the end.
+    """
     chance = random.Random(f"lives {key}")
-    ends = sorted(chance.uniform(WARM_S / 2, duration_s - CALM_S) for _ in range(chance.choice((0, 1, 1, 2, 3, 4))))
-    lives, from_s = list[Life](), 0.0
-    for end_s in ends:
-        if end_s <= from_s:
-            continue
-        lives.append(Life(from_s, end_s, chance.random() < 0.5))
-        from_s = end_s + chance.choice((0.0, chance.uniform(0, 60), chance.uniform(0, 3600)))
+    lives, from_s, last_s = list[Life](), 0.0, duration_s - CALM_S
+    for _ in range(chance.choice((0, 1, 1, 2, 3, 5))):
+        short = from_s > 0 and chance.random() < 0.4
+        end_s = from_s + chance.uniform(0, 300) if short else chance.uniform(max(from_s, WARM_S / 2), last_s)
+        lives.append(Life(from_s, min(end_s, last_s), chance.random() < 0.5))
+        from_s = lives[-1].to_s + chance.choice((0.0, chance.uniform(0, 60), chance.uniform(0, 3600)))
+        if from_s >= last_s - WARM_S:
+            break
     return [*lives, Life(from_s, duration_s)]
 
 

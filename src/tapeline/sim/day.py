@@ -16,6 +16,8 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
+import msgspec
+
 from tapeline.app.instance import World
 from tapeline.app.keeping import Keeping
 from tapeline.app.running import Running, assembled
@@ -146,7 +148,8 @@ class _Day:
             ),
             stream=(StreamConfig(venue=plan.venue.name, symbols=tuple(each.symbol for each in listed),
                                  channels=channels),),
-            connection=plan.settings, repair=plan.repair, audit=AuditConfig(enabled=plan.audit),
+            connection=msgspec.structs.replace(plan.settings, connections=self.chance.choice((1, 1, 1, 2))),
+            repair=plan.repair, audit=AuditConfig(enabled=plan.audit),
             alerts=AlertsConfig(enabled=False),  # they go by our own memory, too
         )  # fmt: skip
 
