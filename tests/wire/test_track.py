@@ -316,3 +316,34 @@ def test_it_says_from_when_on_something_may_still_come() -> None:
         feed(track, trade(seq, at_ns=70 + seq))
         said.append(track.lacking_since_ns)
     assert said == [None, None, 71, None]
+
+
+@given(st.lists(st.integers(1, 12), max_size=40), st.sampled_from([BySeq, ByIds, lambda: ByJudge(chained), ByUpdate]))
+def test_what_is_told_to_be_a_repeat_quickly_is_one(numbers: list[int], rule: Any) -> None:
+    """Taking the quick way for repeats changes nothing."""
+    made: dict[Any, Any] = {
+        ByIds: lambda n: trade(n, first_id=n, last_id=n),
+        BySeq: trade,
+        ByUpdate: lambda n: quote(n, received_ns=START_NS + n),
+    }
+    quick, slow = a_track(rule()), a_track(rule())
+    for n in numbers:
+        event = made.get(rule, delta)(n)
+        told = list(feed(slow, event))
+        if quick.follows(event):
+            quick.count += 1
+            quick.last = event
+            assert told == [event]
+        else:
+            assert ([] if quick.repeated(event) else list(quick.admit(event, 0.0))) == told
+    assert (quick.count, quick.duplicates, quick.gaps) == (slow.count, slow.duplicates, slow.gaps)
+
+
+def test_old_numbers_of_a_venue_that_numbers_anew_are_no_repeats() -> None:
+    track = a_track()
+    feed(track, trade(500, at_ns=START_NS))
+    anew = trade(3, at_ns=START_NS + 61 * SECOND_NS)
+    assert not track.repeated(anew)
+    assert track.repeated(trade(499, at_ns=START_NS))
+    track.down("link_down")
+    assert not track.repeated(trade(498, at_ns=START_NS)), "while a hole is open, admit decides"

@@ -11,7 +11,7 @@ from typing import Any, Protocol
 import msgspec
 
 from tapeline.model.event import BookDelta, BookSnapshot, Trade
-from tapeline.model.verdict import APPLY, Verdict
+from tapeline.model.verdict import APPLY, STALE, Verdict
 from tapeline.venues.spec import Judge
 
 REMEMBERED_IDS = 4096  # of a trade stream without continuity: how far back a repeat is recognised
@@ -59,6 +59,9 @@ class Rule(Protocol):
     def restart(self, point: Point) -> None:
         """Go on from this point of an earlier run."""
 
+    def repeats(self, event: Any) -> bool:
+        """Whether it is plainly older than what was delivered, by its number: quicker than `place`, which knows all."""
+
     def renews(self, held: Any, event: Any) -> bool:
         """Whether this event says more than one of the same number that is held back."""
 
@@ -77,6 +80,10 @@ class Numbered:
 
     overlap = False
     provable = True
+
+    def repeats(self, event: Any) -> bool:  # noqa: ARG002  # the protocol's signature
+        """Not plainly."""
+        return False
 
     def renews(self, held: Any, event: Any) -> bool:  # noqa: ARG002  # the protocol's signature
         """The other copy says the same."""
@@ -98,6 +105,10 @@ class BySeq(Numbered):
             return False
         self._next = due + 1
         return True
+
+    def repeats(self, event: Trade) -> bool:
+        """By id."""
+        return event.seq is not None and self._next is not None and event.seq < self._next
 
     def place(self, event: Trade) -> Place:
         """By id. A trade without one cannot be judged and passes."""
@@ -138,6 +149,10 @@ class ByIds(BySeq):
             return False
         self._next = event.last_id + 1
         return True
+
+    def repeats(self, event: Trade) -> bool:
+        """By the end of its range."""
+        return event.last_id is not None and self._next is not None and event.last_id < self._next
 
     def place(self, event: Trade) -> Place:
         """By range; one that overlaps what is held and goes on follows."""
@@ -251,6 +266,10 @@ class ByJudge(Numbered):
             return False
         self._at = event.last_seq
         return True
+
+    def repeats(self, event: BookDelta | BookSnapshot) -> bool:
+        """A delta that the venue's rule calls old."""
+        return type(event) is BookDelta and self._at is not None and self._judge(self._at, event) is STALE
 
     def place(self, event: BookDelta | BookSnapshot) -> Place:
         """A snapshot is the whole state, so it follows unless it is older than what is held."""

@@ -37,6 +37,12 @@ class ByUpdate(Numbered):
         self.take(event)
         return True
 
+    def repeats(self, event: Any) -> bool:
+        """By a quote's update id."""
+        if type(event) is not Quote or event.update_id is None or self._update is None:
+            return False
+        return event.update_id <= self._update and event.received_ns - self._received_ns <= ANEW_NS
+
     def place(self, event: Any) -> Place:
         """Newer or not; never ahead."""
         update, last = self.seq_of(event), self._last
@@ -88,10 +94,10 @@ class ByUpdate(Numbered):
     first_of = seq_of
 
 
-class ByOpenTime:
+class ByOpenTime(Numbered):
     """The venue's bars: each closes once, the next opens where it ends."""
 
-    cause, waits, overlap, provable = "missing_bar", False, False, True
+    cause, waits = "missing_bar", False
 
     def __init__(self, interval_name: str) -> None:
         self._interval = INTERVALS[interval_name]

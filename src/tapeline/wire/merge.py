@@ -123,7 +123,7 @@ class Merge:
                     track.count += 1
                     track.last = event
                     out.append(event)
-                else:
+                elif not track.repeated(event):
                     out.extend(track.admit(event, now))
                     self._note(track)
             elif event.instrument is None:  # a venue's notice belongs to no series

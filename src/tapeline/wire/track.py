@@ -44,6 +44,18 @@ class Track:
             return self._resumed
         return Point(self.last.at_ns, self.last.received_ns, self.rule.seq_of(self.last))
 
+    def repeated(self, event: Any) -> bool:
+        """Whether the slower lane brings what has passed; False: `admit` knows. Half of all events come to it."""
+        if self.broken or not self.rule.repeats(event):
+            return False
+        last = self.last
+        if self.rule.waits and (
+            last is None or last.at_ns is None or event.at_ns is None or event.at_ns - last.at_ns > ANEW_NS
+        ):
+            return False
+        self.duplicates += 1
+        return True
+
     def admit(self, event: Any, now: float) -> Sequence[Event]:
         """The rest: what to deliver now, a Gap among it where there is a hole."""
         if self.broken:
