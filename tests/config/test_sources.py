@@ -117,6 +117,7 @@ path = "p"
 batch_size = 1
 batch_timeout_s = 1
 queue_bytes = 2048
+flush = "fast"
 tape = true
 tape_segment_mb = 1
 

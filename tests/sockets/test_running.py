@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from tapeline.app.running import EXIT_DONE, EXIT_GAVE_UP, run_config, start
 from tapeline.config import Config, ConnectionConfig, StoreConfig, StreamConfig
@@ -62,12 +63,15 @@ def test_a_run_fills_a_store_a_tape_and_a_status(market: Any, tmp_path: Path) ->
     assert any("/exchangeInfo" in answer.url for answer in read_answers(rest))
 
 
-def test_a_second_run_announces_the_hole_between_the_two(market: Any, tmp_path: Path) -> None:
+@pytest.mark.parametrize("repair", [False, True])
+def test_a_second_run_announces_the_hole_between_the_two_and_fills_it(
+    market: Any, tmp_path: Path, *, repair: bool
+) -> None:
     async def main() -> None:
         async with market() as address:
             for _ in range(2):
-                async with start(config(tmp_path, address)):
-                    await asyncio.sleep(1.5)
+                async with start(replace(config(tmp_path, address), repair=repair)):
+                    await asyncio.sleep(2.0)
                 await asyncio.sleep(1.0)
 
     asyncio.run(main())
@@ -80,7 +84,9 @@ def test_a_second_run_announces_the_hole_between_the_two(market: Any, tmp_path: 
     gap = by_channel["trades"]
     assert gap.after_seq is not None
     assert gap.before_seq is not None
-    assert [seq for seq in seqs if gap.after_seq < seq < gap.before_seq] == []
+    if repair:
+        assert seqs == list(range(seqs[0], seqs[-1] + 1))
+        return
     assert gap.after_seq in seqs
     assert gap.before_seq in seqs
     assert sorted(set(range(seqs[0], seqs[-1] + 1)) - set(seqs)) == list(range(gap.after_seq + 1, gap.before_seq))
