@@ -43,6 +43,7 @@ THIN = Rates(trades_per_minute=1, levels=5, step_beats=3000)
 BARS, BUILT = "15m", ("15m", "1h")
 NOTE_EVERY_S = 60.0
 LOOK_EVERY_S = (5.0, 30.0, 120.0)  # repair looks so often: more slowly than in earnest, so that a day is cheap
+QUEUE_BYTES = 400_000  # some 600 rows
 SETTLED_S = 120.0  # what happened in the last so many seconds may not be there yet
 PATIENT = ConnectionConfig(idle_ping_s=300.0, heartbeat_interval_s=300.0, silence_s=700.0, first_data_s=900.0)
 MEMORY = Path("/dev/shm")  # noqa: S108  # a store of minutes needs no disk
@@ -143,7 +144,7 @@ class _Day:
         channels = (self.trades, f"bars:{BARS}", *(f"bars:{each}@{self.trades}" for each in BUILT), *plan.channels)
         self.config = Config(
             store=StoreConfig(
-                path=str(folder), tape=False, batch_size=200, queue_bytes=400_000,
+                path=str(folder), tape=False, batch_size=200, queue_bytes=QUEUE_BYTES,
                 batch_timeout_s=self.chance.choice((0.25, 10.0, 60.0)),
             ),
             stream=(StreamConfig(venue=plan.venue.name, symbols=tuple(each.symbol for each in listed),
