@@ -159,6 +159,38 @@ def test_a_crash_in_the_middle_of_a_repair_costs_nothing(tmp_path: Path) -> None
     assert agree_with_the_venue(tmp_path, BTC, "1m@trades", "1m", but=1) >= 180
 
 
+def test_bars_of_a_repair_that_were_never_stored_are_made_by_the_next_run(tmp_path: Path) -> None:
+    """The crash came after the ledger was told and before the bars were made: none of them is there."""
+
+    async def run(on: Theatre) -> None:
+        async def play(_scene: Scene) -> None:
+            await asyncio.sleep(100)
+
+        await on.run(play, *CHANNELS, clean=False)
+        await asyncio.sleep(600)
+
+    async def crash(on: Theatre) -> None:
+        async def play(scene: Scene) -> None:
+            scene.rebuilder.look_at = lambda *_: None  # type: ignore[method-assign]  # it will not come to that
+            while scene.ledger.to_fetch(BTC, "trades"):  # noqa: ASYNC110  # virtual time
+                await asyncio.sleep(0.1)
+            await asyncio.sleep(1)
+
+        await on.run(play, *CHANNELS, clean=False)
+
+    async def again(on: Theatre) -> None:
+        async def play(_scene: Scene) -> None:
+            await asyncio.sleep(180)
+
+        await on.run(play, *CHANNELS)
+
+    played(tmp_path, run, crash, again)
+    assert agree_with_the_venue(tmp_path, BTC, "1m@trades", "1m", but=1) >= 13
+    with open_store(tmp_path) as store:
+        opens = [bar.open_at_ns for bar in store.bars(BTC, "1m@trades")]
+    assert opens == list(range(opens[0], opens[-1] + 1, MINUTE_NS)), "the market never rests for a minute"
+
+
 def test_nothing_is_made_again_where_all_agrees(tmp_path: Path) -> None:
     async def run(on: Theatre) -> None:
         async def play(scene: Scene) -> None:

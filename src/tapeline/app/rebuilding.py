@@ -22,7 +22,7 @@ from tapeline.errors import NotHeld, StoreBehind, UnknownInstrument
 from tapeline.market.ladder import holds_whole
 from tapeline.market.remake import differing, remade
 from tapeline.model.event import Bar
-from tapeline.model.interval import HOUR_NS, Interval, interval
+from tapeline.model.interval import DAY_NS, HOUR_NS, Interval, interval
 from tapeline.store.reader import Store, open_store
 from tapeline.store.writer import Writer
 from tapeline.sync.coverage import Range
@@ -103,6 +103,14 @@ class Rebuilder:
             self.look_at(*key, point.at_ns or point.received_ns, builder.since_ns + 1)
             for span in await self._away(partial(self._left_partial, key)):
                 self.look_at(*key, *span)
+            self._left_out(key, bars[0].intervals(*key) if bars is not None else (), point.received_ns)
+
+    def _left_out(self, key: Key, names: Sequence[str], ended_at_ns: int) -> None:
+        """What was repaired so shortly before the earlier run ended that its bars may not have been made anew yet."""
+        for name in names:
+            closing_ns = (interval(name).length_ns or 31 * DAY_NS) + HOUR_NS
+            spans = self._ledger.coverage(*key).repaired_since(ended_at_ns - closing_ns)
+            self._pending.setdefault(key, {}).setdefault(name, []).extend(spans)
 
     def _left_partial(self, key: Key) -> list[Range]:
         """Stored bars that are partial though all of them is held: a crash came between the two."""

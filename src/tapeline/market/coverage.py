@@ -99,6 +99,14 @@ class Coverage:
         known += [Span(*each, "missing", "", "", "nobody has asked for it yet", NOT_FETCHED) for each in silent]
         return sorted(known, key=lambda span: span.from_ns)
 
+    def repaired_since(self, known_at_ns: int) -> list[Range]:
+        """What was repaired then or later."""
+        return [
+            (fact.from_ns, fact.to_ns)
+            for fact in self._facts.values()
+            if fact.state == "repaired" and fact.known_at_ns >= known_at_ns
+        ]
+
     def outranked(self) -> list[Fact]:
         """Facts that change nothing any more: all of what they speak of is held, by others."""
         owners = {piece.rank for piece in self._between(None, None)}
