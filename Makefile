@@ -1,5 +1,5 @@
 # One command to hold everything: `make check`. CI runs the same steps (.ci/run).
-.PHONY: check style types test coverage worlds days soak-sim live reference
+.PHONY: check style types test coverage worlds days soak-sim kill-loop live reference
 
 check: style types coverage
 
@@ -32,6 +32,10 @@ days:
 SEEDS ?= --days 100000
 soak-sim:
 	uv run python -m tapeline.sim.soak $(SEEDS) --progress soak-sim.progress
+
+# A real process on a real store, killed two hundred times at each venue; ten minutes.
+kill-loop:
+	TAPELINE_KILLS=200 uv run pytest -q tests/sockets/test_kill_loop.py
 
 # Real venues, read-only, a minute each; needs the internet.
 live:
