@@ -1,7 +1,7 @@
 """From the venue's send to a row that another process reads: `tapeline run` writes, this process watches the store.
 
-    python bench/visible.py                  # both ways of flushing, 500 trades a second of four symbols
-    python bench/visible.py --flush fast --rate 2000 --seconds 20
+python bench/visible.py                  # both ways of flushing, 500 trades a second of four symbols
+python bench/visible.py --flush fast --rate 2000 --seconds 20
 """
 
 import argparse
@@ -52,8 +52,9 @@ def measured(flush, rate, seconds):
         )
         run = subprocess.Popen(
             [sys.executable, "-m", "tapeline.surfaces.cli", "run", "--config", config],
-            stderr=subprocess.DEVNULL, preexec_fn=lambda: os.sched_setaffinity(0, {0}),
+            stderr=subprocess.DEVNULL,
         )  # fmt: skip
+        os.sched_setaffinity(run.pid, {0})  # the source has the other core
         try:
             found = sorted(watched(Path(folder, "store"), stamps, seconds))
         finally:
