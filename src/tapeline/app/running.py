@@ -2,7 +2,7 @@
 
 import asyncio
 import random
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any
 
@@ -13,6 +13,7 @@ from tapeline.app.auditing import Auditor
 from tapeline.app.health import HealthDesk
 from tapeline.app.instance import Instance, World
 from tapeline.app.keeping import Keeping
+from tapeline.app.modes import ModeKeeper
 from tapeline.app.rebuilding import Away, Rebuilder
 from tapeline.app.repairing import Repairer
 from tapeline.app.sharing import host_budgets
@@ -22,7 +23,6 @@ from tapeline.clock import Clock, SystemClock
 from tapeline.config import Config, ConnectionConfig, StreamConfig, connection_for
 from tapeline.control import StatusFile, serve_control
 from tapeline.errors import ConfigError
-from tapeline.model.channel import channel
 from tapeline.venues import venue_named
 from tapeline.wire.pipe import Dial
 from tapeline.wire.rest import real_fetch
@@ -51,6 +51,7 @@ class Running:
         self.repairer: Repairer | None = None
         self.auditor: Auditor | None = None
         self.health: HealthDesk | None = None
+        self.modes: ModeKeeper
         self.opening: asyncio.Task[None]  # done once every venue has its instruments and every stream is asked for
         self._clock = clock
 
@@ -68,7 +69,9 @@ class Running:
             if self.health is not None:
                 watching = asyncio.create_task(supervised("health", self.health.run, self.instance), name="health")
                 stack.callback(watching.cancel)
-            self.opening = asyncio.create_task(_open_desks(self.instance, config), name="opening")
+            switching = asyncio.create_task(supervised("modes", self.modes.run, self.instance), name="modes")
+            stack.callback(switching.cancel)
+            self.opening = asyncio.create_task(_open_desks(self.instance, config, self.modes), name="opening")
             self.opening.add_done_callback(lambda done: None if done.cancelled() else done.exception())
             stack.callback(self.opening.cancel)
             yield
@@ -86,7 +89,7 @@ class Running:
 
     def status(self, state: str = "running") -> dict[str, Any]:
         """The status object."""
-        parts = self.keeping.statistics()
+        parts = self.keeping.statistics() | self.modes.parts()
         if self.repairer is not None:
             parts["repair"] = self.repairer.statistics()
         if self.auditor is not None:
@@ -96,12 +99,14 @@ class Running:
         return status(self.instance, state=state, now_ns=self._clock.wall_ns(), parts=parts)
 
 
-async def run_config(config: Config, *, stop: asyncio.Event, for_s: float | None = None) -> int:
+async def run_config(
+    config: Config, *, stop: asyncio.Event, for_s: float | None = None, origins: Mapping[str, str] | None = None
+) -> int:  # fmt: skip
     """Run until `stop`, for so long, or until every connection has given up; returns the exit code.
 
     A venue that cannot be reached at the start is asked again and again, and holds up neither the others nor `stop`.
     """
-    async with start(config) as running:
+    async with start(config, origins=origins) as running:
         stopped = asyncio.create_task(stop.wait(), name="stop")
         try:
             async with asyncio.timeout(for_s):
@@ -122,8 +127,9 @@ async def run_config(config: Config, *, stop: asyncio.Event, for_s: float | None
 
 @asynccontextmanager
 async def start(
-    config: Config, *, clock: Clock | None = None, chance: Callable[[], float] | None = None
-) -> AsyncIterator[Running]:
+    config: Config, *, clock: Clock | None = None, chance: Callable[[], float] | None = None,
+    origins: Mapping[str, str] | None = None,
+) -> AsyncIterator[Running]:  # fmt: skip
     """Start everything a configuration asks for; leaving the block drains, flushes and closes it."""
     if not config.stream:
         raise ConfigError("nothing to stream: add a [[stream]] table with venue, symbols and channels")
@@ -143,9 +149,10 @@ async def start(
             record=keeping.record if keeping.tape is not None else None, answered=keeping.answered,
             budget=host_budgets(clock),
         )  # fmt: skip
-        running = assembled(config, world, keeping)
+        running = assembled(config, world, keeping, origins=origins)
         file = StatusFile(keeping.folder / "status.json")
-        await stack.enter_async_context(serve_control(keeping.socket, {"status": lambda _request: running.status()}))
+        handlers = {"status": lambda _request: running.status(), **running.modes.handlers()}
+        await stack.enter_async_context(serve_control(keeping.socket, handlers))
         stack.callback(lambda: _say_goodbye(running, file))
         await stack.enter_async_context(running.live(config))
         writing = asyncio.create_task(_write_status(running, file), name="status")  # ended by the stack, just below
@@ -154,12 +161,18 @@ async def start(
 
 
 def assembled(
-    config: Config, world: World, keeping: Keeping, *, away: Away = asyncio.to_thread, look_every_s: float | None = None
-) -> Running:
-    """An instance in its world, and around it what keeps and what repairs. `away` and `look_every_s` are of repair."""
+    config: Config, world: World, keeping: Keeping, *, away: Away = asyncio.to_thread,
+    look_every_s: float | None = None, origins: Mapping[str, str] | None = None,
+) -> Running:  # fmt: skip
+    """An instance in its world, and around it what keeps and what repairs. `away` and `look_every_s` are of repair;
+    `origins` says where the values of the configuration come from.
+    """
     instance = Instance(world, bars=config.bars, points=keeping.points, instruments=keeping.instruments)
     keeping.attach(instance)
     running = Running(instance, keeping, world.clock)
+    running.modes = ModeKeeper(
+        instance, config, clock=world.clock, folder=keeping.folder, tell=keeping.ledger.polled, origins=origins
+    )
     if config.repair:
         rebuilder = Rebuilder(
             instance, keeping.ledger, keeping.writer, keeping.folder, clock=world.clock, points=keeping.points,
@@ -208,7 +221,7 @@ async def _write_status(running: Running, file: StatusFile) -> None:
         await asyncio.sleep(STATUS_EVERY_S)
 
 
-async def _open_desks(instance: Instance, config: Config) -> None:
+async def _open_desks(instance: Instance, config: Config, modes: ModeKeeper) -> None:
     """Every venue at its own pace: one that does not answer holds up only its own streams."""
     together: dict[tuple[str, str | None, str | None, ConnectionConfig], list[StreamConfig]] = {}
     for stream in config.stream:
@@ -219,17 +232,11 @@ async def _open_desks(instance: Instance, config: Config) -> None:
         together.setdefault((stream.venue, ws_url, rest_url, settings), []).append(stream)
     await asyncio.gather(
         *(
-            _open_desk(instance.desk(venue, ws_url=ws_url, rest_url=rest_url, settings=settings), streams)
+            _open_desk(instance.desk(venue, ws_url=ws_url, rest_url=rest_url, settings=settings), streams, modes)
             for (venue, ws_url, rest_url, settings), streams in together.items()
         )
     )
 
 
-async def _open_desk(opening: Awaitable[VenueDesk], streams: list[StreamConfig]) -> None:
-    desk = await opening
-    for stream in streams:
-        for name in stream.symbols:
-            found = desk.symbols.find(name)
-            if found.symbol != name:
-                _log.info("symbol", venue=desk.venue.name, asked=name, unified=found.symbol)
-            desk.want(found, [channel(text) for text in stream.channels])
+async def _open_desk(opening: Awaitable[VenueDesk], streams: list[StreamConfig], modes: ModeKeeper) -> None:
+    modes.open(await opening, streams)

@@ -6,8 +6,8 @@
 While polling and while trying, the instrument is polled; whatever its stream brings meanwhile is taken too.
 """
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Final, Literal
 
 Mode = Literal["websocket", "polling", "hybrid", "auto"]
@@ -19,7 +19,7 @@ NO_PLACE: Final = "the venue's limit of topics is used up by streams with a high
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rules:
-    """How patient to be, in seconds. `longest_s`: `auto` doubles the cool-down each time, up to this."""
+    """How patient to be, in seconds. `longest_s`: `auto` doubles the cool-down each fall, up to this."""
 
     failures: int = 3
     silence_s: float = 60.0
@@ -123,6 +123,11 @@ class Course:
             self.failures = 0
 
     @property
+    def is_down(self) -> bool:
+        """Whether the connection of its stream is down."""
+        return self._down
+
+    @property
     def retry_due(self) -> bool:
         """Whether the stream should be asked for again; true once for each trial."""
         due, self._retry = self._retry, False
@@ -131,7 +136,7 @@ class Course:
     def set(self, terms: Terms, now: float, why: str) -> Switch | None:
         """Other terms from now on. To polling at once; to the stream once it has shown that it delivers."""
         self.terms = terms
-        self.failures, self._refused, self._cooldown_s = 0, "", self.rules.cooldown_s
+        self.failures, self._refused, self._cooldown_s, self._down = 0, "", self.rules.cooldown_s, False
         uses, reason = _first(terms)
         self.reason = f"{reason} ({why})"
         if uses == "polling":
@@ -183,11 +188,12 @@ class Course:
             return self._switched("websocket", f"the stream has delivered for {now - sound_since:.0f} s", now)
         if self.failures >= rules.failures or now - max(self._tried_at, self._heard_at) >= rules.silence_s:
             why = self._trouble or "it brings nothing"
-            self.reason = f"the stream was tried again in vain: {why}; the next time in {self._cool(now):g} s"
+            self.state, self._cool_until = "polling", now + rules.cooldown_s
+            self.reason = f"the stream was tried again in vain: {why}; the next time in {rules.cooldown_s:g} s"
         return None
 
     def _cool(self, now: float) -> float:
-        """Leave the stream alone for a while; `auto` waits twice as long the next time."""
+        """Leave the stream alone for a while; `auto` does so for twice as long the next time that it falls back."""
         cooldown_s = self._cooldown_s
         self.state, self._cool_until = "polling", now + cooldown_s
         if self.terms.mode == "auto":
@@ -239,8 +245,3 @@ def places(claims: Mapping[str, Claim], most: float) -> set[str]:
             kept.add(name)
             left -= claims[name].topics
     return kept
-
-
-def without_place(terms: Terms, kept: Iterable[str], name: str) -> Terms:
-    """The terms of one of those after `places`."""
-    return replace(terms, place=name in set(kept))

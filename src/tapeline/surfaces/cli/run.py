@@ -8,7 +8,7 @@ from typing import Annotated
 from cyclopts import Parameter
 
 from tapeline.app.running import run_config
-from tapeline.config import load
+from tapeline.config import load_with_origins
 from tapeline.surfaces.log import configure_logging
 from tapeline.surfaces.loop import run_until_signalled
 
@@ -26,6 +26,6 @@ def run(
 
     Example: `tapeline run --config tapeline.toml --for 60`
     """
-    loaded = load(config, os.environ)
-    configure_logging(loaded.log)
-    sys.exit(run_until_signalled(lambda stop: run_config(loaded, stop=stop, for_s=for_)))
+    loaded = load_with_origins(config, os.environ)
+    configure_logging(loaded.config.log)
+    sys.exit(run_until_signalled(lambda stop: run_config(loaded.config, stop=stop, for_s=for_, origins=loaded.origins)))
