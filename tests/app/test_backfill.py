@@ -12,7 +12,7 @@ from tapeline.app.asking import Outside
 from tapeline.app.backfill import Backfill, Plan, Series, trade_series
 from tapeline.errors import ConfigError, TimedOut, UnknownInstrument
 from tapeline.model.event import Bar, Trade
-from tapeline.model.fact import Wanted
+from tapeline.model.fact import Fact, Wanted
 from tapeline.model.interval import DAY_NS, HOUR_NS, MINUTE_NS
 from tapeline.sim.faults import fault
 from tapeline.sim.loop import VirtualClock, run
@@ -44,6 +44,9 @@ class Kept:
 
     def offer(self, row: Any) -> None:
         self.rows.append(row)
+
+    def found(self) -> list[Fact]:
+        return []
 
     def statistics(self) -> WriterStatistics:
         self.queued = max(0, self.queued - 1)
