@@ -1,4 +1,4 @@
-"""A configuration run against a simulated venue in virtual time, as `tapeline run` does: store, ledger, repair, modes."""
+"""A configuration run against a simulated venue in virtual time, as `tapeline run` does: store, ledger, repair, all."""
 
 import asyncio
 import random

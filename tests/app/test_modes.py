@@ -1,4 +1,4 @@
-"""Fall-back to polling and back, in virtual time: no bar and no trade is missing or doubled, and every switch is told."""
+"""Fall-back to polling and back, in virtual time: no bar and no trade too few or twice, and every switch is told."""
 
 import asyncio
 from pathlib import Path
