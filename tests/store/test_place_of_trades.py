@@ -5,6 +5,7 @@ from decimal import Decimal
 from pathlib import Path
 
 from tapeline.model.event import Gap, Trade
+from tapeline.store import queries
 from tapeline.store.place import SLACK_NS, numbers_of
 from tapeline.store.reader import open_store
 from tapeline.store.series import SeriesStore
@@ -59,3 +60,17 @@ def test_where_a_venue_numbered_anew_nothing_is_missed(tmp_path: Path) -> None:
     with open_store(tmp_path) as held:
         found = held.trades_near(BTC, "trades", 990 * SECOND_NS, 1010 * SECOND_NS)
     assert sorted(each.at_ns or 0 for each in found) == [second * SECOND_NS for second in range(990, 1010)]
+
+
+def test_a_read_of_a_range_reads_only_near_it_and_one_without_ends_reads_all(tmp_path: Path) -> None:
+    wild = trade(50_000, 7 * SECOND_NS)
+    kept(tmp_path, [*(trade(number, number * SECOND_NS) for number in range(40_000)), wild])
+    with open_store(tmp_path) as store:
+        assert [each.seq for each in store.trades(BTC, 5 * SECOND_NS, 9 * SECOND_NS)] == [5, 6, 7, 8]
+        assert [each.seq for each in store.trades(BTC, 39_998 * SECOND_NS)] == [39_998, 39_999]
+        assert [each.seq for each in store.trades(BTC, end=2 * SECOND_NS)] == [0, 1]
+        assert list(store.trades(BTC))[-1] == wild
+        plan = store._connection.execute(
+            "EXPLAIN QUERY PLAN " + queries.TRADES.format(columns="seq"), (1, 5, 9, 0, 10, 10)
+        ).fetchall()
+    assert "seq>? AND seq<?" in plan[0][3].replace(" ", "").replace("AND", " AND ")

@@ -26,7 +26,7 @@ BARS_AT = (  # of a group, SQLite gives the row that has the maximum
     "WHERE coalesce(known_at_ns, received_ns) <= ? GROUP BY open_at_ns) ORDER BY open_at_ns"
 )
 TRADES = (
-    "SELECT {columns} FROM trades WHERE series = ? AND coalesce(at_ns, received_ns) >= ? "
+    "SELECT {columns} FROM trades WHERE series = ? AND seq BETWEEN ? AND ? AND coalesce(at_ns, received_ns) >= ? "
     "AND coalesce(at_ns, received_ns) < ? AND received_ns <= ? ORDER BY seq, id"
 )
 TRADES_NEAR = (

@@ -15,6 +15,7 @@ from tapeline.market.coverage import Coverage
 from tapeline.model.channel import channel as parse_channel
 from tapeline.model.event import Bar, Trade
 from tapeline.model.fact import Hole, Span
+from tapeline.model.interval import HOUR_NS
 from tapeline.model.interval import interval as interval_named
 from tapeline.store import adbc, queries
 from tapeline.store.derive import Size, aligned, basis, by_activity, derived
@@ -126,7 +127,8 @@ class Store(Records):
     ) -> Rows[Trade]:  # fmt: skip
         """Trades in the venue's order, by the venue's time; `channel` trades or aggtrades, else whichever is held.
 
-        `at` gives what was known then; `require="proven"` raises NotProven with the ranges that are missing. Raises
+        `at` gives what was known then; `require="proven"` raises NotProven with the ranges that are missing. A trade
+        whose stamp is over an hour off its neighbours' is found only where no range is asked for. Raises
         UnknownInstrument, or NotHeld naming what is held.
         """
         of = channel or self.trade_channel(instrument)
@@ -135,7 +137,8 @@ class Store(Records):
         make = partial(queries.trade_of, instrument, of)
         asked = between(start, end)
         proof = self._proof(instrument, of, asked, require)
-        return self._rows("trades", queries.TRADES, (series, *asked, known), make, proof)
+        numbers = numbers_of(self._connection, series, *asked, slack_ns=HOUR_NS)
+        return self._rows("trades", queries.TRADES, (series, *numbers, *asked, known), make, proof)
 
     def trade_pages(
         self, instrument: str, channel: str, start: Instant = None, end: Instant = None, *, size: int = 100_000
