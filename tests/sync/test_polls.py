@@ -2,6 +2,7 @@
 
 from decimal import Decimal
 
+import msgspec
 import pytest
 
 from tapeline.model.event import Bar, Trade
@@ -173,12 +174,28 @@ def test_a_row_that_is_missing_in_a_page_is_asked_for_then_left_to_the_merge() -
     assert numbers(poll) == [15, 16, 18, 19, 20]
 
 
-@pytest.mark.parametrize(("held", "expected"), [(None, [20]), (21, []), (500, list(range(11, 21)))])
-def test_with_nothing_held_nothing_new_or_numbers_anew(held: int | None, expected: list[int]) -> None:
+@pytest.mark.parametrize(("held", "expected", "whole"), [(None, [20], True), (21, [], True), (500, [], False)])
+def test_with_nothing_held_nothing_new_or_a_page_that_does_not_reach_what_is_held(
+    held: int | None, expected: list[int], whole: bool
+) -> None:  # fmt: skip
     poll = TradesPoll("trades", "AB", 10)
     round_of(poll, [trade(n) for n in range(1, 21)], held)
     assert numbers(poll) == expected
-    assert poll.whole
+    assert poll.whole is whole
+
+
+def test_a_venue_that_numbers_anew_is_believed_where_the_stamps_agree() -> None:
+    poll = TradesPoll("trades", "AB", 10)
+    old = [trade(n) for n in range(995, 1001)]  # stamped by their numbers: long ago
+    new = [msgspec.structs.replace(trade(n), at_ns=1000 + 61 * SECOND_NS + n) for n in range(1, 4)]
+    poll.begin(1001, 0, 1000)
+    assert poll.next() is not None
+    poll.took([*new, *old])
+    assert numbers(poll) == [1, 2, 3], "a minute after the last one held"
+    poll.begin(4, 0, 1000 + 61 * SECOND_NS + 3)
+    assert poll.next() is not None
+    poll.took([*new, *old])
+    assert numbers(poll) == [], "higher numbers on older stamps"
 
 
 def test_far_behind_is_a_hole_and_not_a_thousand_requests() -> None:
@@ -191,7 +208,7 @@ def test_far_behind_is_a_hole_and_not_a_thousand_requests() -> None:
 def test_an_empty_venue_and_one_that_stops_answering_end_the_round() -> None:
     poll = TradesPoll("trades", "AB", 10)
     assert len(round_of(poll, [], 7)) == 1
-    assert (numbers(poll), poll.whole) == ([], True)
+    assert (numbers(poll), poll.whole) == ([], False), "an empty page proves nothing"
     poll.begin(5, 0)
     for _ in range(3):
         assert poll.next() is not None

@@ -164,7 +164,8 @@ class Poller:
         desk, poll, topic = self.desk, series.poll, series.topic
         ids = {topic.native: series.instrument.id}
         began_ns = self._now_ns()
-        poll.begin(_next_place(series.track), began_ns)
+        point = series.track.point
+        poll.begin(_next_place(series.track), began_ns, None if point is None else point.at_ns)
         while (ask := poll.next()) is not None:
             self._requests += 1
             poll.took(await desk.rest.call(ask, ids, priority=Priority.REPAIRS))

@@ -13,6 +13,8 @@ from tapeline.model.interval import SECOND_NS, interval
 from tapeline.venues.spec import Answer, Ask, Feed, RestCall, Venue
 
 MOST_PAGES = 20  # of a round; what is missing beyond that is a hole, which repair fills
+DISORDER_NS = 5_000_000_000  # stamps of neighbouring trades may be out of order by so much
+ANEW_NS = 60_000_000_000  # an older number on a trade so much newer: the venue numbers anew
 TRIES = 3  # rounds in which a bar may be missing between others before it is passed over
 SETTLED_NS = 3_200_000_000  # a venue's bar is final so long after its end
 AGAIN_S = (1.0, 2.0, 4.0)  # a bar that is due and has not come
@@ -24,8 +26,10 @@ class Poll(Protocol):
 
     whole: bool  # whether the last round brought everything up to when it began
 
-    def begin(self, next_place: int | None, now_ns: int) -> None:
-        """A new round, from this open time or id on; None: nothing is held. `now_ns` by the venue's clock."""
+    def begin(self, next_place: int | None, now_ns: int, held_ns: int | None = None) -> None:
+        """A new round, from this open time or id on; None: nothing is held. `now_ns` by the venue's clock; `held_ns` is
+        the stamp of the last row held.
+        """
         ...
 
     def next(self) -> Ask | None:
@@ -74,7 +78,7 @@ class BarsPoll:
         self._short = 0  # rounds in a row that lacked what was due
         self.whole = False
 
-    def begin(self, next_place: int | None, now_ns: int) -> None:
+    def begin(self, next_place: int | None, now_ns: int, held_ns: int | None = None) -> None:  # noqa: ARG002  # the protocol's signature
         """See `Poll`. The bar that is open now is asked for, too: behind it the one before it is surely closed."""
         step = self._step
         self._bars = {}
@@ -129,20 +133,26 @@ class BarsPoll:
 
 
 class TradesPoll:
-    """Trades by id: the newest page, then whatever lies between it and the last one held."""
+    """Trades by id: the newest page, then whatever lies between it and the last one held.
+
+    A venue may begin to number anew. Rows are what they seem only where their stamps agree: a higher number on an older
+    stamp is from before that, and a lower one on a much newer stamp from after it.
+    """
 
     def __init__(self, channel: str, native: str, page: int) -> None:
         self._channel, self._native, self._page = channel, native, page
         self._rows: dict[int, Trade] = {}
         self._from: int | None = None  # the id that was due as the round began
+        self._held_ns: int | None = None
         self._at: int | None = None  # the id that is due
         self._newest: int | None = None
         self._pages = self._idle = 0
         self.whole = False
 
-    def begin(self, next_place: int | None, now_ns: int) -> None:  # noqa: ARG002  # the protocol's signature
+    def begin(self, next_place: int | None, now_ns: int, held_ns: int | None = None) -> None:  # noqa: ARG002  # the protocol's signature
         """See `Poll`."""
         self._from = self._at = next_place
+        self._held_ns = held_ns
         self._rows, self._newest, self._pages, self._idle = {}, None, 0, 0
 
     def next(self) -> Ask | None:
@@ -157,7 +167,7 @@ class TradesPoll:
 
     def took(self, answers: Sequence[Answer]) -> None:
         """See `Poll`."""
-        trades = [each for each in answers if isinstance(each, Trade) and each.seq is not None]
+        trades = [each for each in answers if isinstance(each, Trade) and each.seq is not None and not self._old(each)]
         first = not self._pages
         self._pages += 1
         if first and trades:
@@ -170,12 +180,11 @@ class TradesPoll:
         self._idle = 0 if self._at != before else self._idle + 1
 
     def rows(self) -> Sequence[Row]:
-        """See `Poll`."""
-        self.whole = self._pages > 0 and (self._newest is None or (self._at is not None and self._at > self._newest))
+        """See `Poll`. Everything came only where the page showed that it reaches back to what is held."""
+        reached = self._newest is not None and (self._from is None or self._newest >= self._from - 1)
+        self.whole = reached and self._at is not None and self._newest is not None and self._at > self._newest
         trades = [self._rows[low] for low in sorted(self._rows)]
-        if self._from is None or self._newest is None or self._newest < self._from - 1:
-            return trades  # numbered anew, perhaps: whoever merges them can tell
-        return [trade for trade in trades if _ids(trade)[1] >= self._from]
+        return [trade for trade in trades if self._from is None or _ids(trade)[1] >= self._from or self._anew(trade)]
 
     def due_ns(self, now_ns: int, every_ns: int) -> int:
         """See `Poll`: on the grid, a moment after it, so that bars which end there can close."""
@@ -192,6 +201,16 @@ class TradesPoll:
         if lowest - self._at > self._page * MOST_PAGES:
             self._at = lowest  # so far behind: that is a hole, and repair's
         return trades
+
+    def _old(self, trade: Trade) -> bool:
+        """A number that seems new, on a trade from before the last one held."""
+        if self._held_ns is None or trade.at_ns is None or self._from is None:
+            return False
+        return _ids(trade)[1] >= self._from and trade.at_ns < self._held_ns - DISORDER_NS
+
+    def _anew(self, trade: Trade) -> bool:
+        """A number that seems old, on a trade from long after it."""
+        return self._held_ns is not None and trade.at_ns is not None and trade.at_ns > self._held_ns + ANEW_NS
 
 
 def _ids(trade: Trade) -> tuple[int, int]:
