@@ -110,7 +110,7 @@ class Theatre:
         world = World(
             dial=lambda _settings: self.sim.dial, fetch=self._fetch, clock=self.clock, chance=random.Random(1).random
         )
-        instance = Instance(world, points=points)
+        instance = Instance(world, points=points, since_ns=self.clock.wall_ns())
         wanted = {channel(text) for text in channels}
         wanted |= {of.wire for of in wanted}
         ledger.attach(instance.bus, wanted)

@@ -1,10 +1,11 @@
 """Repair in a running instance, in virtual time: a simulated venue with its REST history, a store, a ledger."""
 
 import asyncio
+import sqlite3
 from pathlib import Path
 
 from repair_fixtures import FIELDS, START_NS, Scene, Theatre, agree_with_the_venue, held_ids, played
-from tapeline.model.event import Bar, Gap, Link, Repair, Trade
+from tapeline.model.event import Bar, Dispute, Gap, Link, Repair, Trade
 from tapeline.model.interval import MINUTE_NS
 from tapeline.store.reader import open_store
 from tapeline.venues.spec import Request
@@ -152,6 +153,67 @@ def test_trades_that_a_venue_merges_live_come_back_one_by_one_and_none_twice(tmp
             assert due is None or trade.first_id == due
             due = (trade.last_id or 0) + 1
     assert agree_with_the_venue(tmp_path, "okx:BTC/USDT", "1m@trades", "1m", but=1) >= 3
+
+
+def test_what_was_missed_before_the_first_connection_is_fetched(tmp_path: Path) -> None:
+    async def act(on: Theatre) -> None:
+        async def play(scene: Scene) -> None:
+            await asyncio.sleep(300)
+            (gap,) = scene.of(Gap, "trades")
+            assert (gap.cause, gap.after_seq) == ("late_start", None)
+            assert gap.after_ns == START_NS
+            assert {repair.why for repair in scene.of(Repair, "trades")} == {"fetched after late_start"}
+            assert scene.ledger.to_fetch("binance:BTC/USDT", "bars:1m") == []
+            trades = [trade.seq for trade in scene.of(Trade, "trades")]
+            assert len(trades) == len(set(trades))
+
+        await on.run(play, "trades", "bars:1m", "bars:1m@trades")
+
+    played(tmp_path, act, faults=("refuse@+0s+100s",))
+    with open_store(tmp_path) as store:
+        assert store.holes() == []
+        assert store.wanted_of("binance:BTC/USDT", "trades")[0][0] == START_NS
+        minutes = [bar.open_at_ns for bar in store.bars("binance:BTC/USDT", "1m")]
+        assert minutes[0] == START_NS
+    ids = held_ids(tmp_path, "binance:BTC/USDT")
+    assert ids == list(range(ids[0], ids[0] + len(ids)))
+    assert agree_with_the_venue(tmp_path, "binance:BTC/USDT", "1m@trades", "1m", but=0) >= 5
+
+
+def test_a_bar_in_dispute_has_its_trades_asked_for_again(tmp_path: Path) -> None:
+    who, lost = "binance:BTC/USDT", START_NS + 2 * MINUTE_NS
+
+    async def act(on: Theatre) -> None:
+        async def play(scene: Scene) -> None:
+            await asyncio.sleep(240)
+            writer = sqlite3.connect(tmp_path / "series.sqlite")
+            gone = writer.execute("DELETE FROM trades WHERE at_ns BETWEEN ? AND ?", (lost, lost + 9 * 10**9)).rowcount
+            writer.commit()
+            before = len(scene.of(Trade, "trades"))
+            for channel in ("bars:1m@trades", "bars:1m", "book"):
+                scene.instance.bus.publish(
+                    Dispute(who, channel, lost, lost, "rest", lost, lost + MINUTE_NS, "volume ours 1, theirs 2")
+                )
+            await asyncio.sleep(30)
+            again = [trade for trade in scene.of(Trade, "trades")[before:] if trade.source == "rest"]
+            assert len(again) == gone > 3, "only what was gone comes again"
+            (repair,) = scene.of(Repair, "trades")
+            assert (repair.from_ns, repair.to_ns, repair.state) == (lost, lost + MINUTE_NS, "repaired")
+            other = lost - MINUTE_NS
+            scene.instance.bus.publish(
+                Dispute(who, "bars:1m@trades", other, other, "rest", other, lost, "volume ours 1, theirs 2")
+            )
+            await asyncio.sleep(30)
+            told = scene.of(Repair, "trades")[-1]
+            assert (told.state, told.rows, told.why) == ("proven", 0, "asked for again: nothing was missing")
+
+        await on.run(play, "trades", "bars:1m", "bars:1m@trades")
+
+    played(tmp_path, act)
+    ids = held_ids(tmp_path, who)
+    assert ids == list(range(ids[0], ids[0] + len(ids)))
+    with open_store(tmp_path) as store:
+        assert store.holes() == []
 
 
 def test_forty_streams_are_whole_within_five_seconds_of_a_reconnect(tmp_path: Path) -> None:

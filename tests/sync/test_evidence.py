@@ -281,3 +281,13 @@ def test_whatever_is_claimed_is_held_and_the_rest_is_listed(
             inside = any(hole.from_ns <= at < hole.to_ns for hole in coverage.holes())
             first_instant = at <= (truth[first].at_ns or 0)
             assert inside or first_instant, "a silent hole"
+
+
+def test_bars_that_were_wanted_before_the_first_came_are_missing() -> None:
+    series = evidence_for(WHO, "bars:1m", BARS)
+    late = Gap(WHO, "bars:1m", 7 * MINUTE, 1, "built", MINUTE + 5, 7 * MINUTE + 9, None, None, "late_start")
+    assert list(series.take(late)) == []
+    notes = list(series.take(bar(7)))
+    holes = [(fact.from_ns, fact.to_ns, fact.state, fact.cause) for fact in notes if isinstance(fact, Fact)]
+    assert holes == [(MINUTE, 7 * MINUTE, "missing", "late_start")]
+    assert [(wanted.from_ns, wanted.to_ns) for wanted in notes if isinstance(wanted, Wanted)] == [(MINUTE, 7 * MINUTE)]

@@ -33,8 +33,7 @@ def test_ids_are_asked_for_and_what_was_held_between_two_holes_does_not_come_out
     rows = mending.took([trade(5, 101), trade(6, 120), trade(7, 121), trade(8, 130), trade(9, 140), trade(10, 150)])
     assert [row.seq for row in rows if isinstance(row, Trade)] == [5, 6, 9]
     assert mending.next() is None
-    settled, facts = mending.settled(77)
-    assert settled == rows
+    facts = mending.settled(77)
     assert [(fact.from_ns, fact.to_ns, fact.state, fact.evidence, fact.why) for fact in facts] == [
         (100, 121, "repaired", "ids", "fetched after link_down"),
         (130, 151, "repaired", "ids", "fetched after id_jump"),
@@ -42,7 +41,7 @@ def test_ids_are_asked_for_and_what_was_held_between_two_holes_does_not_come_out
     assert [(fact.first_seq, fact.last_seq, fact.source, fact.known_at_ns) for fact in facts] == [
         (5, None, "rest", 77), (None, 9, "rest", 77),
     ]  # fmt: skip
-    assert mending.settled(78) == ([], []), "nothing new"
+    assert mending.settled(78) == [], "nothing new"
     assert (mending.count, mending.part) == (3, 1.0)
 
 
@@ -50,14 +49,14 @@ def test_a_long_hole_is_told_piece_by_piece_from_its_end() -> None:
     mending = Mending(Errand(BTC, "trades", (Stretch(0, 3001, 1, 3000, "restart"),)), REST["trades"], "BTCUSDT")
     assert mending.next() == Ask("trades", "BTCUSDT", from_id=2001, limit=1000)
     mending.took([trade(seq, seq) for seq in range(2001, 3001)])
-    rows, facts = mending.settled(1)
-    assert len(rows) == 1000
+    facts = mending.settled(1)
+    assert mending.count == 1000
     assert [(fact.from_ns, fact.to_ns, fact.first_seq) for fact in facts] == [(2002, 3001, 2001)]
     mending.took([trade(seq, seq) for seq in range(1001, 2001)])
     assert mending.next() == Ask("trades", "BTCUSDT", from_id=1, limit=1000)
     mending.failed("nobody answers")
-    rows, facts = mending.settled(2)
-    assert len(rows) == 1000
+    facts = mending.settled(2)
+    assert mending.count == 2000
     assert [(fact.from_ns, fact.to_ns, fact.state) for fact in facts] == [(1002, 3001, "repaired")]
     assert mending.next() is None
 
@@ -66,7 +65,7 @@ def test_what_the_venue_has_not_got_is_lost_with_the_cause_of_the_hole() -> None
     mending = Mending(Errand(BTC, "trades", (Stretch(0, 50, 1, 4, "silence"),)), REST["trades"], "BTCUSDT")
     mending.took([trade(4, 40)])
     mending.took([])
-    _, facts = mending.settled(1)
+    facts = mending.settled(1)
     assert [(fact.from_ns, fact.to_ns, fact.state, fact.cause) for fact in facts] == [
         (0, 41, "unrecoverable", "silence"), (41, 50, "repaired", ""),
     ]  # fmt: skip
@@ -78,7 +77,7 @@ def test_bars_that_were_held_do_not_come_again_and_an_open_one_is_left() -> None
     assert mending.next() == Ask("bars", "BTCUSDT", "1m", 0, 4 * MINUTE_NS, limit=4)
     rows = mending.took([bar(0), bar(MINUTE_NS), bar(2 * MINUTE_NS), bar(3 * MINUTE_NS, closed=False)])
     assert [row.open_at_ns for row in rows if isinstance(row, Bar)] == [0, 2 * MINUTE_NS]
-    _, facts = mending.settled(1)
+    facts = mending.settled(1)
     assert [(fact.from_ns, fact.to_ns, fact.state, fact.why) for fact in facts] == [
         (0, MINUTE_NS, "repaired", "fetched after link_down"),
         (2 * MINUTE_NS, 3 * MINUTE_NS, "repaired", "fetched later"),

@@ -49,6 +49,29 @@ def test_what_follows_passes_and_repeats_fall() -> None:
     assert not track.release(99.0)
 
 
+def test_a_first_event_that_comes_late_ends_a_hole_since_it_was_wanted() -> None:
+    track = a_track()
+    track.expect(START_NS)
+    assert track.open_gap(1) is None, "nothing of it was ever seen"
+    gap, first = feed(track, trade(9, at_ns=START_NS + 31 * SECOND_NS))
+    assert isinstance(gap, Gap)
+    assert (gap.after_ns, gap.before_ns, gap.after_seq, gap.before_seq, gap.cause) == (
+        START_NS, START_NS + 31 * SECOND_NS, None, 9, "late_start",
+    )  # fmt: skip
+    assert seqs([first, *feed(track, trade(10), trade(12), now=0.0), *track.release(9.0)]) == [
+        9, 10, (10, 12, "id_jump"), 12,
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize("late_s", [0, 29, -3600, 90_000])
+def test_a_first_event_on_time_or_of_another_time_ends_none(late_s: int) -> None:
+    track = a_track()
+    track.expect(START_NS)
+    track.down("link_down")
+    assert seqs(feed(track, trade(9, at_ns=START_NS + late_s * SECOND_NS), trade(10))) == [9, 10]
+    assert (track.count, track.gaps) == (2, 0)
+
+
 def test_an_event_ahead_waits_and_what_it_jumped_over_is_put_in_order() -> None:
     track = a_track()
     feed(track, trade(1))

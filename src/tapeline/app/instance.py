@@ -63,11 +63,12 @@ class Instance:
     def __init__(
         self, world: World, *, bars: BarsConfig | None = None,
         points: Mapping[tuple[str, str], Point] | None = None,
-        instruments: Callable[[Iterable[Instrument]], None] = lambda _all: None,
+        instruments: Callable[[Iterable[Instrument]], None] = lambda _all: None, since_ns: int | None = None,
     ) -> None:  # fmt: skip
         self._world = world
         self._bars = bars or BarsConfig()
         self._points = points or {}
+        self._since_ns = since_ns  # since when what has no point is wanted
         self._keep_instruments = instruments
         self.problems = Problems(world.clock)
         self.bus = Bus(failed=self._failed, now=world.clock.now)
@@ -123,7 +124,7 @@ class Instance:
         )  # fmt: skip
         desk = VenueDesk(
             venue_named(venue_name), ws_url=ws_url, rest_url=rest_url, settings=settings,
-            bars=self._bars, edge=edge, bus=self.bus, points=self._points,
+            bars=self._bars, edge=edge, bus=self.bus, points=self._points, since_ns=self._since_ns,
         )  # fmt: skip
         await desk.load_instruments()
         self._keep_instruments(desk.symbols.by_native.values())

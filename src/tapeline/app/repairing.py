@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+import msgspec
 import structlog
 
 from tapeline.app.bookkeeping import Bookkeeping, Key
@@ -19,7 +20,7 @@ from tapeline.app.venue import VenueDesk
 from tapeline.clock import Clock
 from tapeline.errors import BadData, ConfigError, RateLimited, Refused, Retry, StoreBehind, UnknownInstrument
 from tapeline.model.channel import channel
-from tapeline.model.event import Repair, Trade
+from tapeline.model.event import Dispute, Repair, Trade
 from tapeline.model.fact import HELD, Fact
 from tapeline.model.instrument import Instrument, split_id
 from tapeline.store.writer import Writer
@@ -65,6 +66,8 @@ class _Job:
     began_at: float
     mending: Mending | None = None
     delivering: bool = False
+    delivered: int = 0
+    fresh: list[Row] = field(default_factory=list)  # of these, since the ledger was told last
     trouble: str = ""
     again_s: float = AGAIN_S
 
@@ -96,6 +99,7 @@ class Repairer:
         self._trouble = ""
         self._tasks: asyncio.TaskGroup | None = None
         instance.repairs = True
+        instance.bus.subscribe(self._disputed, types=(Dispute,), name="tapeline.repair")
 
     async def run(self) -> None:
         """Until cancelled."""
@@ -137,6 +141,16 @@ class Repairer:
             rows=self._rows, rows_per_s=under_way_rows / longest_s if longest_s else 0.0, left_s=left_s,
             trouble=self._trouble,
         )  # fmt: skip
+
+    def _disputed(self, dispute: Dispute) -> None:
+        """An audit of built bars found another sum than the venue's: its trades are asked for once more."""
+        of = channel(dispute.channel).built_from
+        if of and self._desk_of((dispute.instrument, of)) is not None:
+            why = "an audit came to another bar than the venue's: asked for again"
+            now_ns = self._clock.wall_ns()
+            doubt = Fact(dispute.instrument, of, dispute.from_ns, dispute.to_ns, "missing", "", "rest", why, now_ns,
+                         cause="disputed")  # fmt: skip
+            self._ledger.note(doubt)
 
     # ---- what is to be done ----------------------------------------------------------------------------------
 
@@ -282,6 +296,8 @@ class Repairer:
         if self._rebuilder is not None and job.errand.ids is None and rows and isinstance(rows[0], Trade):
             rows = await self._rebuilder.not_held(job.errand, rows)
         self._rows += len(rows)
+        job.delivered += len(rows)
+        job.fresh += rows
         bars = job.desk.bar_desk(job.errand.instrument, job.errand.channel)
         trades: Any = rows
         if bars is None:
@@ -291,11 +307,14 @@ class Repairer:
 
     def _settle(self, job: _Job, mending: Mending, dropped: int) -> None:
         """What was found so far: to the bars, then to the ledger, so that a crash between them repeats it."""
-        rows, facts = mending.settled(self._clock.wall_ns())
+        facts = mending.settled(self._clock.wall_ns())
+        rows, job.fresh = job.fresh, []
         if self._writer.statistics().dropped != dropped:
             job.trouble = "rows did not reach the disk: it is full or too slow"
             facts = [fact for fact in facts if fact.state not in HELD]
         errand = mending.errand
+        if not job.delivered:  # all of it was held: nothing had been missing
+            facts = [_unbroken(fact) for fact in facts]
         held = [(fact.from_ns, fact.to_ns) for fact in facts if fact.state in HELD]
         trades = [row for row in rows if isinstance(row, Trade)]
         bars = job.desk.bar_desk(errand.instrument, errand.channel)
@@ -330,6 +349,12 @@ class Repairer:
     async def _wait_room(self) -> None:
         while self._writer.statistics().queue_rows > MOST_QUEUED:  # noqa: ASYNC110  # the writer is a thread
             await asyncio.sleep(ROOM_EVERY_S)
+
+
+def _unbroken(fact: Fact) -> Fact:
+    """A repair that brought nothing new."""
+    why = "asked for again: nothing was missing"
+    return msgspec.structs.replace(fact, state="proven", why=why) if fact.state == "repaired" else fact
 
 
 def _length(errand: Errand) -> int:

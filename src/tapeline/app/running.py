@@ -167,7 +167,9 @@ def assembled(
     """An instance in its world, and around it what keeps and what repairs. `away` and `look_every_s` are of repair;
     `origins` says where the values of the configuration come from.
     """
-    instance = Instance(world, bars=config.bars, points=keeping.points, instruments=keeping.instruments)
+    instance = Instance(
+        world, bars=config.bars, points=keeping.points, instruments=keeping.instruments, since_ns=world.clock.wall_ns()
+    )
     keeping.attach(instance)
     running = Running(instance, keeping, world.clock)
     running.modes = ModeKeeper(

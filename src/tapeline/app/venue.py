@@ -40,11 +40,11 @@ class VenueDesk:
 
     def __init__(
         self, venue: Venue, *, ws_url: str | None, rest_url: str | None, settings: ConnectionConfig,
-        bars: BarsConfig, edge: Edge, bus: Bus, points: Mapping[tuple[str, str], Point],
+        bars: BarsConfig, edge: Edge, bus: Bus, points: Mapping[tuple[str, str], Point], since_ns: int | None = None,
     ) -> None:  # fmt: skip
         self.venue = venue
         self._ws_url, self._settings, self._bar_settings = ws_url, settings, bars
-        self._edge, self._bus, self._points = edge, bus, points
+        self._edge, self._bus, self._points, self._since_ns = edge, bus, points, since_ns
         self.recording = edge.record is not None
         self._blocking = edge.blocking
         self._clock = edge.clock
@@ -123,7 +123,7 @@ class VenueDesk:
             topic = Topic(str(channel.wire), instrument.native)
             self._users[topic] = self._users.get(topic, 0) + 1
             after = self._points.get((instrument.id, topic.channel))
-            self.merge.declare(instrument.id, topic.channel, feed, after=after)
+            self.merge.declare(instrument.id, topic.channel, feed, after=after, since_ns=self._since_ns)
             if channel.kind == "book" and channel.levels is None:
                 self.books.keep(topic, instrument.id, feed)
             self._kept.setdefault(topic, []).append(channel)

@@ -286,6 +286,8 @@ class _ByBars:
         if isinstance(event, Gap):
             if not event.open:
                 self._cause = event.cause
+                if self._end_ns is None and event.cause == "late_start" and event.after_ns is not None:
+                    self._end_ns = self._interval.floor(event.after_ns)  # it was wanted since then
             return ()
         return self._bar(event, "ws") if event.source == "ws" else ()
 

@@ -25,7 +25,6 @@ class Mending:
         self, errand: Errand, call: RestCall, native: str, ids: tuple[int | None, int | None] = (None, None)
     ) -> None:
         self.errand = errand
-        self.rows: list[Row] = []  # since `settled`
         self.count = 0
         self._walk = _walk(errand, call, native, ids)
         self._known: set[tuple[int, int, str, str]] = set()  # findings that were told
@@ -37,7 +36,6 @@ class Mending:
     def took(self, answers: Sequence[Answer]) -> Sequence[Row]:
         """The rows of an answer that were missing, each once."""
         fresh = [row for row in self._walk.took(answers) if self._missed(row)]
-        self.rows += fresh
         self.count += len(fresh)
         return fresh
 
@@ -45,8 +43,8 @@ class Mending:
         """There is no answer to `next` that can be read: go on without it."""
         self._walk.failed(why)
 
-    def settled(self, known_at_ns: int) -> tuple[list[Row], list[Fact]]:
-        """Rows since this was asked last, and what is known since: only of the holes, which it was all about."""
+    def settled(self, known_at_ns: int) -> list[Fact]:
+        """What is known since this was asked last: only of the holes, which it was all about."""
         facts = []
         for finding in self._walk.findings():
             key = (finding.from_ns, finding.to_ns, finding.state, finding.why)
@@ -57,8 +55,7 @@ class Mending:
                 self.errand.instrument, self.errand.channel, finding, known_at_ns=known_at_ns, repair=True
             )  # fmt: skip
             facts += [part for hole in self.errand.holes if (part := _within(whole, hole)) is not None]
-        rows, self.rows = self.rows, []
-        return rows, facts
+        return facts
 
     @property
     def part(self) -> float:

@@ -32,14 +32,21 @@ class Merge:
         self._unwanted = 0
         self.holding: set[Track] = set()  # tracks in which something waits for what it jumped over
 
-    def declare(self, instrument: str, channel: str, feed: Feed, *, after: Point | None = None) -> Track:
-        """Want this series; `after` is the last point a store holds of it. Declaring twice changes nothing."""
+    def declare(
+        self, instrument: str, channel: str, feed: Feed, *, after: Point | None = None, since_ns: int | None = None
+    ) -> Track:
+        """Want this series; `after` is the last point a store holds of it, else it is wanted since `since_ns`.
+
+        Declaring twice changes nothing.
+        """
         key = (channel, instrument)
         track = self._tracks.get(key)
         if track is None:
             track = self._tracks[key] = Track(instrument, channel, rule_for(feed, parse_channel(channel)))
             if after is not None:
                 track.resume(after)
+            elif since_ns is not None and feed.evidence and feed.repair:  # else nobody could say what was missed
+                track.expect(since_ns)
         return track
 
     def forget(self, instrument: str, channel: str) -> None:

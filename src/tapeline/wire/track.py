@@ -4,10 +4,14 @@ from bisect import bisect_left, insort
 from collections.abc import Callable, Sequence
 from typing import Any
 
+import msgspec
+
 from tapeline.model.event import Event, Gap
+from tapeline.model.interval import DAY_NS, SECOND_NS
 from tapeline.wire.continuity import ANEW_NS, Place, Point, Rule
 
 HOLD_S, HOLD_EVENTS = 0.25, 64  # an event that is ahead waits so long, and with so many, for what it jumped over
+LATE_NS, LATE_MOST_NS = 30 * SECOND_NS, DAY_NS  # a first event is late by so much; by more, and a clock is wrong
 OVERLAP_S, OVERLAP_EVENTS = 5.0, 50_000  # while two lanes deliver, the slower one may well bring it
 
 
@@ -29,6 +33,7 @@ class Track:
         self.duplicates = 0
         self.gaps = 0
         self.broken = ""  # the cause of a hole that the next event will end
+        self._wanted_ns: int | None = None  # since when it is wanted, until the first event
         # The hot path: whether the rule takes an event as the next. False: ask `admit`. True: count it, it is the last.
         self.follows: Callable[[Any], bool] = rule.follows
         self._hold_s, self._hold_events = HOLD_S, HOLD_EVENTS
@@ -58,6 +63,8 @@ class Track:
 
     def admit(self, event: Any, now: float) -> Sequence[Event]:
         """The rest: what to deliver now, a Gap among it where there is a hole."""
+        if self._wanted_ns is not None:
+            return self._first(event, self._wanted_ns)
         if self.broken:
             return self._mend(event)
         place = self.rule.place(event)
@@ -101,6 +108,11 @@ class Track:
         self.broken = "restart"
         self._settle()
 
+    def expect(self, since_ns: int) -> None:
+        """It is wanted since then: a first event that comes long after ends a hole of cause `late_start`."""
+        self._wanted_ns = since_ns
+        self._settle()
+
     def whole(self) -> None:
         """Everything up to now was asked for and is here: an open hole is none, and what comes next follows or not."""
         last = self.point
@@ -125,8 +137,21 @@ class Track:
         return self._held_since + self._hold_s if self._held else None
 
     def _settle(self) -> None:
-        """Nothing simply follows while a hole is open or an event waits."""
-        self.follows = _never if self.broken or self._held else self.rule.follows
+        """Nothing simply follows while a hole is open or an event waits, nor does the first event."""
+        waits = self.broken or self._held or self._wanted_ns is not None
+        self.follows = _never if waits else self.rule.follows
+
+    def _first(self, event: Any, wanted_ns: int) -> Sequence[Event]:
+        self._wanted_ns = None
+        self._settle()
+        at_ns = event.received_ns if event.at_ns is None else event.at_ns
+        out: list[Event] = [event]
+        if LATE_NS < at_ns - wanted_ns < LATE_MOST_NS:
+            gap = self._gap(event, "late_start", event.received_ns)
+            out.insert(0, msgspec.structs.replace(gap, after_ns=wanted_ns))
+            self.gaps += 1
+        self._deliver(event)
+        return out
 
     def _mend(self, event: Any) -> Sequence[Event]:
         place = self.rule.place(event)
