@@ -12,6 +12,7 @@ COLUMNS = {  # of these sections, what fits a terminal, most telling first; othe
         "score", "frames", "reason",
     ),
     "series": ("instrument", "channel", "events", "gaps", "duplicates", "last_age_s"),
+    "modes": ("instrument", "channels", "mode", "uses", "switches", "why", "mode_from"),
     "outages": ("connection", "down_at_ns", "took_s", "reason", "final"),
     "books": ("instrument", "channel", "synchronised", "bid", "ask", "resyncs", "reason"),
 }  # fmt: skip

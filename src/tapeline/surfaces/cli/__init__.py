@@ -27,6 +27,7 @@ COMMANDS: dict[str, str] = {
     "record": "record:record",
     "check-config": "check_config:check_config",
     "status": "status:status",
+    "websocket": "websocket:websocket",
     "venues": "venues:venues",
     "backfill": "backfill:backfill",
     "build-bars": "build_bars:build_bars",

@@ -11,6 +11,7 @@ def main(arguments: Sequence[str]) -> None:
     """Write every page into this folder, made where it is missing."""
     folder = Path(arguments[0]) if arguments else Path(FOLDER)
     folder.mkdir(parents=True, exist_ok=True)
+    sys.argv[0] = "tapeline"  # what help goes by where it names the program
     for name, page in PAGES.items():
         (folder / name).write_text(page(), encoding="utf-8")
 
