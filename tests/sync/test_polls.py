@@ -124,6 +124,8 @@ def test_the_first_round_begins_with_the_bar_that_is_open() -> None:
     assert poll.next() == Ask("bars", "AB", "1m", START_NS, START_NS + MINUTE_NS, limit=100)
     poll.took([bar(0, closed=False)])
     assert (opens(poll), poll.whole) == ([], True)
+    poll.begin(None, START_NS + 64 * SECOND_NS)
+    assert poll.next() == Ask("bars", "AB", "1m", START_NS, START_NS + 2 * MINUTE_NS, limit=100), "still that one"
 
 
 def test_months_have_no_length_and_are_one_page() -> None:

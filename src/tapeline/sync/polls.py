@@ -83,7 +83,8 @@ class BarsPoll:
         step = self._step
         self._bars = {}
         self._end_ns = step.next(step.floor(now_ns))
-        first_ns = step.floor(now_ns) if next_place is None else next_place
+        waited_ns = step.floor(now_ns) if self._next_ns is None else self._next_ns  # since the first round
+        first_ns = waited_ns if next_place is None else next_place
         oldest_ns = self._end_ns - step.length_ns * self._page * MOST_PAGES
         self._from_ns = self._at_ns = max(first_ns, oldest_ns) if step.length_ns else first_ns
 
