@@ -82,3 +82,10 @@ def test_links_inside_the_documents_lead_somewhere(path: Path) -> None:
         if "://" in target or target.startswith(("#", "mailto:")):
             continue
         assert (path.parent / target.partition("#")[0]).exists(), f"{path}: the link to {target} leads nowhere"
+
+
+def test_every_page_is_linked_from_the_readme() -> None:
+    section = (ROOT / "README.md").read_text(encoding="utf-8").partition("\n## Documentation\n")[2]
+    linked = {(ROOT / target).resolve() for target in re.findall(r"\]\((docs/[^)#]+)", section)}
+    missing = {page for page in (ROOT / "docs").rglob("*") if page.suffix in {".md", ".ipynb"}} - linked
+    assert not missing, f"link them in README.md's documentation section: {sorted(map(str, missing))}"
