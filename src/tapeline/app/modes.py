@@ -50,9 +50,10 @@ class ModeKeeper:
     def __init__(
         self, instance: Instance, config: Config, *, clock: Clock, folder: Path | None = None,
         tell: Callable[[Trade | Bar], None] = lambda _row: None, origins: Mapping[str, str] | None = None,
+        tick_s: float = TICK_S,
     ) -> None:  # fmt: skip
         self._instance, self._config, self._clock, self._folder, self._tell = instance, config, clock, folder, tell
-        self._origins = origins or {}
+        self._origins, self._tick_s = origins or {}, tick_s
         self._overrides = read_overrides(folder) if folder is not None else Overrides()
         sync = config.sync
         self._rules = Rules(
@@ -98,7 +99,7 @@ class ModeKeeper:
                 tasks.create_task(poller.run(), name=f"polling {poller.desk.venue.name}")
             while True:
                 self.look()
-                await asyncio.sleep(TICK_S)
+                await asyncio.sleep(self._tick_s)
 
     def look(self) -> None:
         """What time brings to each."""

@@ -8,7 +8,7 @@ from typing import Any
 
 import structlog
 
-from tapeline.app import rebuilding, repairing
+from tapeline.app import modes, rebuilding, repairing
 from tapeline.app.auditing import Auditor
 from tapeline.app.health import HealthDesk
 from tapeline.app.instance import Instance, World
@@ -164,7 +164,7 @@ def assembled(
     config: Config, world: World, keeping: Keeping, *, away: Away = asyncio.to_thread,
     look_every_s: float | None = None, origins: Mapping[str, str] | None = None,
 ) -> Running:  # fmt: skip
-    """An instance in its world, and around it what keeps and what repairs. `away` and `look_every_s` are of repair;
+    """An instance in its world, and around it what keeps and what repairs. `away` is of repair, `look_every_s` of all;
     `origins` says where the values of the configuration come from.
     """
     instance = Instance(
@@ -173,8 +173,9 @@ def assembled(
     keeping.attach(instance)
     running = Running(instance, keeping, world.clock)
     running.modes = ModeKeeper(
-        instance, config, clock=world.clock, folder=keeping.folder, tell=keeping.ledger.polled, origins=origins
-    )
+        instance, config, clock=world.clock, folder=keeping.folder, tell=keeping.ledger.polled, origins=origins,
+        tick_s=look_every_s or modes.TICK_S,
+    )  # fmt: skip
     if config.repair:
         rebuilder = Rebuilder(
             instance, keeping.ledger, keeping.writer, keeping.folder, clock=world.clock, points=keeping.points,
