@@ -291,3 +291,11 @@ def test_bars_that_were_wanted_before_the_first_came_are_missing() -> None:
     holes = [(fact.from_ns, fact.to_ns, fact.state, fact.cause) for fact in notes if isinstance(fact, Fact)]
     assert holes == [(MINUTE, 7 * MINUTE, "missing", "late_start")]
     assert [(wanted.from_ns, wanted.to_ns) for wanted in notes if isinstance(wanted, Wanted)] == [(MINUTE, 7 * MINUTE)]
+
+
+def test_bars_that_were_wanted_from_within_the_first_that_came_are_proven_from_it() -> None:
+    series = evidence_for(WHO, "bars:1m", BARS)
+    late = Gap(WHO, "bars:1m", MINUTE, 1, "built", MINUTE + 5, MINUTE + 9, None, None, "late_start")
+    assert [*series.take(late), *series.take(bar(1)), *series.take(bar(2))] == []
+    facts = [(note.from_ns, note.to_ns) for note in series.due() if isinstance(note, Fact)]
+    assert facts == [(MINUTE, 3 * MINUTE)]

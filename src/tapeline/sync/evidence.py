@@ -288,6 +288,7 @@ class _ByBars:
                 self._cause = event.cause
                 if self._end_ns is None and event.cause == "late_start" and event.after_ns is not None:
                     self._end_ns = self._interval.floor(event.after_ns)  # it was wanted since then
+                    self._span.begin(self._end_ns, event.received_ns)
             return ()
         return self._bar(event, "ws") if event.source == "ws" else ()
 
