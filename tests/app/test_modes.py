@@ -1,15 +1,12 @@
 """Fall-back to polling and back, in virtual time: no bar and no trade too few or twice, and every switch is told."""
 
 import asyncio
-import re
 from pathlib import Path
 
 import pytest
-from msgspec.structs import replace
 
 from mode_fixtures import START_NS, House, Show, on, stream
-from tapeline.config import StreamConfig, VenueConfig
-from tapeline.errors import ConfigError, Refused
+from tapeline.errors import Refused
 from tapeline.model.event import Bar, ModeChange, Trade
 from tapeline.model.interval import MINUTE_NS
 
@@ -59,45 +56,6 @@ def test_a_stream_that_dies_for_minutes_is_polled_and_comes_back_without_a_bar_t
             theirs[bar.open_at_ns].close, theirs[bar.open_at_ns].volume, theirs[bar.open_at_ns].trades,
         )  # fmt: skip
         assert bar.revision == 1, "closed once, and whole"
-
-
-def test_polling_from_the_start_opens_no_connection_and_goes_on_after_a_restart(tmp_path: Path) -> None:
-    house = House(tmp_path, stream("trades", "bars:1m", "bars:1m@trades", mode="polling"))
-
-    async def play(show: Show) -> None:
-        await asyncio.sleep(330)
-        assert [each for desk in show.running.instance.desks.values() for each in desk.statistics()] == []
-        assert show.row("bars:1m")["why"] == "mode polling"
-        assert show.gaps("trades") == show.gaps("bars:1m") == []
-        assert {event.source for event in show.of(Trade)} == {"rest"}
-        (polling,) = show.running.modes.polling()
-        assert (polling.venue, polling.series, polling.failures, polling.every_s) == ("binance", 2, 0, 10.0)
-
-    on(house, play, play, between_s=100)
-    assert opens(house, "1m") == list(range(12)), "and what was missed between the two runs"
-    with house.store() as store:
-        assert store.holes() == []
-        assert {span.source for span in store.coverage(WHO, "bars:1m")} == {"rest"}
-        ids = [trade.seq or 0 for trade in store.trades(WHO)]
-        built = {bar.open_at_ns: bar for bar in store.bars(WHO, "1m@trades")}
-    assert ids == list(range(ids[0], ids[0] + len(ids)))
-    assert built[START_NS + 2 * MINUTE_NS].certificate == "complete"
-
-
-def test_bars_of_many_symbols_and_intervals_cost_one_request_a_close(tmp_path: Path) -> None:
-    house = House(
-        tmp_path, stream("bars:1m", "bars:5m", "bars:1h", symbols=("BTC/USDT", "ETH/USDT", "ETH/BTC"), mode="polling"),
-        listed=3,
-    )  # fmt: skip
-
-    async def play(_show: Show) -> None:
-        await asyncio.sleep(100)
-        before = len([each for each in house.asked if each.path.endswith("/klines")])
-        await asyncio.sleep(600)
-        asked = len([each for each in house.asked if each.path.endswith("/klines")]) - before
-        assert asked == 3 * (10 + 2), "each symbol: ten of a minute, two of five"
-
-    on(house, play)
 
 
 def test_a_venue_of_two_endpoints_falls_back_where_it_fails_and_merged_trades_come_once(tmp_path: Path) -> None:
@@ -155,67 +113,6 @@ def test_a_short_cut_is_no_reason_to_poll(tmp_path: Path) -> None:
         assert show.row("trades")["failures"] == 0, "forgiven"
 
     on(house, play)
-
-
-def test_rest_in_trouble_delays_polling_and_loses_nothing(tmp_path: Path) -> None:
-    house = House(
-        tmp_path, stream("trades", "bars:1m", mode="polling"),
-        faults=("500@+100s+60s", "ban@+200s:60", "empty@+300s+20s", "short@+350s+30s", "half_body@+400s+30s"),
-    )  # fmt: skip
-
-    async def play(show: Show) -> None:
-        await asyncio.sleep(610)
-        (polling,) = show.running.modes.polling()
-        assert polling.failures > 0
-        assert polling.trouble
-
-    on(house, play)
-    assert opens(house, "1m") == list(range(10))
-    with house.store() as store:
-        assert store.holes() == []
-        ids = [trade.seq or 0 for trade in store.trades(WHO)]
-    assert ids == list(range(ids[0], ids[0] + len(ids)))
-    assert house.sim.impatient == 0, "silence was kept where the venue asked for it"
-
-
-def test_who_keeps_a_stream_where_the_venue_takes_few_topics(tmp_path: Path) -> None:
-    house = House(
-        tmp_path, stream("bars:1m", symbols=("BTC/USDT", "ETH/USDT")), stream("trades", symbols=("ETH/BTC",)),
-        stream("quotes", symbols=("BTC/USDT",)), listed=3,
-    )  # fmt: skip
-    first, second, third = house.config.stream
-    streams = (first, replace(second, websocket_priority=5), third)
-    house.config = replace(house.config, venue={"binance": VenueConfig(max_topics=2)}, stream=streams)
-
-    async def play(show: Show) -> None:
-        await asyncio.sleep(130)
-        uses = {(row["instrument"], *row["channels"]): row["uses"] for row in show.running.modes.rows()}
-        assert uses == {
-            ("binance:BTC/USDT", "bars:1m"): "polling", ("binance:ETH/USDT", "bars:1m"): "polling",
-            ("binance:ETH/BTC", "trades"): "websocket", ("binance:BTC/USDT", "quotes"): "websocket",
-        }  # fmt: skip
-        assert "higher websocket_priority" in show.row("bars:1m", "binance:BTC/USDT")["why"]
-        assert [bar.source for bar in show.of(Bar, "bars:1m")] == ["rest"] * 4
-
-    on(house, play)
-
-
-@pytest.mark.parametrize(
-    ("streams", "fault"),
-    [
-        ((stream("trades", "book", mode="polling"),), "book .* cannot be polled: no REST call brings it whole"),
-        ((stream("trades", mode="polling"), stream("trades", mode="hybrid")), "asked for as polling .* and as hybrid"),
-    ],
-)
-def test_what_cannot_be_is_said_at_the_start(tmp_path: Path, streams: tuple[StreamConfig, ...], fault: str) -> None:
-    async def play(_show: Show) -> None:
-        raise AssertionError("it starts")
-
-    with pytest.raises(ExceptionGroup) as told:
-        on(House(tmp_path, *streams), play)
-    (error,) = told.value.exceptions
-    assert isinstance(error, ConfigError)
-    assert re.search(fault, str(error))
 
 
 def test_a_mode_set_at_run_time_switches_without_a_hole_and_back(tmp_path: Path) -> None:
