@@ -191,6 +191,30 @@ def test_bars_of_a_repair_that_were_never_stored_are_made_by_the_next_run(tmp_pa
     assert opens == list(range(opens[0], opens[-1] + 1, MINUTE_NS)), "the market never rests for a minute"
 
 
+def test_a_bar_whose_trades_were_stored_before_it_closed_is_made_by_the_next_run(tmp_path: Path) -> None:
+    """The crash came after the last trade of a minute and before its watermark: no later trade was stored either."""
+
+    async def run(on: Theatre) -> None:
+        async def play(scene: Scene) -> None:
+            await asyncio.sleep((START_NS + 3 * MINUTE_NS - on.clock.wall_ns()) / 1e9 + 0.2)
+            held = [bar.open_at_ns for bar in scene.of(Bar, "bars:1m@trades")]
+            assert START_NS + 2 * MINUTE_NS not in held, "it waits for late trades"
+
+        await on.run(play, *CHANNELS, clean=False)
+
+    async def again(on: Theatre) -> None:
+        async def play(_scene: Scene) -> None:
+            await asyncio.sleep(150)
+
+        await on.run(play, *CHANNELS)
+
+    played(tmp_path, run, again)
+    with open_store(tmp_path) as store:
+        opens = [bar.open_at_ns for bar in store.bars(BTC, "1m@trades")]
+    assert opens == list(range(START_NS, opens[-1] + 1, MINUTE_NS))
+    assert agree_with_the_venue(tmp_path, BTC, "1m@trades", "1m", but=1) >= 4
+
+
 def test_nothing_is_made_again_where_all_agrees(tmp_path: Path) -> None:
     async def run(on: Theatre) -> None:
         async def play(scene: Scene) -> None:

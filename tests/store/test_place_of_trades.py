@@ -74,3 +74,13 @@ def test_a_read_of_a_range_reads_only_near_it_and_one_without_ends_reads_all(tmp
             "EXPLAIN QUERY PLAN " + queries.TRADES.format(columns="seq"), (1, 5, 9, 0, 10, 10)
         ).fetchall()
     assert "seq>? AND seq<?" in plan[0][3].replace(" ", "").replace("AND", " AND ")
+
+
+def test_numbers_that_jump_lose_no_trade_at_the_end_of_a_range(tmp_path: Path) -> None:
+    """A thin market whose venue merges trades: minutes apart, and three numbers each."""
+    kept(tmp_path, [trade(337 + 3 * number, number * 200 * SECOND_NS) for number in range(50)])
+    with open_store(tmp_path) as store:
+        for number in range(50):
+            at_ns = number * 200 * SECOND_NS
+            assert [each.at_ns for each in store.trades_near(BTC, "trades", at_ns, at_ns + 1)] == [at_ns]
+            assert [each.at_ns for each in store.trades(BTC, at_ns - 5, at_ns + 5)] == [at_ns]

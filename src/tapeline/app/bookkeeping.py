@@ -172,7 +172,20 @@ def _up_to(fact: Fact, point: PointRow | None, gaps: Iterable[Gap]) -> Fact:
     if point is None or point.seq is None or fact.last_seq is None or point.seq <= fact.last_seq:
         return fact
     at_ns = point.received_ns if point.at_ns is None else point.at_ns
-    broken = any(gap.after_seq is None or gap.after_seq >= fact.last_seq for gap in gaps)
-    if broken or at_ns < fact.to_ns:
+    since = [gap for gap in gaps if not gap.open and (gap.after_seq is None or gap.after_seq >= fact.last_seq)]
+    if since:
+        return _after_gap(fact, since[-1], point.seq, at_ns)
+    if at_ns < fact.to_ns:
         return fact
     return msgspec.structs.replace(fact, to_ns=at_ns, last_seq=point.seq)
+
+
+def _after_gap(fact: Fact, gap: Gap, seq: int, at_ns: int) -> Fact:
+    """A hole was seen, and rows after it, and the process died before a fact could tell of them: they go on from it."""
+    if gap.before_ns is None or gap.before_seq is None or gap.before_seq > seq:
+        return fact
+    from_ns = gap.before_ns + 1
+    return msgspec.structs.replace(
+        fact, from_ns=from_ns, to_ns=max(from_ns, at_ns), first_seq=gap.before_seq, last_seq=seq,
+        run=max(1, gap.received_ns),
+    )  # fmt: skip

@@ -21,15 +21,18 @@ from tapeline.clock import Clock
 from tapeline.errors import NotHeld, StoreBehind, UnknownInstrument
 from tapeline.market.ladder import holds_whole
 from tapeline.market.remake import differing, remade
-from tapeline.model.event import Bar
-from tapeline.model.interval import DAY_NS, HOUR_NS, Interval, interval
+from tapeline.model.event import Bar, Trade
+from tapeline.model.interval import DAY_NS, HOUR_NS, SECOND_NS, Interval, interval
 from tapeline.store.reader import Store, open_store
 from tapeline.store.writer import Writer
 from tapeline.sync.coverage import Range
 from tapeline.sync.plan import Errand
+from tapeline.sync.repair import ids_of
 from tapeline.wire.continuity import Point
 
 LOOK_EVERY_S = 1.0
+EVER = (-(2**63), 2**63 - 1)
+NEAR_NS = 10 * SECOND_NS
 CHUNK_NS = 6 * HOUR_NS  # of trades read at once
 FLUSH_WITHIN_S = 30.0
 Away = Callable[[Callable[[], Any]], Awaitable[Any]]
@@ -77,18 +80,24 @@ class Rebuilder:
             await self._series(key)
         self._pending = {key: ranges for key, ranges in self._pending.items() if any(ranges.values())}
 
-    async def not_held(self, errand: Errand, rows: Sequence[Any]) -> Sequence[Any]:
-        """Of trades that were asked for by time, those that the store has not got."""
+    async def not_held(self, errand: Errand, rows: Sequence[Trade]) -> Sequence[Trade]:
+        """Of these trades, those that the store has not got, not even merged into another."""
+        if not rows:
+            return rows
 
-        def read() -> set[tuple[int | None, str]]:
+        def read() -> set[int | str]:
             self._flushed()
-            with open_store(self._folder) as store:
-                return {
-                    (each.seq, each.id) for each in store.trades_near(errand.instrument, errand.channel, *errand.span)
-                }
+            held = set[int | str]()
+            stamps = [row.received_ns if row.at_ns is None else row.at_ns for row in rows]
+            from_ns, to_ns = min(stamps), max(stamps) + 1
+            with open_store(self._folder) as store:  # one that others were merged into has the stamp of one of them
+                for each in store.trades_near(errand.instrument, errand.channel, from_ns - NEAR_NS, to_ns + NEAR_NS):
+                    first, last = ids_of(each)
+                    held.update([each.id] if each.seq is None else range(first, last + 1))
+            return held
 
         held = await self._away(read)
-        return [row for row in rows if (row.seq, row.id) not in held]
+        return [row for row in rows if not ({row.id} if row.seq is None else set(ids_of(row))) <= held]
 
     # ---- inside ----------------------------------------------------------------------------------------------
 
@@ -99,28 +108,32 @@ class Rebuilder:
             builder = bars[0].builder(*key) if bars is not None else None
             if builder is None or builder.since_ns is None:
                 continue
+            names = bars[0].intervals(*key) if bars is not None else ()
             del self._points[key]
-            self.look_at(*key, point.at_ns or point.received_ns, builder.since_ns + 1)
-            for span in await self._away(partial(self._left_partial, key)):
-                self.look_at(*key, *span)
-            self._left_out(key, bars[0].intervals(*key) if bars is not None else (), point.received_ns)
+            left = await self._away(partial(self._left, key, names, point, builder.since_ns))
+            for name, spans in left.items():
+                self._pending.setdefault(key, {}).setdefault(name, []).extend(spans)
 
-    def _left_out(self, key: Key, names: Sequence[str], ended_at_ns: int) -> None:
-        """What was repaired so shortly before the earlier run ended that its bars may not have been made anew yet."""
-        for name in names:
-            closing_ns = (interval(name).length_ns or 31 * DAY_NS) + HOUR_NS
-            spans = self._ledger.coverage(*key).repaired_since(ended_at_ns - closing_ns)
-            self._pending.setdefault(key, {}).setdefault(name, []).extend(spans)
+    def _left(self, key: Key, names: Sequence[str], ended: Point, since_ns: int) -> dict[str, list[Range]]:
+        """What an earlier run may have left undone, by interval, however it ended.
 
-    def _left_partial(self, key: Key) -> list[Range]:
-        """Stored bars that are partial though all of them is held: a crash came between the two."""
-        bars = self._bars_of(*key)
-        found = list[Range]()
+        Bars after the last one that is stored, up to this run's first trade; those that are partial though all of them
+        is held; and those of what was repaired so shortly before the end that they may not have been made anew.
+        """
+        coverage, found = self._ledger.coverage(*key), dict[str, list[Range]]()
         with open_store(self._folder) as store:
-            for name in () if bars is None else bars[0].intervals(*key):
-                opens = store.partial_bars(key[0], f"bars:{name}@{key[1]}")
-                spans = [(open_ns, interval(name).next(open_ns)) for open_ns in opens]
-                found += [span for span in spans if not self._ledger.coverage(*key).missing(span)]
+            for name in names:
+                step = interval(name)
+                last = _bars(store, key[0], f"{name}@{key[1]}", EVER, last=1)
+                ended_ns = ended.received_ns if ended.at_ns is None else ended.at_ns
+                from_ns = min(ended_ns, step.next(last[-1].open_at_ns)) if last else ended_ns
+                partial_at = store.partial_bars(key[0], f"bars:{name}@{key[1]}")
+                spans = [(open_ns, step.next(open_ns)) for open_ns in partial_at]
+                closing_ns = (step.length_ns or 31 * DAY_NS) + HOUR_NS
+                found[name] = [
+                    (from_ns, since_ns + 1), *(span for span in spans if not coverage.missing(span)),
+                    *coverage.repaired_since(ended.received_ns - closing_ns),
+                ]  # fmt: skip
         return found
 
     async def _series(self, key: Key) -> None:

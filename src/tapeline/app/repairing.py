@@ -8,7 +8,6 @@ import asyncio
 import sqlite3
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
 import msgspec
 import structlog
@@ -37,6 +36,7 @@ MOST_QUEUED = 20_000  # rows that wait for the disk; beyond, nothing more is ask
 ROOM_EVERY_S = 0.02
 AGAIN_S, AGAIN_MOST_S = 1.0, 300.0  # after an errand that failed, doubling
 REFUSED_S = 3600.0  # after one that the venue refused: it will hardly think better of it soon
+SEEN_LIVE = frozenset({"link_down", "id_jump", "silence"})  # causes of holes in which nothing is held
 BAD_MOST = 3  # answers in a row that cannot be read; then it goes on without
 _log = structlog.get_logger("tapeline")
 
@@ -293,17 +293,18 @@ class Repairer:
 
     async def _deliver(self, job: _Job, rows: Sequence[Row]) -> None:
         """To everybody but the builders, which get them in one piece."""
-        if self._rebuilder is not None and job.errand.ids is None and rows and isinstance(rows[0], Trade):
-            rows = await self._rebuilder.not_held(job.errand, rows)
+        trades = [row for row in rows if isinstance(row, Trade)]
+        surely_new = job.errand.ids is not None and all(hole.cause in SEEN_LIVE for hole in job.errand.holes)
+        if self._rebuilder is not None and trades and not surely_new:
+            rows = await self._rebuilder.not_held(job.errand, trades)
         self._rows += len(rows)
         job.delivered += len(rows)
         job.fresh += rows
         bars = job.desk.bar_desk(job.errand.instrument, job.errand.channel)
-        trades: Any = rows
         if bars is None:
             self._instance.bus.publish_all(rows)
         else:
-            bars.publish_repaired(trades)
+            bars.publish_repaired([row for row in rows if isinstance(row, Trade)])
 
     def _settle(self, job: _Job, mending: Mending, dropped: int) -> None:
         """What was found so far: to the bars, then to the ledger, so that a crash between them repeats it."""

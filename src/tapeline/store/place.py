@@ -28,7 +28,7 @@ def numbers_of(
     ends = (first, last)
     return (
         FIRST if from_ns <= FIRST else _first_at(connection, series, ends, from_ns - slack_ns),
-        LAST if to_ns >= LAST else _first_at(connection, series, ends, to_ns + slack_ns),
+        LAST if to_ns >= LAST else _last_at(connection, series, ends, to_ns + slack_ns),
     )
 
 
@@ -43,3 +43,10 @@ def _first_at(connection: sqlite3.Connection, series: int, ends: tuple[int, int]
         else:
             high = middle
     return low
+
+
+def _last_at(connection: sqlite3.Connection, series: int, ends: tuple[int, int], at_ns: int) -> int:
+    """A number that no trade before a time is above: three rows on, as the median looks ahead and numbers may jump."""
+    number = _first_at(connection, series, ends, at_ns)
+    rows = connection.execute(_NEAR, (series, number)).fetchall()
+    return int(rows[-1][0]) if rows else number

@@ -67,7 +67,7 @@ class Mending:
             return any(hole.from_ns <= row.open_at_ns < hole.to_ns for hole in self.errand.holes)
         if self.errand.ids is None:
             return True  # by time: whoever asked looks at what is held
-        low, high = _ids_of(row)
+        low, high = ids_of(row)
         return any(
             hole.first is not None and hole.last is not None and hole.first <= low and high <= hole.last
             for hole in self.errand.holes
@@ -84,7 +84,8 @@ def _walk(errand: Errand, call: RestCall, native: str, ids: tuple[int | None, in
     return trades_walk(errand.channel, call, native, errand.span, ids)
 
 
-def _ids_of(trade: Trade) -> tuple[int, int]:
+def ids_of(trade: Trade) -> tuple[int, int]:
+    """The first and the last of the series' own numbers that a trade covers."""
     if trade.first_id is not None and trade.last_id is not None and trade.channel == "trades":
         return trade.first_id, trade.last_id  # merged: the series counts single trades
     return trade.seq or 0, trade.seq or 0
