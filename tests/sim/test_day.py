@@ -27,7 +27,13 @@ def quiet() -> Iterator[None]:
 
 
 def plan_of(venue: str = "binance", *faults: str, **changes: Any) -> DayPlan:
-    plain: dict[str, Any] = {"stalls": (), "clock_steps": (), "lives": (Life(0.0, SHORT_S),), "duration_s": SHORT_S}
+    plain: dict[str, Any] = {
+        "fills": 1,
+        "stalls": (),
+        "clock_steps": (),
+        "lives": (Life(0.0, SHORT_S),),
+        "duration_s": SHORT_S,
+    }
     return DayPlan(venue=venue_named(venue), seed=3, faults=[fault(text) for text in faults], **(plain | changes))
 
 
@@ -41,7 +47,7 @@ def test_a_calm_day_is_held_whole(venue: str) -> None:
     assert report.rows[f"bars:1h@{trades}"] == 2
     assert set(report.facts) == {"proven"}
     assert (report.faults, report.lives, report.crashes) == ({}, 1, 0)
-    assert trades not in report.asked, "nothing is asked for that the stream has brought"
+    assert report.asked[trades] <= 4, "the first minute is asked for, and nothing that the stream has brought"
 
 
 @pytest.mark.parametrize("venue", VENUES)
@@ -59,7 +65,7 @@ def test_cuts_restarts_and_a_crash(venue: str, repair: bool) -> None:
         assert report.facts["repaired"] >= 2
         assert "missing" not in report.facts
     else:
-        assert report.rows[trades] < 170
+        assert report.rows[trades] <= 170
         assert report.facts["missing"] >= 2
 
 

@@ -70,3 +70,25 @@ def test_rates_that_cannot_be() -> None:
     for wrong in ({"trades_per_minute": 0}, {"levels": 0}, {"refresh_beats": 0}):
         with pytest.raises(ConfigError, match="no market can run"):
             replace(Rates(), **wrong)
+
+
+def test_an_order_of_several_fills_is_told_one_by_one_merged_and_as_an_aggregate() -> None:
+    pit = Pit(toy.AB, 1, Rates(trades_per_minute=2, fills=3))
+    from_ns, to_ns = 1000 * MINUTE_NS, 1002 * MINUTE_NS
+    fills, merged, aggregates = (list(tell(from_ns, to_ns)) for tell in (pit.between, pit.merged, pit.aggregates))
+    assert [fill.seq for fill in fills] == list(range(6000, 6012))
+    assert [(one.first_id, one.last_id, one.seq) for one in merged] == [
+        (6000, 6002, 6002), (6003, 6005, 6005), (6006, 6008, 6008), (6009, 6011, 6011),
+    ]  # fmt: skip
+    assert [(one.id, one.seq, one.channel) for one in aggregates] == [
+        (str(number), number, "aggtrades") for number in range(2000, 2004)
+    ]
+    for order, parts in zip(merged, (fills[:3], fills[3:6]), strict=False):
+        assert order.size == sum(part.size for part in parts)
+        assert {(part.price, part.side, part.at_ns) for part in parts} == {(order.price, order.side, order.at_ns)}
+    assert pit.trade_minute(6005) == pit.order_minute(2001) == 1000
+    (bar,) = pit.candles("1m", from_ns, from_ns + MINUTE_NS, to_ns)
+    assert (bar.trades, bar.first_id, bar.last_id) == (6, 6000, 6005)
+    pit.number_anew(1000 * MINUTE_NS, 4)
+    assert [fill.seq for fill in pit.between(from_ns, to_ns)] == [*range(6000, 6006), *range(6000, 6006)]
+    assert pit.trade_minute(6000) == 1001

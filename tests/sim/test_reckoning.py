@@ -43,7 +43,7 @@ def found(folder: Path, monkeypatch: pytest.MonkeyPatch, *statements: str, **cha
 
     monkeypatch.setattr(day, "reckoned", changed)
     plan = DayPlan(
-        venue=venue_named("binance"), seed=2, duration_s=HOURS_S, lives=(Life(0.0, HOURS_S),), stalls=(),
+        venue=venue_named("binance"), seed=2, fills=1, duration_s=HOURS_S, lives=(Life(0.0, HOURS_S),), stalls=(),
         clock_steps=(), faults=[fault(text) for text in changes.pop("faults", ())], **changes,
     )  # fmt: skip
     return list(run(day.live(plan, folder)).violations)

@@ -21,7 +21,7 @@ import msgspec
 from tapeline.app.instance import World
 from tapeline.app.keeping import Keeping
 from tapeline.app.running import Running, assembled
-from tapeline.config import AlertsConfig, AuditConfig, Config, ConnectionConfig, StoreConfig, StreamConfig
+from tapeline.config import AlertsConfig, AuditConfig, Config, ConnectionConfig, StoreConfig, StreamConfig, SyncConfig
 from tapeline.errors import ConfigError
 from tapeline.model.interval import DAY_NS, SECOND_NS
 from tapeline.sim.chance import Life, drawn_faults, drawn_lives, drawn_stalls, drawn_steps
@@ -43,6 +43,8 @@ THIN = Rates(trades_per_minute=1, levels=5, step_beats=3000)
 BARS, BUILT = "15m", ("15m", "1h")
 NOTE_EVERY_S = 60.0
 LOOK_EVERY_S = (5.0, 30.0, 120.0)  # repair looks so often: more slowly than in earnest, so that a day is cheap
+FILLS, MERGED = (1, 1, 2, 3), (1,)  # of an order; MERGED: on venues whose stream tells them as one, and REST one by one
+SILENT_S, POLLED_DAYS = 1200.0, 0.25  # on some days a stream that fails or is silent for so long is polled
 QUEUE_BYTES = 400_000  # some 600 rows
 SETTLED_S = 120.0  # what happened in the last so many seconds may not be there yet
 PATIENT = ConnectionConfig(idle_ping_s=300.0, heartbeat_interval_s=300.0, silence_s=700.0, first_data_s=900.0)
@@ -58,6 +60,7 @@ class DayPlan:
     symbols: int = 1
     duration_s: float = DAY_S
     rates: Rates = THIN
+    fills: int | None = None  # trades that an order makes at once
     repair: bool = True
     audit: bool = True
     faults: Sequence[Spec] | None = None
@@ -130,7 +133,10 @@ class _Day:
         listed = server.sample_instruments[: plan.symbols]
         self.venue = replace(plan.venue, server=replace(server, sample_instruments=tuple(listed)))
         self.trades = repairable_trades(plan.venue)
-        market = Market(self.venue, plan.seed, START_NS, plan.rates)
+        self.chance = random.Random(plan.key)
+        merges = plan.venue.feeds["trades"].evidence == "count"
+        fills = plan.fills or self.chance.choice(MERGED if merges else FILLS)
+        market = Market(self.venue, plan.seed, START_NS, replace(plan.rates, fills=fills))
         self.pits = market.pits
         self.clock = VirtualClock(START_NS)
         self.told = _Told()
@@ -139,7 +145,6 @@ class _Day:
         self.sim = SimulatedVenue(
             self.venue, market, clock=self.clock, faults=drawn if plan.faults is None else plan.faults, say=self._said
         )
-        self.chance = random.Random(plan.key)
         self.look_every_s = self.chance.choice(LOOK_EVERY_S)
         channels = (self.trades, f"bars:{BARS}", *(f"bars:{each}@{self.trades}" for each in BUILT), *plan.channels)
         self.config = Config(
@@ -150,6 +155,7 @@ class _Day:
             stream=(StreamConfig(venue=plan.venue.name, symbols=tuple(each.symbol for each in listed),
                                  channels=channels),),
             connection=msgspec.structs.replace(plan.settings, connections=self.chance.choice((1, 1, 1, 2))),
+            sync=SyncConfig(silence_s=SILENT_S), fallback_to_polling=self.chance.random() < POLLED_DAYS,
             repair=plan.repair, audit=AuditConfig(enabled=plan.audit),
             alerts=AlertsConfig(enabled=False),  # they go by our own memory, too
         )  # fmt: skip

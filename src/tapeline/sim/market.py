@@ -48,6 +48,7 @@ class Market:
         rates = rates or Rates()
         self._pits = {one.native: Pit(one, seed, rates) for one in instruments}
         self._step = rates.step_beats
+        self._merges = "trades" in venue.feeds and venue.feeds["trades"].evidence == "count"  # what one order took
         self._agenda: list[
             int
         ] = []  # beats of this minute at which something is told, newest first; where they are few
@@ -130,9 +131,12 @@ class Market:
         return _TELLERS[parsed.kind](self, self._pits[topic.native], parsed, topic.channel, beat)
 
     def _tell_trades(self, pit: Pit, parsed: Channel, name: str, beat: int) -> Sequence[Event]:
+        del name
         end_ns = beat * BEAT_NS
-        found = [trade for trade in pit.between(end_ns - BEAT_NS, end_ns)]  # noqa: C416  # a list of them
-        return found if parsed.kind == "trades" else [_renamed(trade, name) for trade in found]
+        if parsed.kind == "aggtrades":
+            return list(pit.aggregates(end_ns - BEAT_NS, end_ns))
+        told = pit.merged if self._merges and pit.rates.fills > 1 else pit.between
+        return list(told(end_ns - BEAT_NS, end_ns))
 
     def _tell_quotes(self, pit: Pit, parsed: Channel, name: str, beat: int) -> Sequence[Event]:
         del parsed
@@ -254,8 +258,11 @@ class Market:
         most = self._page(ask)
         limit = min(ask.limit or most, most)
         from_ns, to_ns = self._reach(ask, now_ns)
+        by_order = ask.call == "aggtrades"
+        told = pit.aggregates if by_order else pit.between
         if ask.from_id is not None:
-            from_ns, to_ns = max(from_ns, pit.trade_minute(ask.from_id) * MINUTE_NS), now_ns
+            minute = pit.order_minute(ask.from_id) if by_order else pit.trade_minute(ask.from_id)
+            from_ns, to_ns = max(from_ns, minute * MINUTE_NS), now_ns
         keeps_s = self._venue.rest[ask.call].keeps_s
         if keeps_s != float("inf"):
             from_ns = max(from_ns, now_ns - int(keeps_s * SECOND_NS))
@@ -264,14 +271,13 @@ class Market:
         while from_ns < to_ns and len(rows) < limit:
             if forward:
                 end_ns = min(from_ns - from_ns % MINUTE_NS + MINUTE_NS, to_ns)
-                rows += [trade for trade in pit.between(from_ns, end_ns) if (trade.seq or 0) >= (ask.from_id or 0)]
+                rows += [trade for trade in told(from_ns, end_ns) if (trade.seq or 0) >= (ask.from_id or 0)]
                 from_ns = end_ns
             else:
                 start_ns = max((to_ns - 1) // MINUTE_NS * MINUTE_NS, from_ns)
-                rows = [*pit.between(start_ns, to_ns), *rows]
+                rows = [*told(start_ns, to_ns), *rows]
                 to_ns = start_ns
-        chosen = rows[:limit] if forward else rows[-limit:]
-        return [_renamed(trade, ask.call) for trade in chosen]
+        return rows[:limit] if forward else rows[-limit:]
 
     def _bars(self, pit: Pit, ask: Ask, now_ns: int) -> Sequence[Bar]:
         interval = INTERVALS[ask.interval]
@@ -311,13 +317,6 @@ _TELLERS: Mapping[str, _Teller] = {
 def _sells(instrument: Instrument, kind: str) -> bool:
     """An index is named after a spot pair at some venues; the rest is of derivatives only."""
     return kind not in _DERIVATIVES or kind == "index" or instrument.kind != "spot"
-
-
-def _renamed(trade: Trade, name: str) -> Trade:
-    return Trade(
-        trade.instrument, name, trade.at_ns, trade.received_ns, "ws", trade.id, trade.seq, trade.side, trade.price,
-        trade.size, trade.first_id, trade.last_id,
-    )  # fmt: skip
 
 
 def _streamed(bar: Bar, name: str, now_ns: int) -> Bar:

@@ -7,8 +7,9 @@ generated whole. Pure: time is an argument.
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
-from functools import lru_cache
+from functools import lru_cache, reduce
 from hashlib import blake2b
+from itertools import islice
 from random import Random
 
 from tapeline.errors import ConfigError
@@ -30,7 +31,8 @@ _MASK = (1 << 64) - 1
 class Rates:
     """How busy an instrument is."""
 
-    trades_per_minute: int = 120
+    trades_per_minute: int = 120  # orders that take: each makes `fills` trades at once, of one price and side
+    fills: int = 1
     levels: int = 25  # of each side of the book
     refresh_beats: int = 13  # a level's size changes every so many beats
     step_beats: int = 1  # quotes, books and bars are told every so many beats; trades when they happen
@@ -38,6 +40,7 @@ class Rates:
     def __post_init__(self) -> None:
         if not (
             0 < self.trades_per_minute <= 20 * BEATS
+            and 0 < self.fills <= 50
             and 0 < self.levels <= 500
             and self.refresh_beats > 0
             and self.step_beats > 0
@@ -57,7 +60,7 @@ class Pit:
         price = Decimal(PRICES.get(instrument.base, 10 + self._salt % 90)) / PRICES.get(instrument.quote, 1)
         self._middle = int(price / self._tick)
         self._unit = _unit(instrument, price * PRICES.get(instrument.quote, 1))
-        self._sizes = [EXACT.multiply(self._unit, Decimal(lots)) for lots in range(5001)]
+        self._sizes = [EXACT.multiply(self._unit, Decimal(lots)) for lots in range(5051)]
         self.price = lru_cache(maxsize=4096)(self._price)
         self._text = lru_cache(maxsize=4096)(lambda ticks: str(self.price(ticks)))
         self._sparse = rates.step_beats > 1
@@ -124,7 +127,7 @@ class Pit:
 
     def _trades(self, minute: int) -> list[Trade]:
         """All trades of a minute, oldest first; their ids follow those of the minute before."""
-        count = self.rates.trades_per_minute
+        count, fills = self.rates.trades_per_minute, self.rates.fills
         chance = Random(self._mix(minute) ^ 0x5EED)
         at, first, bid = minute * MINUTE_NS, minute * BEATS, self.bid
         path = None if self._sparse else self.path(minute)
@@ -139,14 +142,16 @@ class Pit:
             beat = offset_ms * 1_000_000 // BEAT_NS
             ticks = (bid(first + beat) if path is None else path[beat]) + bought
             lots = 1 + (draw >> 20) % 97 * (1 + (draw >> 30) % 7)
-            key = self._numbered(minute * count + number)
+            key = self._numbered(minute * count + number) * fills
             at_ns = at + offset_ms * 1_000_000
-            trades.append(
+            side, at_price = ("buy" if bought else "sell"), price(ticks)
+            trades += [
                 Trade(
-                    self.instrument.id, "trades", at_ns, at_ns, "ws", str(key), key, "buy" if bought else "sell",
-                    price(ticks), sizes[lots], key, key,
+                    self.instrument.id, "trades", at_ns, at_ns, "ws", str(fill), fill, side, at_price,
+                    sizes[lots + fill - key], fill, fill,
                 )
-            )  # fmt: skip
+                for fill in range(key, key + fills)
+            ]  # fmt: skip
         return trades
 
     def between(self, from_ns: int, to_ns: int) -> Iterator[Trade]:
@@ -156,18 +161,43 @@ class Pit:
                 if from_ns <= (trade.at_ns or 0) < to_ns:
                     yield trade
 
-    def trade_minute(self, number: int) -> int:
-        """The minute that holds the trade of this id; of two with one id, the later one."""
+    def merged(self, from_ns: int, to_ns: int) -> Iterator[Trade]:
+        """The same trades, those of one order as one: numbered by the last of them, as some streams tell them."""
+        fills = self.rates.fills
+        found = self.between(from_ns, to_ns)
+        while order := list(islice(found, fills)):
+            first, last = order[0], order[-1]
+            yield Trade(
+                last.instrument, "trades", last.at_ns, last.received_ns, "ws", last.id, last.seq, last.side, last.price,
+                reduce(EXACT.add, (trade.size for trade in order)),
+                first.first_id, last.last_id,
+            )  # fmt: skip
+
+    def aggregates(self, from_ns: int, to_ns: int) -> Iterator[Trade]:
+        """The same again, each under a number of its own: aggregated trades."""
+        for order in self.merged(from_ns, to_ns):
+            number = (order.seq or 0) // self.rates.fills
+            yield Trade(
+                order.instrument, "aggtrades", order.at_ns, order.received_ns, "ws", str(number), number, order.side,
+                order.price, order.size, order.first_id, order.last_id,
+            )  # fmt: skip
+
+    def order_minute(self, number: int) -> int:
+        """The minute that holds the order of this number; of two with one number, the later one."""
         place = number
         for first, less in self._anew:
             if number + less >= first:
                 place = number + less
         return place // self.rates.trades_per_minute
 
+    def trade_minute(self, number: int) -> int:
+        """The minute that holds the trade of this id; of two with one id, the later one."""
+        return self.order_minute(number // self.rates.fills)
+
     def number_anew(self, at_ns: int, repeated: int) -> None:
         """Trades from the minute after this time on repeat so many numbers, and count on from there."""
         first = (at_ns // MINUTE_NS + 1) * self.rates.trades_per_minute
-        less = repeated + (self._anew[-1][1] if self._anew else 0)
+        less = -(-repeated // self.rates.fills) + (self._anew[-1][1] if self._anew else 0)
         self._anew.append((first, less))
         self.trades.cache_clear()
         self._hours.clear()
