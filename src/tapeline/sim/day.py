@@ -43,7 +43,7 @@ THIN = Rates(trades_per_minute=1, levels=5, step_beats=3000)
 BARS, BUILT = "15m", ("15m", "1h")
 NOTE_EVERY_S = 60.0
 LOOK_EVERY_S = (5.0, 30.0, 120.0)  # repair looks so often: more slowly than in earnest, so that a day is cheap
-FILLS, MERGED = (1, 1, 2, 3), (1,)  # of an order; MERGED: on venues whose stream tells them as one, and REST one by one
+FILLS = (1, 1, 2, 3)  # trades that an order makes at once
 SILENT_S, POLLED_DAYS = 1200.0, 0.25  # on some days a stream that fails or is silent for so long is polled
 QUEUE_BYTES = 400_000  # some 600 rows
 SETTLED_S = 120.0  # what happened in the last so many seconds may not be there yet
@@ -134,8 +134,7 @@ class _Day:
         self.venue = replace(plan.venue, server=replace(server, sample_instruments=tuple(listed)))
         self.trades = repairable_trades(plan.venue)
         self.chance = random.Random(plan.key)
-        merges = plan.venue.feeds["trades"].evidence == "count"
-        fills = plan.fills or self.chance.choice(MERGED if merges else FILLS)
+        fills = plan.fills or self.chance.choice(FILLS)
         market = Market(self.venue, plan.seed, START_NS, replace(plan.rates, fills=fills))
         self.pits = market.pits
         self.clock = VirtualClock(START_NS)
