@@ -33,7 +33,7 @@ SEEDS ?= --days 100000
 soak-sim:
 	uv run python -m tapeline.sim.soak $(SEEDS) --progress soak-sim.progress
 
-# A real process on a real store, killed two hundred times at each venue; ten minutes.
+# A real process on a real store, killed two hundred times at each venue; half an hour.
 kill-loop:
 	TAPELINE_KILLS=200 uv run pytest -q tests/sockets/test_kill_loop.py
 
