@@ -3,7 +3,7 @@
 import asyncio
 from typing import Any
 
-from tapeline.app.clocks import AGAIN_S, EVERY_S, SETTLED, watch_clock
+from tapeline.app.clocks import AGAIN_S, EVERY_S, SETTLED, VenueNow, watch_clock
 from tapeline.errors import TimedOut
 from tapeline.market.watermark import VenueClock
 from tapeline.sim.loop import run
@@ -35,3 +35,15 @@ def test_the_pauses_between_readings_and_a_reading_that_is_lost() -> None:
         assert told == [("clock", "nothing came")]
 
     run(scene())
+
+
+def test_a_glance_at_the_clock_serves_for_a_quarter_of_a_second() -> None:
+    clock = VenueClock()
+    glance = VenueNow(clock)
+    assert glance.at(0.0) is None
+    clock.sample(1.0, 5_000, 1.0)
+    assert glance.at(0.2) is None
+    assert glance.at(1.1) == 5_000
+    clock.sample(1.15, 9_000, 1.15)
+    assert glance.at(1.3) == 5_000
+    assert glance.at(1.4) == 9_000

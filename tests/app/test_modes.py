@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from mode_fixtures import START_NS, House, Show, on, stream
+from tapeline.config import ConnectionConfig
 from tapeline.errors import Refused
 from tapeline.model.event import Bar, ModeChange, Trade
 from tapeline.model.interval import MINUTE_NS
@@ -56,6 +57,23 @@ def test_a_stream_that_dies_for_minutes_is_polled_and_comes_back_without_a_bar_t
             theirs[bar.open_at_ns].close, theirs[bar.open_at_ns].volume, theirs[bar.open_at_ns].trades,
         )  # fmt: skip
         assert bar.revision == 1, "closed once, and whole"
+
+
+def test_bars_of_a_stream_that_is_back_and_not_trusted_yet_close_on_time(tmp_path: Path) -> None:
+    channels, settings = ("trades", "bars:1s@trades"), ConnectionConfig(reconnect_delay_s=0.2)
+    house = House(tmp_path, stream(*channels), faults=("cut@+100s+1s/all",), connection=settings)
+
+    async def play(show: Show) -> None:
+        await asyncio.sleep(110)
+        late = list[float]()
+        for _ in range(30):
+            await asyncio.sleep(1)
+            assert show.row("trades")["uses"] == "polling"
+            bars, trades = show.of(Bar, "bars:1s@trades"), show.of(Trade, "trades")
+            late.append((trades[-1].at_ns - bars[-1].open_at_ns) / 1e9)
+        assert max(late) < 5, "a second each, one of lateness, and what the market lets pass between two trades"
+
+    on(house, play)
 
 
 def test_a_venue_of_two_endpoints_falls_back_where_it_fails_and_merged_trades_come_once(tmp_path: Path) -> None:

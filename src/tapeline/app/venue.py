@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from tapeline.app.answers import Answers
 from tapeline.app.bars import BarDesk
 from tapeline.app.books import BookDesk
-from tapeline.app.clocks import watch_clock
+from tapeline.app.clocks import VenueNow, watch_clock
 from tapeline.app.edge import Edge
 from tapeline.app.probing import Prober
 from tapeline.app.settings import delays, patience, rebased, timing
@@ -32,7 +32,6 @@ from tapeline.wire.wants import Outcome
 
 CLOCK_AGAIN_S, CLOCK_SETTLED = 3.0, 3  # the first readings come soon after one another
 TIMED_FOR_S = 60.0
-VENUE_NOW_FOR_S = 0.25  # an estimate of the venue's clock serves so long: it only has to tell 5 s ahead
 
 
 class VenueDesk:
@@ -76,8 +75,7 @@ class VenueDesk:
         self.failed: Callable[[Topic, str, bool], None] = lambda _topic, _why, _refused: None
         self.alive_at: dict[Shard, float] = {}  # when a connection last gave a sign of life without data
         self._tasks: asyncio.TaskGroup | None = None
-        self._venue_now_ns: int | None = None
-        self._venue_read_at = float("-inf")
+        self._venue_now = VenueNow(self.venue_clock)
 
     # ---- life ------------------------------------------------------------------------------------------------
 
@@ -119,7 +117,8 @@ class VenueDesk:
         for channel in channels:
             feed = self.venue.feeds.get(channel.wire.kind)
             if feed is None or not feed.offers(channel.wire):
-                raise ConfigError(f"{self.venue.name} has no channel {str(channel)!r}; it has {self._menu()}")
+                menu = ", ".join(sorted(self.venue.feeds))
+                raise ConfigError(f"{self.venue.name} has no channel {str(channel)!r}; it has {menu}")
             topic = Topic(str(channel.wire), instrument.native)
             self._users[topic] = self._users.get(topic, 0) + 1
             after = self._points.get((instrument.id, topic.channel))
@@ -211,14 +210,23 @@ class VenueDesk:
             self._held.set()
         if shard.stamped:
             self._advance(stamps, self._bar_desks[shard], now)
+        if self.polled:
+            self._advance_polled(now)
+
+    def _advance_polled(self, now: float) -> None:
+        """A stream that is back moves the bars of what is polled still, as far as its own trades have come."""
+        for topic, shard in self.polled.items():
+            desk = self._bar_desks.get(shard)
+            track = self.merge.track(self.symbols.id_of(topic.native), topic.channel) if desk is not None else None
+            if desk is not None and track is not None and not track.broken and track not in self.merge.holding:
+                self._advance((track.last.at_ns,) if track.last is not None else (), desk, now)
 
     def _advance(self, stamps: Sequence[int | None], desk: BarDesk, now: float) -> None:
-        if now - self._venue_read_at > VENUE_NOW_FOR_S:
-            self._venue_now_ns, self._venue_read_at = self.venue_clock.estimate(now), now
+        venue_now_ns = self._venue_now.at(now)
         stamp = desk.watermark.stamp
         for at_ns in stamps:
             if at_ns is not None:
-                stamp(at_ns, self._venue_now_ns)
+                stamp(at_ns, venue_now_ns)
         desk.advance()
 
     def alive(self, shard: Shard, heard_at: float) -> None:
@@ -390,6 +398,3 @@ class VenueDesk:
 
     def _trouble(self, kind: str, text: str) -> None:
         self._edge.problem(self.venue.name, "", kind, text, b"")
-
-    def _menu(self) -> str:
-        return ", ".join(sorted(self.venue.feeds))
