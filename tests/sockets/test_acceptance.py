@@ -54,7 +54,7 @@ def run_until_settled(config: Path, store: Path) -> None:
         while time.monotonic() - started < MOST_S:
             time.sleep(0.25)
             assert process.poll() is None, process.stderr.read() if process.stderr else ""
-            events = _events(store)
+            events = _events(store, process.pid)
             if events != last:
                 last, since = events, time.monotonic()
             elif events.get("trade", 0) > 0 and time.monotonic() - since > SETTLED_S:
@@ -65,11 +65,13 @@ def run_until_settled(config: Path, store: Path) -> None:
     assert process.returncode == 0, log
 
 
-def _events(store: Path) -> dict[str, int]:
+def _events(store: Path, pid: int) -> dict[str, int]:
+    """What this very run has seen: an earlier one leaves its status behind."""
     try:
-        found: dict[str, int] = json.loads((store / "status.json").read_text())["events"]
+        status = json.loads((store / "status.json").read_text())
     except (OSError, ValueError):
         return {}
+    found: dict[str, int] = status["events"] if status["pid"] == pid else {}
     return found
 
 

@@ -299,3 +299,12 @@ def test_bars_that_were_wanted_from_within_the_first_that_came_are_proven_from_i
     assert [*series.take(late), *series.take(bar(1)), *series.take(bar(2))] == []
     facts = [(note.from_ns, note.to_ns) for note in series.due() if isinstance(note, Fact)]
     assert facts == [(MINUTE, 3 * MINUTE)]
+
+
+def test_a_hole_right_after_the_first_trade_is_wanted_with_its_instant() -> None:
+    series = evidence_for(WHO, "trades", IDS)
+    assert list(series.take(trade(1, 100))) == []
+    notes = list(series.take(gap(100, 500)))
+    holes = [(fact.from_ns, fact.to_ns) for fact in notes if isinstance(fact, Fact) and fact.state == "missing"]
+    assert holes == [(100, 501)], "others of the same stamp may have come after it"
+    assert [(wanted.from_ns, wanted.to_ns) for wanted in notes if isinstance(wanted, Wanted)] == [(100, 501)]

@@ -111,8 +111,8 @@ class _Span:
         ]  # fmt: skip
         if not self.evidence:
             return notes
-        if self.wanted_ns is None:
-            self.wanted_ns = from_ns
+        if self.wanted_ns is None or from_ns < self.wanted_ns:
+            self.wanted_ns, self._wanted_to_ns = from_ns, None
         return notes + self._wanted_up_to(to_ns)  # at once: whoever repairs goes by what is wanted
 
     def _wanted_up_to(self, to_ns: int) -> list[Note]:
