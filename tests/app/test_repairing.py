@@ -216,6 +216,33 @@ def test_a_bar_in_dispute_has_its_trades_asked_for_again(tmp_path: Path) -> None
         assert store.holes() == []
 
 
+def test_a_doubt_takes_nothing_back_whatever_the_venue_says(tmp_path: Path) -> None:
+    who = "binance:BTC/USDT"
+
+    async def act(on: Theatre) -> None:
+        async def nothing(base: str, request: Request) -> Response:
+            if "rades" in request.path:
+                return Response(200, {}, b"[]")
+            return await on.sim.fetch(base, request)
+
+        async def play(scene: Scene) -> None:
+            await asyncio.sleep(200)
+            on.fetch = nothing
+            before = scene.ledger.coverage(who, "trades").spans(START_NS, START_NS + 3 * MINUTE_NS)
+            scene.instance.bus.publish(
+                Dispute(who, "bars:1m@trades", 1, 1, "rest", START_NS + MINUTE_NS, START_NS + 2 * MINUTE_NS, "ours 1")
+            )
+            await asyncio.sleep(60)
+            assert [request.path for request in on.asked].count("/api/v3/aggTrades") >= 2, (
+                "an empty answer is no answer"
+            )
+            assert scene.ledger.coverage(who, "trades").spans(START_NS, START_NS + 3 * MINUTE_NS) == before
+
+        await on.run(play, "trades", "bars:1m", "bars:1m@trades")
+
+    played(tmp_path, act)
+
+
 def test_forty_streams_are_whole_within_five_seconds_of_a_reconnect(tmp_path: Path) -> None:
     """Ten symbols in four intervals, an outage of half a minute over the end of an hour, 50 ms an answer."""
     hour_ns = START_NS + 60 * MINUTE_NS

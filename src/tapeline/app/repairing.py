@@ -20,7 +20,7 @@ from tapeline.clock import Clock
 from tapeline.errors import BadData, ConfigError, RateLimited, Refused, Retry, StoreBehind, UnknownInstrument
 from tapeline.model.channel import channel
 from tapeline.model.event import Dispute, Repair, Trade
-from tapeline.model.fact import HELD, Fact
+from tapeline.model.fact import HELD, Fact, Stretch
 from tapeline.model.instrument import Instrument, split_id
 from tapeline.store.writer import Writer
 from tapeline.sync.history import before, id_before
@@ -65,6 +65,7 @@ class _Job:
     errand: Errand
     began_at: float
     mending: Mending | None = None
+    doubt: bool = False  # all of it may be held: whatever comes of it, nothing that was proven is taken back
     delivering: bool = False
     delivered: int = 0
     fresh: list[Row] = field(default_factory=list)  # of these, since the ledger was told last
@@ -97,6 +98,7 @@ class Repairer:
         self._waiting: list[_Job] = []
         self._rows = self._filled = self._lost = 0
         self._trouble = ""
+        self._doubts: dict[Key, list[Stretch]] = {}  # stretches whose trades are asked for again
         self._tasks: asyncio.TaskGroup | None = None
         instance.repairs = True
         instance.bus.subscribe(self._disputed, types=(Dispute,), name="tapeline.repair")
@@ -146,11 +148,9 @@ class Repairer:
         """An audit of built bars found another sum than the venue's: its trades are asked for once more."""
         of = channel(dispute.channel).built_from
         if of and self._desk_of((dispute.instrument, of)) is not None:
-            why = "an audit came to another bar than the venue's: asked for again"
-            now_ns = self._clock.wall_ns()
-            doubt = Fact(dispute.instrument, of, dispute.from_ns, dispute.to_ns, "missing", "", "rest", why, now_ns,
-                         cause="disputed")  # fmt: skip
-            self._ledger.note(doubt)
+            key = (dispute.instrument, of)
+            self._doubts.setdefault(key, []).append(Stretch(dispute.from_ns, dispute.to_ns, cause="disputed"))
+            self._ledger.broken.add(key)
 
     # ---- what is to be done ----------------------------------------------------------------------------------
 
@@ -159,17 +159,20 @@ class Repairer:
         state = self._series.setdefault(key, _Series())
         if now < state.not_before:
             return ()
-        missing = self._ledger.stretches(*key)
-        if not missing and not state.jobs:
+        missing, doubts = self._ledger.stretches(*key), self._doubts.get(key, [])
+        if not missing and not doubts and not state.jobs:
             self._ledger.broken.discard(key)
         taken = [job.errand.span for job in state.jobs]
         free = [hole for hole in missing if not any(a < hole.to_ns and hole.from_ns < b for a, b in taken)]
-        found = self._desk_of(key) if free else None
+        found = self._desk_of(key) if free or doubts else None
         if found is None:
-            state.not_before = now + (AGAIN_S if free else 0.0)
+            state.not_before = now + (AGAIN_S if free or doubts else 0.0)
             return ()
         desk, instrument, call = found
         jobs = [_Job(desk, call, instrument, errand, now) for errand in errands(*key, call, free)]
+        jobs += [
+            _Job(desk, call, instrument, Errand(*key, (doubt,)), now, doubt=True) for doubt in self._doubts.pop(key, ())
+        ]
         state.jobs += jobs
         return jobs
 
@@ -231,7 +234,7 @@ class Repairer:
         facts, errand = too_old(
             job.errand, job.call, self._clock.wall_ns() if now_ns is None else now_ns, self._clock.wall_ns()
         )
-        self._note(facts, ())
+        self._note([] if job.doubt else facts, ())
         if errand is None:
             return
         ids: tuple[int | None, int | None] = (None, None)
@@ -263,7 +266,10 @@ class Repairer:
         """Of the last trades before both ends of an errand whose ids nobody knows; None where they cannot be had."""
         found = list[int | None]()
         for at_ns in errand.span:
-            answers = await self._asked(job, before(job.call, job.instrument.native, at_ns))
+            for _ in range(2):  # an empty page may be a slip
+                answers = await self._asked(job, before(job.call, job.instrument.native, at_ns))
+                if answers:
+                    break
             if answers is None:
                 job.trouble = job.trouble or "the trade before a hole could not be found"
                 return None
@@ -328,7 +334,7 @@ class Repairer:
             if self._rebuilder is not None:
                 for span in held:
                     self._rebuilder.look_at(errand.instrument, errand.channel, *span)
-        self._note(facts, rows)
+        self._note([fact for fact in facts if fact.state in HELD] if job.doubt else facts, rows)
 
     def _note(self, facts: Sequence[Fact], rows: Sequence[Row]) -> None:
         now_ns = self._clock.wall_ns()
