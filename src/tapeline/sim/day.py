@@ -42,12 +42,12 @@ DAY_S = 86_400.0
 THIN = Rates(trades_per_minute=1, levels=5, step_beats=3000)
 BARS, BUILT = "15m", ("15m", "1h")
 NOTE_EVERY_S = 60.0
-LOOK_EVERY_S = (5.0, 30.0, 120.0)  # repair looks so often: more slowly than in earnest, so that a day is cheap
-FILLS = (1, 1, 2, 3)  # trades that an order makes at once
-SILENT_S, POLLED_DAYS = 1200.0, 0.25  # on some days a stream that fails or is silent for so long is polled
+LOOK_EVERY_S = (20.0, 60.0, 120.0)  # repair looks so often: more slowly than in earnest, so that a day is cheap
+FILLS = (1, 1, 1, 2, 3)  # trades that an order makes at once
+SILENT_S, POLLED_DAYS = 1500.0, 0.25  # on some days a stream that fails or is silent for so long is polled
 QUEUE_BYTES = 400_000  # some 600 rows
 SETTLED_S = 120.0  # what happened in the last so many seconds may not be there yet
-PATIENT = ConnectionConfig(idle_ping_s=300.0, heartbeat_interval_s=300.0, silence_s=700.0, first_data_s=900.0)
+PATIENT = ConnectionConfig(idle_ping_s=600.0, heartbeat_interval_s=600.0, silence_s=1300.0, first_data_s=1800.0)
 MEMORY = Path("/dev/shm")  # noqa: S108  # a store of minutes needs no disk
 
 
@@ -153,7 +153,7 @@ class _Day:
             ),
             stream=(StreamConfig(venue=plan.venue.name, symbols=tuple(each.symbol for each in listed),
                                  channels=channels),),
-            connection=msgspec.structs.replace(plan.settings, connections=self.chance.choice((1, 1, 1, 2))),
+            connection=msgspec.structs.replace(plan.settings, connections=self.chance.choice((1, 1, 1, 1, 2))),
             sync=SyncConfig(silence_s=SILENT_S), fallback_to_polling=self.chance.random() < POLLED_DAYS,
             repair=plan.repair, audit=AuditConfig(enabled=plan.audit),
             alerts=AlertsConfig(enabled=False),  # they go by our own memory, too
