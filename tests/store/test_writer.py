@@ -418,3 +418,39 @@ def test_a_prompt_writer_waits_for_no_batch(tmp_path: Path, trade: Callable[...,
             time.sleep(0.001)
         assert seqs(tmp_path) == list(range(1, seq + 1))
     store.stop()
+
+
+def test_a_store_that_is_moved_while_it_is_written_loses_nothing(tmp_path: Path, trade: Callable[..., Trade]) -> None:
+    store = writer(tmp_path / "here", batch_timeout_s=0.02)
+    store.start()
+    store.offer(trade(1))
+    assert store.flush()
+    (tmp_path / "here").rename(tmp_path / "there")
+    store.offer(trade(2))
+    assert store.flush(), "its files are open, wherever they are"
+    assert seqs(tmp_path / "there") == [1, 2]
+    assert not (tmp_path / "here").exists(), "none is made anew behind its back"
+    (tmp_path / "there").rename(tmp_path / "here")
+    store.offer(trade(3))
+    assert store.flush()
+    store.stop()
+    assert seqs(tmp_path / "here") == [1, 2, 3]
+
+
+def test_a_store_that_becomes_read_only_waits_and_goes_on(tmp_path: Path, trade: Callable[..., Trade]) -> None:
+    store = writer(tmp_path, batch_timeout_s=0.02)
+    store.start()
+    store.offer(trade(1))
+    assert store.flush()
+    held = store._store
+    assert held is not None
+    held.connection.execute("PRAGMA query_only = ON")
+    store.offer(trade(2))
+    assert not store.flush(0.5)
+    told = store.statistics()
+    assert (told.queue_rows, told.dropped, told.poisoned) == (1, 0, 0)
+    assert "readonly" in told.last_error
+    held.connection.execute("PRAGMA query_only = OFF")
+    assert store.flush(20)
+    store.stop()
+    assert seqs(tmp_path) == [1, 2]

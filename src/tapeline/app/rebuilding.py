@@ -70,7 +70,7 @@ class Rebuilder:
             await asyncio.sleep(self._look_every_s)
             try:
                 await self.look()
-            except (OSError, sqlite3.Error, StoreBehind) as error:  # the disk: the next look may find it well
+            except (OSError, sqlite3.Error, StoreBehind, NotHeld) as error:  # the next look may find the disk well
                 _log.warning("rebuild bars", trouble=f"{type(error).__name__}: {error}")
 
     async def look(self) -> None:
@@ -153,7 +153,7 @@ class Rebuilder:
             while due:
                 try:
                     await self._rebuild(key, desk, name, finer, due[0])
-                except (OSError, sqlite3.Error, StoreBehind):
+                except (OSError, sqlite3.Error, StoreBehind, NotHeld):
                     ranges[name] += due
                     raise
                 due.pop(0)
