@@ -234,7 +234,7 @@ class Repairer:
         facts, errand = too_old(
             job.errand, job.call, self._clock.wall_ns() if now_ns is None else now_ns, self._clock.wall_ns()
         )
-        self._note([] if job.doubt else facts, ())
+        self._note(facts, (), doubt=job.doubt)
         if errand is None:
             return
         ids: tuple[int | None, int | None] = (None, None)
@@ -334,12 +334,14 @@ class Repairer:
             if self._rebuilder is not None:
                 for span in held:
                     self._rebuilder.look_at(errand.instrument, errand.channel, *span)
-        self._note([fact for fact in facts if fact.state in HELD] if job.doubt else facts, rows)
+        self._note(facts, rows, doubt=job.doubt)
 
-    def _note(self, facts: Sequence[Fact], rows: Sequence[Row]) -> None:
+    def _note(self, facts: Sequence[Fact], rows: Sequence[Row], *, doubt: bool = False) -> None:
+        """To the ledger, the bus and the log. A doubt claims nothing and takes nothing back."""
         now_ns = self._clock.wall_ns()
-        for fact in facts:
-            self._ledger.note(fact)
+        for fact in facts if not doubt else (each for each in facts if each.state in HELD):
+            if not doubt:
+                self._ledger.note(fact)
             self._filled += fact.state in HELD
             self._lost += fact.state not in HELD
             count = sum(fact.from_ns <= _stamp(row) < fact.to_ns for row in rows)
