@@ -1,5 +1,7 @@
 """The command reference: what `--help` says, of every command."""
 
+import sys
+
 from tapeline.surfaces.cli import resolved
 from tapeline.surfaces.reference.markdown import page
 
@@ -17,6 +19,10 @@ Where a command gives a code a narrower meaning, its own help says so."""
 
 def commands() -> str:
     """The page."""
-    generated = resolved().generate_docs(output_format="markdown", heading_level=1)
+    before, sys.argv = sys.argv, ["tapeline"]  # the library puts the name of whoever generates the page into it
+    try:
+        generated = resolved().generate_docs(output_format="markdown", heading_level=1)
+    finally:
+        sys.argv = before
     _, _, rest = generated.partition("\n")
     return page("Commands", rest.rstrip(), EXIT_CODES)
