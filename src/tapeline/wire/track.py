@@ -8,9 +8,11 @@ import msgspec
 
 from tapeline.model.event import Event, Gap
 from tapeline.model.interval import DAY_NS, SECOND_NS
-from tapeline.wire.continuity import ANEW_NS, Place, Point, Rule
+from tapeline.wire.continuity import Place, Point, Rule
 
 HOLD_S, HOLD_EVENTS = 0.25, 64  # an event that is ahead waits so long, and with so many, for what it jumped over
+# An older number on an event so much newer by its stamp is no repeat, which has the stamp it had: numbers begin anew.
+ANEW_NS = 5 * SECOND_NS
 LATE_NS, LATE_MOST_NS = 30 * SECOND_NS, DAY_NS  # a first event is late by so much; by more, and a clock is wrong
 OVERLAP_S, OVERLAP_EVENTS = 5.0, 50_000  # while two lanes deliver, the slower one may well bring it
 
