@@ -7,7 +7,7 @@ from tapeline.app.bars import BarDesk
 from tapeline.config import BarsConfig
 from tapeline.market.bus import Bus
 from tapeline.model.channel import channel
-from tapeline.model.event import Bar, Trade
+from tapeline.model.event import Bar, Gap, Trade
 from tapeline.model.instrument import Instrument
 from tapeline.model.interval import SECOND_NS
 
@@ -104,3 +104,65 @@ def test_a_bar_waits_for_trades_that_another_connection_may_still_bring() -> Non
     desk.watermark.stamp(START_NS + 64 * SECOND_NS, START_NS + 64 * SECOND_NS)
     desk.advance()
     assert [(bar.trades, bar.revision) for bar in bars] == [(3, 1)]
+
+
+def _desk(seen: list[Any]) -> tuple[Bus, BarDesk]:
+    def fail(_handle: object, event: object, error: Exception) -> None:
+        raise AssertionError(event) from error
+
+    bus = Bus(failed=fail)
+    bus.subscribe(seen.append)
+    desk = BarDesk(bus, BarsConfig(), lambda: 99)
+    spot = Instrument(venue="binance", symbol="BTC/USDT", native="BTCUSDT", kind="spot", base="BTC", quote="USDT")
+    desk.build(spot, channel("bars:1m@trades"))
+    desk.build(spot, channel("bars:1m@trades"))
+    return bus, desk
+
+
+def _trade(seq: int, at_s: int, source: str = "ws") -> Trade:
+    at_ns = at_s * SECOND_NS
+    return Trade(BTC, "trades", at_ns, at_ns, source, str(seq), seq, "buy", Decimal(seq), Decimal(1))
+
+
+def test_repaired_trades_reach_everybody_at_once_and_the_builder_in_one_piece() -> None:
+    seen = list[Any]()
+    bus, desk = _desk(seen)
+    hole = Gap(BTC, "trades", 80 * SECOND_NS, 0, "built", 70 * SECOND_NS, 80 * SECOND_NS, 2, 5, "link_down")
+    bus.publish_all([_trade(1, 10), _trade(2, 70), hole, _trade(5, 80), _trade(6, 125)])
+    desk.watermark.stamp(125 * SECOND_NS, 125 * SECOND_NS)
+    desk.advance()
+    assert [(bar.certificate, bar.trades) for bar in seen if isinstance(bar, Bar)] == [("partial", 1), ("partial", 2)]
+    missing = [_trade(3, 72, "rest"), _trade(4, 75, "rest")]
+    desk.publish_repaired(missing)
+    assert seen[-2:] == missing, "no bar for each"
+    desk.repair(BTC, "trades", missing, [(70 * SECOND_NS, 80 * SECOND_NS + 1)])
+    desk.repair("binance:NO/ONE", "trades", missing, [])
+    bar = seen[-1]
+    assert (bar.certificate, bar.trades, bar.revision, bar.high, bar.close) == (
+        "repaired",
+        4,
+        2,
+        Decimal(5),
+        Decimal(5),
+    )
+    assert seen[-2] == missing[-1], "one revision, not one a trade"
+
+
+def test_bars_that_are_handed_over_close_by_the_other_desks_watermark() -> None:
+    seen = list[Any]()
+    bus, desk = _desk(seen)
+    bus.publish_all([_trade(1, 10), _trade(2, 70)])
+    other = BarDesk(bus, BarsConfig(), lambda: 99)
+    desk.hand_over(BTC, "trades", other)
+    desk.hand_over(BTC, "trades", other)
+    assert desk.builder(BTC, "trades") is None
+    assert (desk.intervals(BTC, "trades"), other.intervals(BTC, "trades")) == ((), ("1m",))
+    bus.publish(_trade(3, 90))
+    for each in (desk, other):
+        each.watermark.stamp(150 * SECOND_NS, 150 * SECOND_NS)
+        each.advance()
+    bars = [bar for bar in seen if isinstance(bar, Bar)]
+    assert [(bar.open_at_ns // SECOND_NS, bar.trades) for bar in bars] == [(0, 1), (60, 2)], "each once"
+    other.drop(BTC, "trades")
+    bus.publish(_trade(4, 160))
+    assert list(other.builders()) == []

@@ -209,3 +209,49 @@ def test_what_cannot_prove_itself_has_a_hole_where_nobody_knows_and_trades_have_
         assert on.instance.book(BTC).synchronised
 
     staged(play)
+
+
+def test_a_topic_is_polled_beside_its_connection_or_without_one(staged: Staged) -> None:
+    async def play(on: Any) -> None:
+        await on.instance.subscribe(BTC, ["trades", "bars:1m@trades"])
+        (desk,) = on.instance.desks.values()
+        spot, topic = desk.symbols.find("BTC/USDT"), Topic("trades", "BTCUSDT")
+        assert desk.live_topics() == {topic}
+        assert desk.feed_of(topic) is not None
+        before = desk.bar_desk(BTC, "trades")
+        desk.poll(topic)
+        beside = desk.bar_desk(BTC, "trades")
+        assert beside is not before, "polling closes its bars now"
+        bars = on.collect(channel="bars:1m@trades")
+        await asyncio.sleep(130)
+        assert len(bars) >= 2, "and so do the trades of the stream"
+        desk.unpoll(topic)
+        assert desk.bar_desk(BTC, "trades") is before
+        assert desk.polled == {}
+        other = desk.symbols.find("ETH/USDT")
+        (alone,) = desk.want(other, [channel("trades")], polled=True)
+        assert desk.feed_of(alone) is None
+        if alone not in desk.polled:
+            desk.poll(alone)
+        desk.down(frozenset({alone}), "link_down")
+        desk.silent(alone)
+        assert desk.merge.track(other.id, "trades").broken == "", "what is polled has no hole by a connection's fall"
+        desk.unwant(other, [channel("trades")])
+        assert alone not in desk.polled
+        desk.unwant(spot, [channel("aggtrades")])
+
+    staged(play)
+
+
+def test_a_stream_that_is_placed_later_is_delivered(staged: Staged) -> None:
+    async def play(on: Any) -> None:
+        await on.instance.subscribe(BTC, ["trades"])
+        (desk,) = on.instance.desks.values()
+        other = desk.symbols.find("ETH/USDT")
+        (topic,) = desk.want(other, [channel("trades")], polled=True)
+        assert topic not in desk.live_topics()
+        desk.stream([topic])
+        await asyncio.sleep(30)
+        assert topic in desk.live_topics()
+
+    staged(play)
