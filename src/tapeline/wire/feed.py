@@ -265,7 +265,7 @@ class KeepFed:
 async def keep_fed(
     feed: KeepFed, *, restarted: Callable[[BaseException], None], delays: Callable[[], Iterator[float]]
 ) -> None:
-    """Run a feed and restart it should our own code fail; the only place that catches everything."""
+    """Run a feed and restart it should our own code fail: the supervisor of feeds."""
     waits = delays()
     while True:
         try:
