@@ -215,6 +215,46 @@ def test_a_bar_whose_trades_were_stored_before_it_closed_is_made_by_the_next_run
     assert agree_with_the_venue(tmp_path, BTC, "1m@trades", "1m", but=1) >= 4
 
 
+def test_a_seam_is_found_though_later_bars_of_this_run_are_stored_already(tmp_path: Path) -> None:
+    """The first run died between the end of a minute and its bar, with a trade of the next minute on disk."""
+
+    async def again(on: Theatre) -> None:
+        async def play(scene: Scene) -> None:
+            later, scene.rebuilder._seams = scene.rebuilder._seams, _nothing  # type: ignore[method-assign]  # not yet
+            await asyncio.sleep(150)
+            assert len(scene.of(Bar, "bars:1m@trades")) >= 2
+            scene.rebuilder._seams = later  # type: ignore[method-assign]  # now
+            await asyncio.sleep(60)
+
+        await on.run(play, *CHANNELS)
+
+    played(tmp_path, _died_before_a_bar, again)
+    assert _opens(tmp_path)[:3] == [START_NS, START_NS + MINUTE_NS, START_NS + 2 * MINUTE_NS]
+    assert _opens(tmp_path) == list(range(START_NS, _opens(tmp_path)[-1] + 1, MINUTE_NS))
+    assert agree_with_the_venue(tmp_path, BTC, "1m@trades", "1m", but=1) >= 5
+
+
+def test_a_seam_that_one_run_left_is_made_by_the_run_after(tmp_path: Path) -> None:
+    async def careless(on: Theatre) -> None:
+        async def play(scene: Scene) -> None:
+            scene.rebuilder._seams = _nothing  # type: ignore[method-assign]  # it died before it came to that
+            await asyncio.sleep(150)
+
+        await on.run(play, *CHANNELS, clean=False)
+        assert START_NS + 2 * MINUTE_NS not in _opens(tmp_path)
+        assert START_NS + 3 * MINUTE_NS in _opens(tmp_path)
+
+    async def again(on: Theatre) -> None:
+        async def play(_scene: Scene) -> None:
+            await asyncio.sleep(150)
+
+        await on.run(play, *CHANNELS)
+
+    played(tmp_path, _died_before_a_bar, careless, again)
+    assert _opens(tmp_path) == list(range(START_NS, _opens(tmp_path)[-1] + 1, MINUTE_NS))
+    assert agree_with_the_venue(tmp_path, BTC, "1m@trades", "1m", but=1) >= 6
+
+
 def test_nothing_is_made_again_where_all_agrees(tmp_path: Path) -> None:
     async def run(on: Theatre) -> None:
         async def play(scene: Scene) -> None:
@@ -229,3 +269,22 @@ def test_nothing_is_made_again_where_all_agrees(tmp_path: Path) -> None:
         await on.run(play, *CHANNELS)
 
     played(tmp_path, run)
+
+
+async def _died_before_a_bar(on: Theatre) -> None:
+    async def play(_scene: Scene) -> None:
+        await asyncio.sleep((START_NS + 3 * MINUTE_NS - on.clock.wall_ns()) / 1e9 + 0.9)
+
+    await on.run(play, *CHANNELS, clean=False)
+    with open_store(on.folder) as store:
+        assert [bar.open_at_ns for bar in store.bars(BTC, "1m@trades", last=1)] == [START_NS + MINUTE_NS]
+        assert all((each.at_ns or 0) > START_NS + 3 * MINUTE_NS for each in store.points() if each.channel == "trades")
+
+
+async def _nothing() -> None:
+    """It does not come to that."""
+
+
+def _opens(folder: Path) -> list[int]:
+    with open_store(folder) as store:
+        return [bar.open_at_ns for bar in store.bars(BTC, "1m@trades")]

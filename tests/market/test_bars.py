@@ -162,6 +162,15 @@ def test_an_open_hole_lasts_until_something_comes_live() -> None:
     assert [bar.certificate for bar in ours.advance(4 * M, 0)] == ["partial", "partial", "partial", "complete"]
 
 
+def test_what_is_polled_is_known_since_then_and_what_is_repaired_is_not() -> None:
+    ours = builder()
+    ours.repair([trade(10 * S, source="rest")], 0)
+    assert ours.since_ns is None
+    ours.add(trade(80 * S, source="rest"), 0)
+    ours.add(trade(90 * S), 0)
+    assert ours.since_ns == 80 * S
+
+
 def test_a_hole_before_anything_was_seen_reaches_back_for_ever() -> None:
     ours = builder()
     ours.hole(None, 70 * S)

@@ -31,7 +31,7 @@ from tapeline.sync.repair import ids_of
 from tapeline.wire.continuity import Point
 
 LOOK_EVERY_S = 1.0
-EVER = (-(2**63), 2**63 - 1)
+EVER_NS = -(2**63)
 NEAR_NS = 10 * SECOND_NS
 CHUNK_NS = 6 * HOUR_NS  # of trades read at once
 FLUSH_WITHIN_S = 30.0
@@ -115,25 +115,28 @@ class Rebuilder:
                 self._pending.setdefault(key, {}).setdefault(name, []).extend(spans)
 
     def _left(self, key: Key, names: Sequence[str], ended: Point, since_ns: int) -> dict[str, list[Range]]:
-        """What an earlier run may have left undone, by interval, however it ended.
+        """What earlier runs may have left undone, by interval, however they ended.
 
-        Bars after the last one that is stored, up to this run's first trade; those that are partial though all of them
-        is held; and those of what was repaired so shortly before the end that they may not have been made anew.
+        Bars after the last one stored before this run's first trade; those that are partial though all of them is
+        held; and those of what was repaired so shortly before the end that they may not have been made anew. The bar a
+        run begins in is partial, so that bars which earlier runs never made lie right before one that is.
         """
         coverage, found = self._ledger.coverage(*key), dict[str, list[Range]]()
         with open_store(self._folder) as store:
             for name in names:
                 step = interval(name)
-                last = _bars(store, key[0], f"{name}@{key[1]}", EVER, last=1)
                 ended_ns = ended.received_ns if ended.at_ns is None else ended.at_ns
-                from_ns = min(ended_ns, step.next(last[-1].open_at_ns)) if last else ended_ns
-                partial_at = store.partial_bars(key[0], f"bars:{name}@{key[1]}")
-                spans = [(open_ns, step.next(open_ns)) for open_ns in partial_at]
+                made_to_ns = _made_to(store, key, step, step.floor(since_ns))  # not this run's bars: they may be there
+                from_ns = ended_ns if made_to_ns is None else min(ended_ns, made_to_ns)
+                spans = [(from_ns, since_ns + 1)]
+                for open_ns in store.partial_bars(key[0], f"bars:{name}@{key[1]}"):
+                    made_to_ns = _made_to(store, key, step, open_ns)
+                    if made_to_ns is not None and made_to_ns < open_ns:
+                        spans.append((made_to_ns, open_ns))
+                    if not coverage.missing(whole := (open_ns, step.next(open_ns))):
+                        spans.append(whole)
                 closing_ns = (step.length_ns or 31 * DAY_NS) + HOUR_NS
-                found[name] = [
-                    (from_ns, since_ns + 1), *(span for span in spans if not coverage.missing(span)),
-                    *coverage.repaired_since(ended.received_ns - closing_ns),
-                ]  # fmt: skip
+                found[name] = [*spans, *coverage.repaired_since(ended.received_ns - closing_ns)]
         return found
 
     async def _series(self, key: Key) -> None:
@@ -224,6 +227,12 @@ def _bars(store: Store, instrument: str, name: str, within: Range, *, last: int 
         return list(store.bars(instrument, name, *within, last=last))
     except (NotHeld, UnknownInstrument):
         return []
+
+
+def _made_to(store: Store, key: Key, step: Interval, before_ns: int) -> int | None:
+    """The end of the last bar that is stored of those that open before then; None where there is none."""
+    last = _bars(store, key[0], f"{step.name}@{key[1]}", (EVER_NS, before_ns), last=1)
+    return step.next(last[-1].open_at_ns) if last else None
 
 
 def _feeds(coarser: str, finer: str) -> bool:

@@ -67,7 +67,7 @@ class BarBuilder:
         self._channels = [f"bars:{rung.interval}@{origin}" for rung in self._rungs]
         self._holes, self._mended = Holes(), Holes()
         self._joined = False
-        self.since_ns: int | None = None  # the stamp of the first live trade: of what was before, we know nothing
+        self.since_ns: int | None = None  # the stamp of the first trade `add` took: of what was before, we know nothing
         self._watermark_ns = BEGINNING
         self._latest_ns: int | None = None
         self._next_close_ns = END
@@ -91,7 +91,7 @@ class BarBuilder:
             self._holes.mark(BEGINNING, at_ns - 1)
 
     def add(self, trade: Trade, now_ns: int) -> Sequence[Bar]:
-        """Take a trade; returns the bars it changed after they had closed, usually none."""
+        """Take a trade as a stream, or polling, brings them; returns the bars it changed after they had closed."""
         at_ns = trade.at_ns
         if at_ns is not None and self._hot_from_ns <= at_ns < self._hot_to_ns:
             self._hot_from_ns = at_ns
@@ -100,6 +100,8 @@ class BarBuilder:
             if len(chunk) >= _CHUNK:
                 self._flush()
             return ()
+        if self.since_ns is None:
+            self.since_ns = at_ns
         return self.repair((trade,), now_ns)
 
     def repair(self, trades: Sequence[Trade], now_ns: int, proven: Sequence[tuple[int, int]] = ()) -> Sequence[Bar]:
@@ -194,7 +196,6 @@ class BarBuilder:
             self.join(at_ns + 1)
         if trade.source != "rest":
             self._holes.end(at_ns)
-            self.since_ns = at_ns if self.since_ns is None else self.since_ns
         spans = [(rung, rung.interval.span(at_ns)) for rung in self._roots]
         if all(span.to_ns > self._watermark_ns for _, span in spans):
             self._hot = [rung.cell(span.from_ns) for rung, span in spans]
