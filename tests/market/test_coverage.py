@@ -121,6 +121,25 @@ def test_a_cause_stays_when_repair_says_that_there_is_no_more() -> None:
     assert coverage.spans(5, 10) == [Span(5, 10, "repaired", "ids", "ws", "")]
 
 
+def test_two_holes_that_share_an_instant_stay_two_for_a_trade_is_held_between_them() -> None:
+    seen = [
+        fact(at, to, "missing", run=at, cause="id_jump", first_seq=at, last_seq=at) for at, to in ((10, 21), (20, 31))
+    ]
+    told = [
+        fact(at, to, "unrecoverable", cause="id_jump", source="rest", why="asked twice")
+        for at, to in ((10, 20), (20, 31))
+    ]
+    coverage = Coverage(seen)
+    assert [(each.from_ns, each.to_ns) for each in coverage.holes((10, 31))] == [(10, 20), (20, 31)]
+    for each in told:
+        coverage.add(each)
+    assert [(each.from_ns, each.to_ns, each.state) for each in coverage.holes((10, 31))] == [
+        (10, 20, "unrecoverable"), (20, 31, "unrecoverable"),
+    ]  # fmt: skip
+    late = Coverage([fact(at, to, "unrecoverable", cause="late_start") for at, to in ((10, 20), (20, 31))])
+    assert [(each.from_ns, each.to_ns) for each in late.holes((10, 31))] == [(10, 31)], "found in two pieces"
+
+
 def test_what_is_wanted_and_never_spoken_of_is_a_hole() -> None:
     coverage = Coverage([fact(10, 20)])
     assert [(h.from_ns, h.to_ns, h.state, h.cause) for h in coverage.holes((0, 30))] == [

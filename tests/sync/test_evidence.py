@@ -169,7 +169,9 @@ def test_a_hole_that_nobody_has_ended_is_not_told_yet() -> None:
 
 def test_trades_without_a_number_or_a_stamp() -> None:
     book = trades().hear(trade(1, 100), trade(2, 110), trade(None, 120), trade(4, 130), trade(5, 140))
-    assert book.spans == [(101, 110, "proven"), (110, 131, "missing"), (131, 140, "proven")]
+    assert book.spans == [
+        (101, 110, "proven"), (110, 120, "missing"), (120, 131, "missing"), (131, 140, "proven"),
+    ], "a trade is held between them"  # fmt: skip
     book = trades().hear(trade(1, None), trade(2, None))
     assert book.spans == [], "received at one instant, which is not proven"
     assert trades().hear(trade(2, 100), trade(3, 110), trade(1, 105)).spans == [(101, 110, "proven")]
@@ -184,7 +186,7 @@ def test_one_wild_stamp_claims_no_future_for_good() -> None:
     book.hear(trade(10, 210), trade(11, 220))
     assert book.spans[1:] == [(110, 201, "missing"), (201, 220, "proven"), (220, wild + 1, "missing")]
     first = trades().hear(gap(100, 200), trade(5, wild), gap(wild, 300), trade(9, 300))
-    assert first.spans == [(100, wild + 1, "missing")]
+    assert first.spans == [(100, 201, "missing"), (201, wild + 1, "missing")]
 
 
 def test_bars_follow_each_other_from_the_one_we_joined_in() -> None:

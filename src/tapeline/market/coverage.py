@@ -12,6 +12,7 @@ from tapeline.model.fact import CLOSED, HELD, Fact, Span, Stretch
 Range = tuple[int, int]
 Rank = tuple[bool, int]
 NOT_FETCHED = "not_fetched"  # the cause where something is wanted and no fact says anything
+AT_ONCE = frozenset({"", NOT_FETCHED, "late_start", "disputed"})  # causes of holes that are found all in one
 
 
 class _Piece:
@@ -57,12 +58,14 @@ class Coverage:
     def spans(self, from_ns: int | None = None, to_ns: int | None = None) -> list[Span]:
         """All that is known, in order without overlaps; of what no span speaks, nothing is known."""
         found: list[Span] = []
+        before: _Piece | None = None
         for piece in self._between(from_ns, to_ns):
-            fact = piece.fact
+            fact, apart = piece.fact, before is not None and _seen_apart(before, piece)
             start = piece.from_ns if from_ns is None else max(piece.from_ns, from_ns)
             end = piece.to_ns if to_ns is None else min(piece.to_ns, to_ns)
-            if found and found[-1].to_ns == start and _equal(found[-1], fact, piece.cause):
+            if found and found[-1].to_ns == start and not apart and _equal(found[-1], fact, piece.cause):
                 start = found.pop().from_ns
+            before = piece
             found.append(Span(start, end, fact.state, fact.evidence, fact.source, fact.why, piece.cause))
         return found
 
@@ -201,6 +204,11 @@ def _equal(span: Span, fact: Fact, cause: str) -> bool:
     return (span.state, span.evidence, span.source, span.why, span.cause) == (
         fact.state, fact.evidence, fact.source, fact.why, cause,
     )  # fmt: skip
+
+
+def _seen_apart(one: _Piece, other: _Piece) -> bool:
+    """Whether a stream brought something between these two holes: an instant which both of them take for an end."""
+    return other.fact.state not in HELD and other.cause not in AT_ONCE and one.rank != other.rank
 
 
 def _joined(pieces: list[_Piece]) -> list[_Piece]:
