@@ -7,10 +7,12 @@ TapelineError
  |   |- RateLimited      the venue asked us to slow down
  |   |- StoreBehind      rows wait for the disk: what it does not hold yet cannot be read
  |   |- ClockWrong       our stamps are off: measure the venue's clock, then try again
+ |   |- OutcomeUnknown   nobody knows what became of an order: ask the venue, never send it again as new
  |- Refused       the venue (or the store) said no: asking again the same way will not help
  |   |- SubscriptionRefused
  |   |- AuthenticationRefused
  |   |- UnknownInstrument
+ |   |- OrderRefused     a definite no to an order, an amend or a cancel; `reason` says why in our words
  |   |- NotHeld          the store does not hold what was asked for
  |   |- NotProven        the store cannot prove that nothing is missing in what was asked for
  |   |- StoreLocked      another instance writes this store
@@ -61,6 +63,10 @@ class ClockWrong(Retry):
     """The venue did not accept our time stamp: fix the clock (measure its offset again), then try again once."""
 
 
+class OutcomeUnknown(Retry):
+    """The venue may have acted on an order, or not. Ask for it by its client id; it is never sent again as new."""
+
+
 class Refused(TapelineError):
     """The venue said no. `code` is the venue's own code, "" where it has none."""
 
@@ -79,6 +85,14 @@ class AuthenticationRefused(Refused):
 
 class UnknownInstrument(Refused):
     """No venue list knows this symbol. The message names the nearest that exist."""
+
+
+class OrderRefused(Refused):
+    """The venue said no to an order, an amend or a cancel. `reason` is one of `model.order.REASONS`."""
+
+    def __init__(self, message: str, *, code: str = "", reason: str = "other") -> None:
+        super().__init__(message, code=code)
+        self.reason = reason
 
 
 class NotHeld(Refused):

@@ -5,8 +5,8 @@ from typing import Annotated, Any, Literal
 import msgspec
 import pytest
 
-from tapeline.config.secret import Secret
 from tapeline.config.walk import Given, bare, decode, nearest, settings_of, table_within
+from tapeline.model.secret import Secret
 
 
 class Inner(msgspec.Struct, frozen=True, kw_only=True):

@@ -2,7 +2,6 @@
 
 from tapeline.config.levels import connection_for, connection_origins
 from tapeline.config.modes import Modes, mode_for
-from tapeline.config.secret import Secret
 from tapeline.config.sources import Loaded, load, load_with_origins
 from tapeline.config.sync import SyncConfig
 from tapeline.config.tree import (
@@ -17,6 +16,7 @@ from tapeline.config.tree import (
     StreamConfig,
     VenueConfig,
 )
+from tapeline.model.secret import Secret
 
 __all__ = [
     "AlertsConfig",

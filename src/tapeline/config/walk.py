@@ -13,7 +13,7 @@ from typing import Annotated, Any, Literal, TypeVar, Union, get_args, get_origin
 
 import msgspec
 
-from tapeline.config.secret import Secret
+from tapeline.model.secret import Secret
 
 T = TypeVar("T", bound=msgspec.Struct)
 _WHERE = re.compile(r" - at `\$(?P<where>[^`]*)`$")

@@ -4,7 +4,6 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 from enum import IntEnum
-from typing import Any
 
 import msgspec
 
@@ -13,6 +12,8 @@ from tapeline.model.event import Bar, BookDelta, Event, Trade
 from tapeline.model.instrument import Instrument
 from tapeline.model.topic import Topic
 from tapeline.model.verdict import Verdict
+from tapeline.venues.orders import Orders
+from tapeline.venues.request import Request as Request  # noqa: PLC0414  # part of what a venue says: others take it from here
 
 # ---- what a decoder says besides events -------------------------------------------------------------------------
 
@@ -199,16 +200,6 @@ class Ask(msgspec.Struct, frozen=True):
     venue_ns: int | None = None  # the venue's clock when it is asked, where it is known: the client fills it in
 
 
-class Request(msgspec.Struct, frozen=True):
-    """One HTTP request, before signing. `weight` is what it costs of `budget`, an `Allowance` of the venue's."""
-
-    method: str
-    path: str
-    query: tuple[tuple[str, str], ...] = ()
-    weight: int = 1
-    budget: str = "weight"
-
-
 class ServerTime(msgspec.Struct, frozen=True):
     """The venue's clock, UTC nanoseconds."""
 
@@ -289,4 +280,4 @@ class Venue:
     rest: Mapping[str, RestCall]
     server: Server | None = None
     archive: Archive | None = None
-    orders: Any = None  # the trading half; comes with it
+    orders: Orders | None = None  # the trading half

@@ -4,7 +4,7 @@ import pickle
 import msgspec
 import pytest
 
-from tapeline.config.secret import Secret
+from tapeline.model.secret import Credentials, Secret
 
 
 def test_it_shows_nowhere() -> None:
@@ -40,3 +40,12 @@ def test_it_compares_by_value_and_hashes_unlike_its_text() -> None:
     assert hash(Secret("a")) != hash("a")
     assert Secret("a")
     assert not Secret("")
+
+
+def test_credentials_show_neither_key_nor_signer() -> None:
+    credentials = Credentials(key=Secret("public-part"), sign=lambda message: message, passphrase=Secret("words"))
+
+    assert "public-part" not in repr(credentials)
+    assert "words" not in repr(credentials)
+    assert "sign" not in repr(credentials)
+    assert credentials.key.reveal() == "public-part"

@@ -1,4 +1,7 @@
-"""A value that must not be printed. Pure."""
+"""Values that must not be printed, and keys made of them. Pure."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
 
 
 class Secret:
@@ -36,3 +39,16 @@ class Secret:
 
     def __reduce__(self) -> str:
         raise TypeError("a Secret is not to be pickled: pass its name, and read it where it is used")
+
+
+@dataclass(frozen=True, slots=True)
+class Credentials:
+    """One account's key. `sign` turns bytes into a raw signature: HMAC-SHA256 of `secret`, or Ed25519.
+
+    `kind` is "hmac" or "ed25519": venues write the one in hex or base64, the other in base64.
+    """
+
+    key: Secret
+    sign: Callable[[bytes], bytes] = field(repr=False)
+    kind: str = "hmac"
+    passphrase: Secret | None = None

@@ -1,0 +1,1 @@
+"""Decisions: strategies, risk, orders, the ledger, matching. Pure: time comes as an argument, commands come out."""

@@ -1,0 +1,57 @@
+"""What the engine wants done: the only way out of it. Whoever executes them differs; the commands do not."""
+
+from decimal import Decimal
+
+import msgspec
+
+from tapeline.model.order import Intent
+
+
+class Submit(msgspec.Struct, frozen=True, tag="submit"):
+    """Send this order. It is journalled as `intended` before a byte leaves; risk has approved it."""
+
+    client_id: str
+    intent: Intent
+
+
+class Amend(msgspec.Struct, frozen=True, tag="amend"):
+    """Change an order's total size (what is filled included) or price; None leaves it."""
+
+    client_id: str
+    size: Decimal | None = None
+    price: Decimal | None = None
+
+
+class Cancel(msgspec.Struct, frozen=True, tag="cancel"):
+    """Cancel one order of ours."""
+
+    client_id: str
+
+
+class CancelAll(msgspec.Struct, frozen=True, tag="cancel_all"):
+    """Cancel every order of ours of an account, or of one instrument of it."""
+
+    account: str
+    instrument: str | None = None
+
+
+class SetHalt(msgspec.Struct, frozen=True, tag="halt"):
+    """Ask for a worse state of an account: reduce_only | halted | flattening."""
+
+    account: str
+    state: str
+    why: str
+    who: str = "engine"
+
+
+class Note(msgspec.Struct, frozen=True, tag="note"):
+    """A decision worth a line in the journal: a denial, a strategy paused, an adjustment."""
+
+    kind: str
+    account: str
+    text: str
+    client_id: str = ""
+    strategy: str = ""
+
+
+Command = Submit | Amend | Cancel | CancelAll | SetHalt | Note

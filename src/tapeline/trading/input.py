@@ -1,0 +1,63 @@
+"""What goes into the engine besides market and account events: timers, operators, the outcome of commands."""
+
+import msgspec
+
+
+class Timer(msgspec.Struct, frozen=True, tag="timer"):
+    """A time a strategy or an emulated order asked for has come. `at_ns` is when it was due."""
+
+    name: str
+    at_ns: int
+    strategy: str = ""
+
+
+class Sent(msgspec.Struct, frozen=True, tag="sent"):
+    """The bytes of a command left us: `what` is submit | amend | cancel. Until an answer comes the outcome is open."""
+
+    client_id: str
+    what: str
+    at_ns: int
+
+
+class Failed(msgspec.Struct, frozen=True, tag="failed"):
+    """A command had no good answer: `outcome` is refused (a definite no) | unknown | unsent (nothing left us)."""
+
+    client_id: str
+    what: str  # submit | amend | cancel
+    outcome: str
+    at_ns: int
+    why: str = ""
+    reason: str = ""  # one of model.order.REASONS
+
+
+class Operator(msgspec.Struct, frozen=True, tag="operator"):
+    """A person's word: halt | reduce_only | flatten | resume | claim | accept | pause | unpause | limits."""
+
+    action: str
+    account: str
+    who: str
+    why: str
+    at_ns: int
+    value: str = ""  # an order's id to claim, a strategy to pause, new limits as JSON
+
+
+class Halted(msgspec.Struct, frozen=True, tag="halted"):
+    """The latch of an account now stands at `state`: running | reduce_only | halted | flattening | flat."""
+
+    account: str
+    state: str
+    why: str
+    at_ns: int
+
+
+class Healthy(msgspec.Struct, frozen=True, tag="healthy"):
+    """A health check changed: `state` is ok | warn | fail; `instrument` "" where it concerns all."""
+
+    check: str
+    state: str
+    text: str
+    at_ns: int
+    instrument: str = ""
+
+
+EngineInput = Timer | Sent | Failed | Operator | Halted | Healthy

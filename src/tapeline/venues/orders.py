@@ -1,0 +1,226 @@
+"""All that a venue has to say about orders and accounts: calls, signatures, private streams, and its own side. Pure."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from decimal import Decimal
+
+import msgspec
+
+from tapeline.model.account import AccountEvent
+from tapeline.model.instrument import Instrument
+from tapeline.model.order import Intent
+from tapeline.model.secret import Credentials
+from tapeline.venues.request import Request
+
+# ---- asking -----------------------------------------------------------------------------------------------------
+
+
+class OrderAsk(msgspec.Struct, frozen=True, kw_only=True):
+    """What is wanted of an order call. Fields that a call has no use for stay as they are.
+
+    `call` is a key of `Orders.calls`: place | amend | cancel | cancel_all | order | open_orders | fills | balances |
+    positions | payments | mode | dead_man | leverage | listen_key | listen_key_alive | listen_key_close.
+    """
+
+    call: str
+    account: str = ""
+    instrument: Instrument | None = None  # None where a call is for all of the account
+    client_id: str = ""
+    venue_id: str = ""
+    intent: Intent | None = None  # of place; of amend and cancel: what was placed
+    size: Decimal | None = None  # of amend: the new total, filled part included
+    price: Decimal | None = None  # of amend
+    from_id: str = ""  # of fills and payments: after this one
+    from_ns: int | None = None
+    to_ns: int | None = None
+    limit: int | None = None
+    countdown_s: int | None = None  # of dead_man: 0 disarms
+    leverage: Decimal | None = None
+    listen_key: str = ""
+    part: str = ""  # where one list takes several requests: which
+
+
+class ListenKey(msgspec.Struct, frozen=True):
+    """The key of a private stream, to put into its URL."""
+
+    key: str
+
+
+OrderAnswer = AccountEvent | ListenKey
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OrderCall:
+    """One call, both ways pure. `build` gives the request unsigned; `sign` of `Orders` does the rest where `signed`.
+
+    parse(body, ask, ids, received_ns): ids maps native symbols to instrument ids. Raises OrderRefused or
+    AuthenticationRefused for a definite no, OutcomeUnknown where the venue itself does not know, RateLimited and
+    ClockWrong where it did nothing, Retry where asking again is safe, BadData on a body that means nothing.
+    """
+
+    build: Callable[[OrderAsk], Request]
+    parse: Callable[[bytes, OrderAsk, Mapping[str, str], int], Sequence[OrderAnswer]]
+    signed: str = "signed"  # signed | key (the key in a header, no signature) | open
+    parts: tuple[str, ...] = ("",)  # an ask for each of these makes the whole list
+    per_instrument: bool = False  # the venue answers for one instrument at a time
+    page: int = 1  # most rows one answer holds
+    window_s: float = float("inf")  # longest span of time one request may name
+    keeps_s: float = float("inf")  # how far back the venue's lists go
+
+
+# ---- private streams --------------------------------------------------------------------------------------------
+
+
+class Answered(msgspec.Struct, frozen=True):
+    """The answer to a request on a private connection: its id, and the bytes `OrderCall.parse` reads.
+
+    A login or a subscription that was accepted has an empty body; one that was not raises on reading it.
+    """
+
+    request_id: str
+    body: bytes = b""
+    status: int = 200
+
+
+class Expired(msgspec.Struct, frozen=True):
+    """The venue will send nothing more on this subscription: it has to be made anew, and what was missed asked for."""
+
+    reason: str
+
+
+class Beat(msgspec.Struct, frozen=True):
+    """A sign of life that says nothing else."""
+
+
+PrivateControl = Answered | Expired | Beat
+PrivateDecode = Callable[[bytes, int], Sequence[AccountEvent | PrivateControl]]
+"""(frame, received_ns) -> what it says. Raises BadData, and nothing else."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PrivateStream:
+    """How a private stream is opened and read.
+
+    `opening` are the requests that open it, each sent when the one before was answered: (credentials, the venue's
+    clock in ns, request id) -> frame. `url(base, listen key)`: where it is dialled. A stream with `listen_key` needs
+    the key kept alive every `alive_s`, by the calls of `Orders`.
+    """
+
+    endpoint: str  # key of Venue.urls
+    decoder: Callable[[str, str, Mapping[str, Instrument]], PrivateDecode]  # (venue, account, instruments by native)
+    opening: tuple[Callable[[Credentials, int, str], bytes], ...] = ()
+    url: Callable[[str, str], str] = field(default=lambda base, _key: base)
+    listen_key: bool = False
+    alive_s: float = 1800.0
+    ping: bytes | None = None  # an application-level ping; None: transport pings will do
+    ping_every_s: float = 20.0
+    silence_s: float = 60.0
+    tells: frozenset[str] = frozenset({"orders", "fills", "balances"})  # channels it brings
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OrderEntry:
+    """Orders over a WebSocket, where the venue has it. `calls` are those of `Orders.calls` that go this way.
+
+    Without `private` the connection is its own, opened by `opening` as a private stream is.
+    """
+
+    endpoint: str
+    calls: frozenset[str]
+    frame: Callable[[OrderAsk, str, Credentials, int], bytes]  # ask, request id, credentials, venue ns
+    decoder: PrivateDecode  # gives Answered
+    opening: tuple[Callable[[Credentials, int, str], bytes], ...] = ()
+    ping: bytes | None = None
+    life_s: float = float("inf")
+
+
+# ---- the venue's own side, for the paper exchange ---------------------------------------------------------------
+
+
+class OrderRequest(msgspec.Struct, frozen=True, kw_only=True):
+    """A request as a server hears it. `path` without the query; header names in lower case."""
+
+    method: str
+    path: str
+    query: str = ""
+    headers: Mapping[str, str] = {}
+    body: bytes = b""
+
+
+class Opening(msgspec.Struct, frozen=True, kw_only=True):
+    """What a private connection asks for: log in as `key`, subscribe to channels, or both at once.
+
+    `answers` are sent where it is granted. `login`: it proves to be the account of `key`; `subscribe`: private
+    channels ("orders", "balances", "positions") that begin now; `off`: they end.
+    """
+
+    key: str = ""
+    login: bool = False
+    subscribe: tuple[str, ...] = ()
+    off: bool = False
+    answers: tuple[bytes, ...] = ()
+
+
+class Placed(msgspec.Struct, frozen=True, kw_only=True):
+    """An order call that came over a WebSocket: what is asked, by which key, and the id its answer carries."""
+
+    ask: OrderAsk
+    request_id: str
+    key: str = ""  # "" where the connection has logged in
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OrderServer:
+    """The inverse of the above. `secret_of(key)` gives the credentials of a key, None for one that nobody has.
+
+    verify(request, secret_of, now_ns) -> key; raises AuthenticationRefused, ClockWrong. read(request, instruments by
+    native) -> what is asked, None where the path is none of the account's. answer(ask, events, now_ns) -> body.
+    refuse(error) -> (HTTP status, body).
+    hear(frame, secret_of, by native, now_ns) reads a frame of a private connection, None where it is of the public
+    kind; told(request id, ask, events or error, now_ns) answers an order call that came that way. encode(events,
+    instruments by id) -> frames of the private stream. listen_key_of(path, query): the key in a stream's URL.
+    fixed(request, instruments, now_ns): the body of a call that clients make at start, the same for everybody; None
+    where it is no such call.
+    """
+
+    verify: Callable[[OrderRequest, Callable[[str], Credentials | None], int], str]
+    read: Callable[[OrderRequest, Mapping[str, Instrument]], OrderAsk | None]
+    answer: Callable[[OrderAsk, Sequence[OrderAnswer], int], bytes]
+    refuse: Callable[[Exception], tuple[int, bytes]]
+    hear: Callable[[bytes, Callable[[str], Credentials | None], Mapping[str, Instrument], int], Opening | Placed | None]
+    told: Callable[[str, OrderAsk, Sequence[OrderAnswer] | Exception, int], bytes]
+    encode: Callable[[Sequence[AccountEvent], Mapping[str, Instrument]], Sequence[bytes]]  # instruments by id
+    listen_key_of: Callable[[str, str], str] = field(default=lambda _path, _query: "")
+    fixed: Callable[[OrderRequest, Sequence[Instrument], int], bytes | None] = field(
+        default=lambda _request, _instruments, _now_ns: None
+    )
+
+
+# ---- the declaration --------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Orders:
+    """The trading half of a venue.
+
+    `sign(request, credentials, venue_ns)` gives the request as it is sent. `client_id` is a regular expression of the
+    ids it takes. `kinds`: order kinds and times in force it has natively, what is left is emulated or refused.
+    "Not found" is definite only `lag_s` after the order was sent, and when it was said `lag_times`.
+    """
+
+    sign: Callable[[Request, Credentials, int], Request]
+    with_key: Callable[[Request, Credentials], Request]
+    calls: Mapping[str, OrderCall]
+    private: PrivateStream
+    entry: OrderEntry | None = None
+    server: OrderServer | None = None
+    client_id: str = r"[A-Za-z0-9]{1,32}"
+    kinds: frozenset[str] = frozenset({"market", "limit"})
+    times_in_force: frozenset[str] = frozenset({"gtc", "ioc", "fok"})
+    amends: frozenset[str] = frozenset()  # size | price | smaller (a smaller size only)
+    lag_s: float = 10.0
+    lag_times: int = 3
+    dead_man: str = ""  # "" none | instrument (one timer each) | account
+    cancel_all: str = "instrument"  # of the venue's own cancel-all: instrument | account | "" none
+    derivatives: bool = False  # positions and margin
+    testnet: Mapping[str, str] = field(default_factory=dict)  # urls that replace `Venue.urls` there
