@@ -149,3 +149,13 @@ def test_the_ledger_keeps_one_account_of_a_series_whoever_tells_it_first() -> No
     nobody.polled(event("bars", 1, "rest"))
     nobody.write()
     assert len([note for note in notes if isinstance(note, Fact)]) == 1
+
+
+def test_rows_that_a_crash_left_untold_are_told_of_where_polling_goes_on_after_it() -> None:
+    """The ledger knew of trades up to 4; trade 5 was written without it, so that what is resumed reaches to 5."""
+    told = Fact(WHO, "trades", 11, 40, "proven", "ids", "ws", "", 41, 1, 4, run=7)
+    resumed = Fact(WHO, "trades", 11, 50, "proven", "ids", "ws", "", 41, 1, 5, run=7)
+    found = facts("ids", event("ids", 6, "rest"), event("ids", 7, "rest"), resumed=resumed)
+    assert spans(found) == [(11, 50, "proven", "ws"), (50, 70, "proven", "rest")]
+    assert (found[0].first_seq, found[0].last_seq, found[0].run) == (1, 5, 7)
+    assert Coverage([told, *found]).missing((11, 70)) == []

@@ -190,8 +190,10 @@ class _ByIds:
 
     def _turn(self, source: str, trade: Trade) -> Sequence[Note]:
         """What follows comes from elsewhere: the span ends at the last trade, and the next one begins there."""
-        span, held_to_ns = self._span, self._held_to_ns()
+        span, held_to_ns, resumed = self._span, self._held_to_ns(), self._span.resumed
         notes = self.due()
+        if self._last is None and resumed is not None:  # rows that an earlier run had not told of yet
+            notes = span.grown(resumed.to_ns, trade.received_ns, resumed.last_seq)
         span.source = source
         if span.from_ns is not None and held_to_ns is not None:
             span.begin(max(span.from_ns, held_to_ns), trade.received_ns, self._due)
