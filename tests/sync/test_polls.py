@@ -152,7 +152,7 @@ def test_usually_the_newest_page_is_all_there_is_to_ask() -> None:
 def test_what_lies_before_the_newest_page_is_asked_for_by_id() -> None:
     poll = TradesPoll("trades", "AB", 10)
     asked = round_of(poll, [trade(n) for n in range(1, 41)], 5)
-    assert [ask.from_id for ask in asked] == [None, 5, 15, 25]
+    assert [ask.from_id for ask in asked] == [None, 4, 14, 24]
     assert numbers(poll) == list(range(5, 41))
     assert poll.whole
 
@@ -198,6 +198,65 @@ def test_a_venue_that_numbers_anew_is_believed_where_the_stamps_agree() -> None:
     assert poll.next() is not None
     poll.took([*new, *old])
     assert numbers(poll) == [], "higher numbers on older stamps"
+
+
+def at(seq: int, second: int) -> Trade:
+    return msgspec.structs.replace(trade(seq), at_ns=second * SECOND_NS)
+
+
+def test_a_page_with_three_numberings_is_told_from_the_last_one_held_on() -> None:
+    poll = TradesPoll("trades", "AB", 20)
+    page = [
+        at(93, 5637),
+        at(94, 5651),
+        at(95, 5670),
+        at(90, 5748),
+        at(91, 5781),
+        at(92, 5848),
+        at(88, 5915),
+        at(89, 5959),
+    ]
+    poll.begin(95, 0, 5651 * SECOND_NS)
+    poll.next()
+    poll.took(page)
+    assert poll.next() is None
+    assert numbers(poll) == [95, 90, 91, 92, 88, 89]
+    assert poll.whole, "the merge announces a hole before the first of each"
+    poll.begin(92, 0, 5781 * SECOND_NS)
+    poll.next()
+    poll.took(list(reversed(page)))
+    assert numbers(poll) == [92, 88, 89], "what is held is found by its number and its stamp"
+
+
+def test_a_page_that_shows_what_is_held_at_another_time_is_of_another_numbering() -> None:
+    poll = TradesPoll("trades", "AB", 20)
+    poll.begin(95, 0, 5651 * SECOND_NS)
+    poll.next()
+    poll.took([at(n, 6200 + n) for n in range(92, 99)])
+    assert poll.next() is None, "nothing goes on from what is held"
+    assert numbers(poll) == list(range(92, 99))
+    assert poll.whole
+
+
+def test_what_is_held_is_asked_for_too_where_the_page_does_not_show_it() -> None:
+    trades = [at(n, 6200 + n) for n in range(90, 120)]
+    poll = TradesPoll("trades", "AB", 10)
+    poll.begin(95, 0, 5651 * SECOND_NS)
+    asked = []
+    while (ask := poll.next()) is not None:
+        asked.append(ask.from_id)
+        found = [each for each in trades if ask.from_id is None or (each.seq or 0) >= ask.from_id]
+        poll.took(found[-10:] if ask.from_id is None else found[:10])
+    assert asked == [None, 94, 104]
+    assert numbers(poll) == list(range(94, 120)), "94 is another trade than ours"
+
+
+def test_an_answer_that_is_behind_the_stream_is_no_other_numbering() -> None:
+    poll = TradesPoll("trades", "AB", 10)
+    poll.begin(95, 0, 5651 * SECOND_NS)
+    poll.next()
+    poll.took([at(n, 5500 + n) for n in range(85, 94)])
+    assert (numbers(poll), poll.whole) == ([], False)
 
 
 def test_far_behind_is_a_hole_and_not_a_thousand_requests() -> None:

@@ -10,11 +10,10 @@ from typing import Protocol
 from tapeline.model.channel import Channel
 from tapeline.model.event import Bar, Trade
 from tapeline.model.interval import SECOND_NS, interval
+from tapeline.sync.numbering import DISORDER_NS, covered, follows, numberings
 from tapeline.venues.spec import Answer, Ask, Feed, RestCall, Venue
 
 MOST_PAGES = 20  # of a round; what is missing beyond that is a hole, which repair fills
-DISORDER_NS = 5_000_000_000  # stamps of neighbouring trades may be out of order by so much
-ANEW_NS = 60_000_000_000  # an older number on a trade so much newer: the venue numbers anew
 TRIES = 3  # rounds in which a bar may be missing between others before it is passed over
 SETTLED_NS = 3_200_000_000  # a venue's bar is final so long after its end
 AGAIN_S = (1.0, 2.0, 4.0)  # a bar that is due and has not come
@@ -136,25 +135,28 @@ class BarsPoll:
 class TradesPoll:
     """Trades by id: the newest page, then whatever lies between it and the last one held.
 
-    A venue may begin to number anew. Rows are what they seem only where their stamps agree: a higher number on an older
-    stamp is from before that, and a lower one on a much newer stamp from after it.
+    A venue may begin to number anew (`sync.numbering`). That this goes on from the last one held is shown by its number
+    together with its stamp; where only one of them agrees, the rows are told as they are, and the merge finds the hole.
     """
 
     def __init__(self, channel: str, native: str, page: int) -> None:
         self._channel, self._native, self._page = channel, native, page
-        self._rows: dict[int, Trade] = {}
-        self._from: int | None = None  # the id that was due as the round began
+        self._due: int | None = None  # the id that was due as the round began
         self._held_ns: int | None = None
-        self._at: int | None = None  # the id that is due
+        self._earlier: list[list[Trade]] = []  # of numberings that have ended meanwhile
+        self._rows: dict[int, Trade] = {}  # of the present one, by the first id of each
+        self._at: int | None = None  # the id that is asked for next
         self._newest: int | None = None
+        self._anew = False  # what is held is of an earlier numbering
         self._pages = self._idle = 0
         self.whole = False
 
     def begin(self, next_place: int | None, now_ns: int, held_ns: int | None = None) -> None:  # noqa: ARG002  # the protocol's signature
         """See `Poll`."""
-        self._from = self._at = next_place
-        self._held_ns = held_ns
-        self._rows, self._newest, self._pages, self._idle = {}, None, 0, 0
+        self._due = self._at = next_place
+        self._held_ns, self._newest, self._anew = held_ns, None, False
+        self._earlier, self._rows = [], {}
+        self._pages = self._idle = 0
 
     def next(self) -> Ask | None:
         """See `Poll`."""
@@ -164,59 +166,107 @@ class TradesPoll:
             return None
         if self._idle >= TRIES or self._pages > MOST_PAGES:
             return None
-        return Ask(self._channel, self._native, from_id=self._at, limit=self._page)
+        from_id = self._at - 1 if self._at == self._due else self._at  # the last one held shows whether it is the same
+        return Ask(self._channel, self._native, from_id=from_id, limit=self._page)
 
     def took(self, answers: Sequence[Answer]) -> None:
         """See `Poll`."""
-        trades = [each for each in answers if isinstance(each, Trade) and each.seq is not None and not self._old(each)]
-        first = not self._pages
+        trades = [each for each in answers if isinstance(each, Trade) and each.seq is not None]
+        first, before = not self._pages, self._at
         self._pages += 1
-        if first and trades:
-            trades = self._newest_page(trades)
-        before = self._at
-        for trade in trades:
-            self._rows.setdefault(_ids(trade)[0], trade)
+        if first:
+            self._newest_page(trades)
+        else:
+            self._filled([trade for trade in trades if not self._old(trade)])
         while self._at is not None and (row := self._rows.get(self._at)) is not None:
-            self._at = _ids(row)[1] + 1
+            self._at = covered(row)[1] + 1
         self._idle = 0 if self._at != before else self._idle + 1
 
     def rows(self) -> Sequence[Row]:
         """See `Poll`. Everything came only where the page showed that it reaches back to what is held."""
-        reached = self._newest is not None and (self._from is None or self._newest >= self._from - 1)
-        self.whole = reached and self._at is not None and self._newest is not None and self._at > self._newest
-        trades = [self._rows[low] for low in sorted(self._rows)]
-        return [trade for trade in trades if self._from is None or _ids(trade)[1] >= self._from or self._anew(trade)]
+        rows = [self._rows[low] for low in sorted(self._rows)]
+        if self._due is not None and not self._anew:
+            rows = [trade for trade in rows if covered(trade)[1] >= self._due]
+        reached = self._newest is not None and (self._due is None or self._anew or self._newest >= self._due - 1)
+        self.whole = (
+            reached and self._at is not None and self._newest is not None and self._at > self._newest
+            and all(map(follows, self._earlier)) and follows(rows)
+        )  # fmt: skip
+        return [*(trade for earlier in self._earlier for trade in earlier), *rows]
 
     def due_ns(self, now_ns: int, every_ns: int) -> int:
         """See `Poll`: on the grid, a moment after it, so that bars which end there can close."""
         after_ns = now_ns - SETTLED_NS
         return after_ns - after_ns % every_ns + every_ns + SETTLED_NS
 
-    def _newest_page(self, trades: list[Trade]) -> list[Trade]:
-        newest = max(trades, key=_ids)
-        self._newest = _ids(newest)[1]
-        if self._at is None:  # nothing is held: it begins here
-            self._at = _ids(newest)[0]
-            return [newest]
-        lowest = min(_ids(trade)[0] for trade in trades)
-        if lowest - self._at > self._page * MOST_PAGES:
-            self._at = lowest  # so far behind: that is a hole, and repair's
-        return trades
+    def _newest_page(self, trades: list[Trade]) -> None:
+        found = numberings(trades)
+        if not found:
+            return
+        self._newest = covered(found[-1][-1])[1]
+        if self._due is None:  # nothing is held: it begins here
+            self._take(found[-1][-1:])
+            self._at = covered(found[-1][-1])[0]
+            return
+        found = self._since_held(found)
+        if not found:
+            return
+        self._earlier, last = found[:-1], found[-1]
+        self._take(last)
+        lowest = covered(last[0])[0]
+        if self._anew or lowest - self._due > self._page * MOST_PAGES:
+            self._at = lowest  # of another numbering, or so far behind: that is a hole, and repair's
+
+    def _since_held(self, found: Sequence[list[Trade]]) -> list[list[Trade]]:
+        """What of a page is of later than what is held, as far as that is known."""
+        assert self._due is not None, "only where something is held"
+        held = self._held_in(found)
+        if held is not None:
+            self._anew = held < len(found) - 1
+            if not self._anew:
+                return [found[held]]
+            rest = [trade for trade in found[held] if covered(trade)[1] >= self._due]
+            return [rest, *found[held + 1 :]] if rest else list(found[held + 1 :])
+        self._anew = (len(found) > 1 or covered(found[0][0])[0] < self._due) and self._later(found[-1][-1])
+        ours = self._later if self._anew else lambda trade: not self._old(trade)
+        return [kept for each in found if (kept := [trade for trade in each if ours(trade)])]
+
+    def _filled(self, trades: Sequence[Trade]) -> None:
+        """What lies before the newest page. The last one held may be of another time than we hold it of."""
+        assert self._due is not None, "only where something is held"
+        held = [trade for trade in trades if covered(trade)[0] < self._due <= covered(trade)[1] + 1]
+        self._anew |= any(map(self._later, held))
+        self._take(trades)
+
+    def _take(self, trades: Sequence[Trade]) -> None:
+        for trade in trades:
+            self._rows.setdefault(covered(trade)[0], trade)
+
+    def _held_in(self, found: Sequence[Sequence[Trade]]) -> int | None:
+        """In which of these the last one held is: by number and stamp; by its number alone where there is but one."""
+        assert self._due is not None, "only where something is held"
+        last = self._due - 1
+        for place in reversed(range(len(found))):
+            for trade in found[place]:
+                first, end = covered(trade)
+                if first <= last <= end and not self._late_or_early(trade):
+                    return place
+        if len(found) == 1 and covered(found[0][0])[0] <= last and not self._later(found[0][-1]):
+            return 0
+        return None
 
     def _old(self, trade: Trade) -> bool:
-        """A number that seems new, on a trade from before the last one held."""
-        if self._held_ns is None or trade.at_ns is None or self._from is None:
+        """From before the last one held, and so of an earlier numbering where its number seems new."""
+        if self._held_ns is None or trade.at_ns is None or self._due is None:
             return False
-        return _ids(trade)[1] >= self._from and trade.at_ns < self._held_ns - DISORDER_NS
+        return covered(trade)[1] >= self._due and trade.at_ns < self._held_ns - DISORDER_NS
 
-    def _anew(self, trade: Trade) -> bool:
-        """A number that seems old, on a trade from long after it."""
-        return self._held_ns is not None and trade.at_ns is not None and trade.at_ns > self._held_ns + ANEW_NS
+    def _late_or_early(self, trade: Trade) -> bool:
+        """Not of the time of the last one held."""
+        if self._held_ns is None or trade.at_ns is None:
+            return False
+        return abs(trade.at_ns - self._held_ns) > DISORDER_NS
 
-
-def _ids(trade: Trade) -> tuple[int, int]:
-    """The first and the last number it covers, in its own series."""
-    seq = trade.seq or 0
-    if trade.first_id is not None and trade.last_id is not None and trade.channel == "trades":
-        return trade.first_id, trade.last_id
-    return seq, seq
+    def _later(self, trade: Trade) -> bool:
+        """Surely from after the last one held."""
+        return self._held_ns is not None and trade.at_ns is not None and trade.at_ns > self._held_ns + DISORDER_NS
