@@ -11,6 +11,7 @@ from tapeline.errors import (
     ConnectionLost,
     Impossible,
     NotHeld,
+    OutcomeUnknown,
     RateLimited,
     Refused,
     Retry,
@@ -20,6 +21,7 @@ from tapeline.errors import (
     TapelineError,
     TimedOut,
     UnknownInstrument,
+    Unsent,
     Unsynchronised,
 )
 
@@ -34,10 +36,12 @@ def test_every_error_says_its_remedy_by_its_parent() -> None:
     assert {each for each in ALL if issubclass(each, Retry)} == {
         Retry,
         ConnectionLost,
+        Unsent,
         TimedOut,
         RateLimited,
         StoreBehind,
         ClockWrong,
+        OutcomeUnknown,
     }
     for each in (SubscriptionRefused, UnknownInstrument, NotHeld, StoreLocked):
         assert issubclass(each, Refused)

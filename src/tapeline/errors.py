@@ -3,6 +3,7 @@
 TapelineError
  |- Retry         transient: try again, after `after_s` where the venue said so
  |   |- ConnectionLost   the socket could not be opened, or ended
+ |   |   |- Unsent       it could not be opened: nothing of the request has left us
  |   |- TimedOut         no answer before the deadline
  |   |- RateLimited      the venue asked us to slow down
  |   |- StoreBehind      rows wait for the disk: what it does not hold yet cannot be read
@@ -45,6 +46,10 @@ class ConnectionLost(Retry):
     def __init__(self, message: str, *, after_s: float | None = None, code: int | None = None) -> None:
         super().__init__(message, after_s=after_s)
         self.code = code
+
+
+class Unsent(ConnectionLost):
+    """The connection could not be opened: nothing of the request has left us, so that the venue knows nothing of it."""
 
 
 class TimedOut(Retry):

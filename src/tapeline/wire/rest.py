@@ -4,22 +4,20 @@ import asyncio
 import ssl
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import suppress
+from functools import partial
 
 import httpx2
 import msgspec
 
 from tapeline.clock import Clock
-from tapeline.errors import BadData, ClockWrong, ConnectionLost, RateLimited, Refused, Retry, TapelineError, TimedOut
-from tapeline.venues.spec import Answer, Ask, Priority, Request, RestCall, ServerTime, Venue
-from tapeline.wire.pace import Budget, SharedBudget, retry_after_s
+from tapeline.errors import BadData, ClockWrong, ConnectionLost, Retry, TimedOut, Unsent
+from tapeline.venues.spec import Answer, Ask, Priority, Request, ServerTime, Venue
+from tapeline.wire.pace import SharedBudget
 from tapeline.wire.pipe import Fetch, Response
+from tapeline.wire.turns import MOST_WAIT_S, Turns
 
-MOST_WAIT_S = 120.0  # a longer silence is told to the caller, who may have something better to do
-LIMITED_S = 10.0  # silence after a body that says "too many requests", and not how long
-MOST_DOUBLINGS = 5  # of a silence that the venue did not put a number to, each time it has to ask again
-BOUNDARY_S = 1.0  # how well we know where a calendar window ends
 CLOCK_GOOD_S = 300.0  # a reading of the venue's clock is carried forward for so long, then it stands
+_NOT_SENT = (httpx2.ConnectError, httpx2.ConnectTimeout, httpx2.PoolTimeout, httpx2.InvalidURL, httpx2.ProxyError)
 
 
 def real_fetch(*, within_s: float = 10.0, tls: ssl.SSLContext | None = None) -> tuple[Fetch, httpx2.AsyncClient]:
@@ -28,54 +26,25 @@ def real_fetch(*, within_s: float = 10.0, tls: ssl.SSLContext | None = None) -> 
 
     async def fetch(base_url: str, request: Request) -> Response:
         url = base_url.rstrip("/") + request.path
+        # The query goes out as it was signed, and is in no message: keys and signatures are in it.
+        target = url + "?" + request.query_text if request.query else url
         try:
             async with asyncio.timeout(within_s):
-                answer = await client.request(request.method, url, params=list(request.query))
+                answer = await client.request(
+                    request.method, target, headers=list(request.headers), content=request.body or None
+                )
+        except httpx2.LocalProtocolError:
+            # It quotes the header it does not like, and that may be a key.
+            raise Unsent(f"{url}: a header of the request is malformed: is there a line break in a key?") from None
+        except _NOT_SENT as error:
+            raise Unsent(f"{url}: {error or type(error).__name__}") from error
         except (TimeoutError, httpx2.TimeoutException) as error:
             raise TimedOut(f"{url}: no answer within {within_s:g} s") from error
-        except (httpx2.HTTPError, httpx2.InvalidURL, OSError) as error:
+        except (httpx2.HTTPError, OSError) as error:
             raise ConnectionLost(f"{url}: {error or type(error).__name__}") from error
         return Response(answer.status_code, {k.lower(): v for k, v in answer.headers.items()}, answer.content)
 
     return fetch, client
-
-
-class _Line:
-    """Who waits for one budget: by priority, then by order of arrival. Only the first asks; the others are woken."""
-
-    def __init__(self, budget: Budget) -> None:
-        self.budget = budget
-        self._waiting: list[tuple[Priority, int]] = []
-        self._tickets = 0
-        self._moved = asyncio.Event()
-
-    def join(self, priority: Priority) -> tuple[Priority, int]:
-        """A place in the line."""
-        self._tickets += 1
-        ticket = (priority, self._tickets)
-        self._waiting.append(ticket)
-        self._waiting.sort()
-        self._move()
-        return ticket
-
-    def leave(self, ticket: tuple[Priority, int]) -> None:
-        """Gone, served or not."""
-        self._waiting.remove(ticket)
-        self._move()
-
-    def is_first(self, ticket: tuple[Priority, int]) -> bool:
-        """Whether it is this one's turn to ask."""
-        return self._waiting[0] == ticket
-
-    async def wait_moved(self, within_s: float | None) -> None:
-        """Until somebody comes or goes, or the time is over."""
-        with suppress(TimeoutError):
-            async with asyncio.timeout(within_s):
-                await self._moved.wait()
-
-    def _move(self) -> None:
-        self._moved.set()
-        self._moved = asyncio.Event()
 
 
 class Rest:
@@ -96,14 +65,9 @@ class Rest:
         self._delays = delays
         self._attempts = attempts
         self._answered = answered
-        self._shared = shared
-        now = clock.now()
-        self._lines = {allowance.name: _Line(Budget(allowance, now)) for allowance in venue.limits.rest}
-        self._not_before = 0.0
-        self._unnumbered = 0  # silences in a row that the venue put no number to
+        self.turns = Turns(venue, clock, shared)
         self._clock_read: tuple[float, int] | None = None  # monotonic seconds, the venue's nanoseconds
         self.requests = 0
-        self.limited = 0
         self.calls: Counter[str] = Counter()  # requests by purpose: "audit bars", "repairs trades", "time"
 
     async def call(
@@ -118,10 +82,11 @@ class Rest:
                 # Only the request knows the venue's clock: what it asks for stays as it was.
                 now_ask = msgspec.structs.replace(ask, venue_ns=self.venue_now_ns())
                 request = call.build(now_ask)
-                await self._turn(request, priority)
+                await self.turns.wait(request, priority)
                 self.calls[_purpose(ask, priority)] += 1
                 response = await self._once(request)
-                return self._parsed(call, response, now_ask, ids)
+                parse = partial(call.parse, response.body, now_ask, ids, self._clock.wall_ns())
+                return self.turns.reading(ask.call, response, parse)
             except ClockWrong:
                 if clock_fixed:
                     raise
@@ -137,12 +102,13 @@ class Rest:
         """(monotonic before, the venue's clock in ns, monotonic after) of one request, without the wait before it."""
         call, ask = self._venue.rest["time"], Ask("time")
         request = call.build(ask)
-        await self._turn(request, priority)
+        await self.turns.wait(request, priority)
         self.calls[_purpose(ask, priority)] += 1
         before = self._clock.now()
         response = await self._once(request)
         after = self._clock.now()
-        for item in self._parsed(call, response, ask, {}):
+        parse = partial(call.parse, response.body, ask, {}, self._clock.wall_ns())
+        for item in self.turns.reading(ask.call, response, parse):
             if isinstance(item, ServerTime):
                 self._clock_read = after, item.at_ns
                 return before, item.at_ns, after
@@ -160,109 +126,42 @@ class Rest:
 
     def silent_s(self) -> float:
         """Seconds left of the silence that the venue asked for, as far as this process knows."""
-        return max(0.0, self._not_before - self._clock.now())
+        return self.turns.silent_s()
 
     def used(self) -> Mapping[str, tuple[float, float]]:
         """Of each allowance, by its name: what is used of it now, and how much it is."""
-        now = self._clock.now()
-        return {
-            name: (line.budget.used(now), line.budget.allowance.weight) for name, line in self._lines.items()
-        }  # fmt: skip
+        return self.turns.used()
 
-    async def _turn(self, request: Request, priority: Priority) -> None:
-        """Wait for the budget, for those who go first, and for the silence the venue asked for."""
-        line = self._lines[request.budget]
-        ticket = line.join(priority)
-        try:
-            while True:
-                if not line.is_first(ticket):
-                    await line.wait_moved(None)
-                    continue
-                wait_s = self._try(line.budget, request.weight, priority)
-                if wait_s <= 0:
-                    return
-                await line.wait_moved(max(0.001, wait_s))
-        finally:
-            line.leave(ticket)
+    @property
+    def limited(self) -> int:
+        """How often the venue asked for silence."""
+        return self.turns.limited
 
-    def _try(self, budget: Budget, weight: float, priority: Priority) -> float:
-        """Spend it and 0, or seconds until it is worth trying again. Raises RateLimited for a long silence."""
-        now = self._clock.now()
-        silent_s = self._not_before - now
-        wait_s = max(silent_s, budget.wait_s(now, weight, priority))
-        if wait_s <= 0 and self._shared is not None:
-            silent_s, wait_s = self._shared.take(budget.allowance, budget.cost(weight, priority), budget.most(priority))
-            self._not_before = max(self._not_before, now + silent_s)
-            wait_s = max(silent_s, wait_s)
-        if silent_s > MOST_WAIT_S:
-            raise RateLimited(f"{self._venue.name}: the venue asked for {silent_s:.0f} s of silence", after_s=silent_s)
-        if wait_s <= 0:
-            budget.take(now, weight, priority)
-        return wait_s
+    def stamp_ns(self) -> int | None:
+        """The venue's clock for a signature, however old the reading is (`clock_age_s`); None before the first."""
+        if self._clock_read is None:
+            return None
+        read_at, at_ns = self._clock_read
+        return at_ns + int((self._clock.now() - read_at) * 1e9)
 
-    async def _once(self, request: Request) -> Response:
+    def clock_age_s(self) -> float:
+        """Seconds since the venue's clock was read; infinite before the first time."""
+        return float("inf") if self._clock_read is None else self._clock.now() - self._clock_read[0]
+
+    async def send(self, request: Request) -> Response:
+        """Ask once, with the turn already waited for; it goes to no tape. Raises ConnectionLost or TimedOut."""
         self.requests += 1
         response = await self._fetch(self._base_url, request)
-        self._correct(response)
+        self.turns.correct(response, self.venue_now_ns())
+        return response
+
+    async def _once(self, request: Request) -> Response:
+        response = await self.send(request)
         if self._answered is not None:
             query = "&".join(f"{name}={value}" for name, value in request.query)
             url = self._base_url + request.path + ("?" + query if query else "")
             self._answered(request.method, url, response, self._clock.wall_ns())
         return response
-
-    def _correct(self, response: Response) -> None:
-        """Take over what the venue says is used: others may be asking from this address."""
-        for line in self._lines.values():
-            allowance = line.budget.allowance
-            said = retry_after_s(response.headers.get(allowance.used, "")) if allowance.used else None
-            if said is None:
-                continue
-            left_s = allowance.window_s
-            if allowance.fixed:
-                venue_ns = self.venue_now_ns()
-                at_s = (self._clock.wall_ns() if venue_ns is None else venue_ns) / 1e9
-                left_s = allowance.window_s - at_s % allowance.window_s + BOUNDARY_S
-            line.budget.told(self._clock.now(), said, left_s)
-
-    def _parsed(self, call: RestCall, response: Response, ask: Ask, ids: Mapping[str, str]) -> Sequence[Answer]:
-        """What the answer holds. Raises Retry, or Refused where the status says so and the body does not say more."""
-        where = f"{self._venue.name} {ask.call}"
-        said = f"{where}: HTTP {response.status}: {response.body[:200]!r}"
-        after_s = retry_after_s(response.headers.get("retry-after", ""))
-        silent_s = self._venue.limits.silence_s.get(response.status)
-        try:
-            answer = call.parse(response.body, ask, ids, self._clock.wall_ns())
-        except RateLimited as limited:
-            raise self._silenced(str(limited), after_s or limited.after_s, silent_s or LIMITED_S) from limited
-        except TapelineError as trouble:
-            if silent_s is not None:
-                raise self._silenced(said, after_s, silent_s) from trouble
-            if response.status >= 500 and not isinstance(trouble, Retry):
-                raise ConnectionLost(said, after_s=after_s) from trouble
-            if response.status >= 300 and isinstance(trouble, BadData):
-                raise Refused(said, code=str(response.status)) from trouble
-            raise
-        if silent_s is not None:
-            raise self._silenced(said, after_s, silent_s)
-        if response.status >= 500:
-            raise ConnectionLost(said, after_s=after_s)
-        if response.status >= 300:
-            raise Refused(said, code=str(response.status))
-        if self._clock.now() >= self._not_before:
-            self._unnumbered = 0
-        return answer
-
-    def _silenced(self, said: str, after_s: float | None, default_s: float) -> RateLimited:
-        """Nothing is asked of this venue until the time is over, by whomever; longer each time it gives no number."""
-        self.limited += 1
-        now = self._clock.now()
-        if after_s is None:
-            self._unnumbered += now >= self._not_before  # the answers to what was under way count once
-            after_s = default_s * 2 ** min(max(0, self._unnumbered - 1), MOST_DOUBLINGS)
-        self._not_before = max(self._not_before, now + after_s)
-        if self._shared is not None:
-            self._shared.silence(after_s)
-        return RateLimited(f"{said}: asked to wait {after_s:g} s", after_s=after_s)
 
 
 def _purpose(ask: Ask, priority: Priority) -> str:
