@@ -4,14 +4,13 @@ from decimal import Decimal
 
 import msgspec
 
-from tapeline.model.order import Intent
+from tapeline.trading.risk import Approved
 
 
 class Submit(msgspec.Struct, frozen=True, tag="submit"):
     """Send this order. It is journalled as `intended` before a byte leaves; risk has approved it."""
 
-    client_id: str
-    intent: Intent
+    order: Approved
 
 
 class Amend(msgspec.Struct, frozen=True, tag="amend"):
