@@ -19,7 +19,8 @@ class OrderAsk(msgspec.Struct, frozen=True, kw_only=True):
     """What is wanted of an order call. Fields that a call has no use for stay as they are.
 
     `call` is a key of `Orders.calls`: place | amend | cancel | cancel_all | order | open_orders | fills | balances |
-    positions | payments | mode | dead_man | leverage | listen_key | listen_key_alive | listen_key_close.
+    positions | payments | mode | dead_man | leverage | listen_key | listen_key_alive | listen_key_close, and where a
+    venue has them closed_orders | position_mode.
     """
 
     call: str
@@ -38,6 +39,9 @@ class OrderAsk(msgspec.Struct, frozen=True, kw_only=True):
     leverage: Decimal | None = None
     listen_key: str = ""
     part: str = ""  # where one list takes several requests: which
+    page: str = ""  # where one list takes several pages: which, as `OrderCall.next` says
+    venue_ids: tuple[str, ...] = ()  # of cancel_all, where the venue wants them named: at most `OrderCall.page`
+    hedge: bool | None = None  # of position_mode
 
 
 class ListenKey(msgspec.Struct, frozen=True):
@@ -53,9 +57,13 @@ OrderAnswer = AccountEvent | ListenKey
 class OrderCall:
     """One call, both ways pure. `build` gives the request unsigned; `sign` of `Orders` does the rest where `signed`.
 
+    `build` raises OrderRefused for what the venue has no words for: nothing was sent.
+
     parse(body, ask, ids, received_ns): ids maps native symbols to instrument ids. Raises OrderRefused or
     AuthenticationRefused for a definite no, OutcomeUnknown where the venue itself does not know, RateLimited and
     ClockWrong where it did nothing, Retry where asking again is safe, BadData on a body that means nothing.
+
+    A list longer than a page goes on with `next(ask, body)`, None where this was the last of it.
     """
 
     build: Callable[[OrderAsk], Request]
@@ -66,6 +74,7 @@ class OrderCall:
     page: int = 1  # most rows one answer holds
     window_s: float = float("inf")  # longest span of time one request may name
     keeps_s: float = float("inf")  # how far back the venue's lists go
+    next: Callable[[OrderAsk, bytes], OrderAsk | None] = field(default=lambda _ask, _body: None)
 
 
 # ---- private streams --------------------------------------------------------------------------------------------
@@ -74,7 +83,8 @@ class OrderCall:
 class Answered(msgspec.Struct, frozen=True):
     """The answer to a request on a private connection: its id, and the bytes `OrderCall.parse` reads.
 
-    A login or a subscription that was accepted has an empty body; one that was not raises on reading it.
+    A login or a subscription that was accepted has an empty body; one that was not raises on reading it. An answer
+    that names no request has the id "": it is of the step of `opening` that waits.
     """
 
     request_id: str
@@ -122,7 +132,8 @@ class PrivateStream:
 class OrderEntry:
     """Orders over a WebSocket, where the venue has it. `calls` are those of `Orders.calls` that go this way.
 
-    Without `private` the connection is its own, opened by `opening` as a private stream is.
+    Without `private` the connection is its own, opened by `opening` as a private stream is. What `takes` says no to
+    goes by REST, whatever `calls` says.
     """
 
     endpoint: str
@@ -132,6 +143,7 @@ class OrderEntry:
     opening: tuple[Callable[[Credentials, int, str], bytes], ...] = ()
     ping: bytes | None = None
     life_s: float = float("inf")
+    takes: Callable[[OrderAsk], bool] = field(default=lambda _ask: True)
 
 
 # ---- the venue's own side, for the paper exchange ---------------------------------------------------------------
@@ -224,3 +236,5 @@ class Orders:
     cancel_all: str = "instrument"  # of the venue's own cancel-all: instrument | account | "" none
     derivatives: bool = False  # positions and margin
     testnet: Mapping[str, str] = field(default_factory=dict)  # urls that replace `Venue.urls` there
+    testnet_headers: tuple[tuple[str, str], ...] = ()  # that every REST request carries there
+    more: tuple[PrivateStream, ...] = ()  # private streams of other endpoints that complete `private`
