@@ -43,7 +43,7 @@ def fit(intent: Intent, instrument: Instrument, now_ns: int) -> Intent | Unfit:
     if size is not None:
         size = down(size, instrument.lot)
     faults = (  # (whether it is so, reason, text), the first counts
-        (price == ZERO or stop == ZERO, "tick", f"nothing is left of the price at a tick of {_text(tick)}"),
+        (ZERO in (price, stop), "tick", f"nothing is left of the price at a tick of {_text(tick)}"),
         (size == ZERO, "lot", f"nothing is left of {intent.size} at a lot of {_text(instrument.lot)}"),
         (
             intent.kind == "trailing_stop" and not (intent.trail is not None and ZERO < intent.trail < 1),
