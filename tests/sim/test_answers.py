@@ -127,6 +127,18 @@ def test_a_closed_bar_that_is_revised_stays_so(venue: str) -> None:
     told(story, venue, "revise@+0s")
 
 
+@pytest.mark.parametrize("venue", NATIVE)
+def test_a_bar_that_is_revised_twice_was_told_in_three_ways(venue: str) -> None:
+    async def story(desk: Desk) -> None:
+        for _ in range(3):
+            await desk.rows("bars", **MINUTES)
+        once, twice = desk.sim.answers.revised
+        assert once.open_at_ns == twice.open_at_ns == START_NS + 19 * MINUTE_NS
+        assert twice.volume == 2 * once.volume
+
+    told(story, venue, "revise@+0s", "revise@+0s")
+
+
 def _market(desk: Desk) -> Market:
     source = desk.sim.player._source
     assert isinstance(source, Market)

@@ -4,18 +4,21 @@ import logging
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 import pytest
 import structlog
+from msgspec.structs import replace
 
+from tapeline.model.event import Bar
 from tapeline.sim import day
 from tapeline.sim.chance import Life
 from tapeline.sim.day import DayPlan
 from tapeline.sim.faults import fault
 from tapeline.sim.loop import run
-from tapeline.sim.reckoning import reckoned
+from tapeline.sim.reckoning import Truth, _as_told, reckoned
 from tapeline.store.reader import open_store
 from tapeline.venues import venue_named
 
@@ -103,6 +106,21 @@ def test_a_lie_in_the_store_is_found(
 def test_a_bar_that_the_venue_revised_may_be_held_either_way(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     faults = ("cut@+16m+45m/all", "revise@+30m")
     assert found(tmp_path, monkeypatch, faults=faults) == []
+
+
+def test_a_bar_that_was_revised_twice_may_be_held_as_it_was_told_in_between() -> None:
+    one = Decimal(1)
+    bar = Bar(
+        WHO, "bars:15m", None, 9, "rest", "15m", 0, one, one, one, one, one, None, None, None, None, None, closed=True
+    )  # fmt: skip
+    double, fourfold = replace(bar, volume=Decimal(2)), replace(bar, volume=Decimal(4))
+    truth = Truth(
+        pits=(), trades="trades", bars="15m", built=(), until_ns=9, whole=True, revised=(double, fourfold)
+    )  # fmt: skip
+    for held in (bar, double, fourfold):
+        assert list(_as_told("x", truth, {0: held}, {0: bar}, 9)) == []
+    (said,) = _as_told("x", truth, {0: replace(bar, volume=Decimal(3))}, {0: bar}, 9)
+    assert said == "x: volume of the bar at 0 (revision 1, rest) is 3, it was 1"
 
 
 def test_without_repair_holes_may_stay(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

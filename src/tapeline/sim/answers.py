@@ -32,11 +32,7 @@ class Answers:
 
     def __init__(self) -> None:
         self._revised: dict[tuple[str, str, int], Bar] = {}
-
-    @property
-    def revised(self) -> Sequence[Bar]:
-        """Every bar that was told differently, as it was told."""
-        return list(self._revised.values())
+        self.revised: list[Bar] = []  # every bar that was told differently, as it was told, each time
 
     def rows(self, ask: Ask, fault: Fault | None, rows_of: Ask_, now_ns: int) -> Rows | None:
         """The rows of an answer; `rows_of` tells what the venue holds. None where it knows nothing."""
@@ -66,9 +62,11 @@ class Answers:
         closed = [row for row in rows if isinstance(row, Bar) and row.closed]
         if closed:
             bar = closed[-1]
-            self._revised[bar.instrument, ask.interval, bar.open_at_ns] = msgspec.structs.replace(
+            again = msgspec.structs.replace(
                 bar, volume=EXACT.add(bar.volume, bar.volume), trades=None if bar.trades is None else bar.trades + 1
             )
+            self._revised[bar.instrument, ask.interval, bar.open_at_ns] = again
+            self.revised.append(again)
         return [self._now(row) for row in rows]
 
 

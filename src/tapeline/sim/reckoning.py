@@ -155,16 +155,16 @@ def _bars(store: Store, truth: Truth, pit: Pit) -> Iterator[str]:
 def _as_told(
     name: str, truth: Truth, rows: Mapping[int, Bar], happened: Mapping[int, Bar], until_ns: int
 ) -> Iterator[str]:  # fmt: skip
-    """Each row is a bar of the venue's as it was, or as it was told later."""
-    revised = {(bar.instrument, bar.open_at_ns): bar for bar in truth.revised if bar.interval == truth.bars}
+    """Each row is a bar of the venue's as it was, or as it was told at some later time."""
     for open_ns, row in rows.items():
         true = happened.get(open_ns)
         if true is None:
             if open_ns < until_ns:
                 yield f"{name}: {row} is held, and never was"
         elif wrong := _differs(row, true):
-            later = revised.get((row.instrument, open_ns))
-            if later is None or _differs(row, later):
+            place = (row.instrument, row.interval, open_ns)
+            later = [bar for bar in truth.revised if (bar.instrument, bar.interval, bar.open_at_ns) == place]
+            if all(_differs(row, bar) for bar in later):
                 yield f"{name}: {wrong}"
 
 
