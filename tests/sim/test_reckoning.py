@@ -120,7 +120,7 @@ def test_a_bar_that_was_revised_twice_may_be_held_as_it_was_told_in_between() ->
     for held in (bar, double, fourfold):
         assert list(_as_told("x", truth, {0: held}, {0: bar}, 9)) == []
     (said,) = _as_told("x", truth, {0: replace(bar, volume=Decimal(3))}, {0: bar}, 9)
-    assert said == "x: volume of the bar at 0 (revision 1, rest) is 3, it was 1"
+    assert said == "x: volume of the bar at 0 (revision 0, rest) is 3, it was 1"
 
 
 def test_without_repair_holes_may_stay(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
