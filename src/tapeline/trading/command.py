@@ -4,6 +4,7 @@ from decimal import Decimal
 
 import msgspec
 
+from tapeline.model.order import Intent
 from tapeline.trading.risk import Approved
 
 
@@ -11,6 +12,25 @@ class Submit(msgspec.Struct, frozen=True, tag="submit"):
     """Send this order. It is journalled as `intended` before a byte leaves; risk has approved it."""
 
     order: Approved
+
+
+class Hold(msgspec.Struct, frozen=True, tag="hold"):
+    """Journal an order that waits with us and is not sent yet: for a price, or for the fills of the order `after`.
+
+    A `Submit` of the same id follows once its time has come, or a `Withdraw`.
+    """
+
+    client_id: str
+    intent: Intent
+    after: str = ""
+
+
+class Withdraw(msgspec.Struct, frozen=True, tag="withdraw"):
+    """Journal that an order which was held is over, and was never sent. `reason` is one of model.order.REASONS."""
+
+    client_id: str
+    why: str
+    reason: str = ""
 
 
 class Amend(msgspec.Struct, frozen=True, tag="amend"):
@@ -53,4 +73,4 @@ class Note(msgspec.Struct, frozen=True, tag="note"):
     strategy: str = ""
 
 
-Command = Submit | Amend | Cancel | CancelAll | SetHalt | Note
+Command = Submit | Hold | Withdraw | Amend | Cancel | CancelAll | SetHalt | Note

@@ -60,4 +60,14 @@ class Healthy(msgspec.Struct, frozen=True, tag="healthy"):
     instrument: str = ""
 
 
-EngineInput = Timer | Sent | Failed | Operator | Halted | Healthy
+class Proven(msgspec.Struct, frozen=True, tag="proven"):
+    """[from_ns, to_ns) of a series is proven to be whole: nothing of it is missing. Said anew as it grows."""
+
+    instrument: str
+    channel: str
+    from_ns: int
+    to_ns: int
+    at_ns: int
+
+
+EngineInput = Timer | Sent | Failed | Operator | Halted | Healthy | Proven
