@@ -172,6 +172,17 @@ def test_instruments_get_a_version_only_where_they_change(store: SeriesStore, tm
         assert held.versions(BTC) == [one, finer]
 
 
+def test_a_field_that_is_new_since_an_instrument_was_stored_makes_no_version(tmp_path: Path) -> None:
+    one = Instrument(venue="binance", symbol="BTC/USDT", native="BTCUSDT", kind="spot", base="BTC", quote="USDT")
+    with closing(SeriesStore(tmp_path)) as first:
+        first.write([one])
+        first.connection.execute("UPDATE instruments SET body = json_remove(body, '$.code')")
+        first.connection.commit()
+    with closing(SeriesStore(tmp_path)) as second:
+        second.write([one])
+        assert count(second, "instruments") == 1
+
+
 def test_a_change_without_a_date_begins_now(tmp_path: Path) -> None:
     one = Instrument(venue="binance", symbol="BTC/USDT", native="BTCUSDT", kind="spot", base="BTC", quote="USDT")
     halted = msgspec.structs.replace(one, status="halted")

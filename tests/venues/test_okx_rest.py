@@ -6,6 +6,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
 from tapeline.errors import (
@@ -88,9 +89,16 @@ def test_spot_and_contracts_of_every_kind(shared: Path) -> None:
 def test_our_listing_of_every_recorded_instrument_reads_back_as_the_same(shared: Path) -> None:
     for part in recorded(shared):
         found = list(listed(shared, part).values())
-        rows = [json.loads(json.dumps({name: getattr(row, name) for name in row.__struct_fields__}))
-                for row in map(listing, found)]  # fmt: skip
+        rows = [msgspec.to_builtins(row) for row in map(listing, found)]
         assert parsed(Ask("instruments", part=part), body(*rows)) == found
+
+
+def test_the_number_of_an_instrument_comes_along_and_reads_back() -> None:
+    row = {"instType": "SPOT", "instId": "A-B", "baseCcy": "A", "quoteCcy": "B", "instIdCode": 10458}
+    (found,) = parsed(Ask("instruments", part="SPOT"), body(row))
+    assert found.code == "10458"
+    assert msgspec.to_builtins(listing(found))["instIdCode"] == 10458
+    assert parsed(Ask("instruments", part="SPOT"), body(row | {"instIdCode": "7"}))[0].code == "7"
 
 
 def test_an_instrument_that_cannot_be_named_does_not_take_the_list_with_it() -> None:

@@ -32,6 +32,7 @@ class Instrument(msgspec.Struct, frozen=True, kw_only=True):
     inverse: bool = False
     expiry_ns: int | None = None
     valid_from_ns: int = 0
+    code: str = ""  # the venue's number for it, where some requests name it so
 
     @property
     def id(self) -> str:

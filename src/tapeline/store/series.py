@@ -46,6 +46,7 @@ _INSERT_GAP = (
     "VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
 )
 _encode = msgspec.json.Encoder().encode
+_decode_instrument = msgspec.json.Decoder(Instrument).decode
 
 
 class PointRow(msgspec.Struct, frozen=True):
@@ -76,7 +77,8 @@ class SeriesStore:
             for series, instrument, channel in self.connection.execute("SELECT series, instrument, channel FROM series")
         }
         self._instruments: dict[str, bytes] = {
-            instrument: body.encode()
+            # As it would be written today: a field that is new since is no change of the instrument.
+            instrument: _encode(_decode_instrument(body))
             for instrument, body in self.connection.execute(
                 "SELECT instrument, body FROM instruments ORDER BY instrument, valid_from_ns"
             )

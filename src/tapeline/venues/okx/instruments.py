@@ -6,7 +6,7 @@ https://www.okx.com/docs-v5/en/#public-data-rest-api-get-instruments
 from datetime import UTC, datetime
 from decimal import Decimal
 
-from msgspec import Struct
+from msgspec import UNSET, Struct, UnsetType
 
 from tapeline.errors import BadData
 from tapeline.model.instrument import Instrument
@@ -42,6 +42,7 @@ class Listing(Struct, omit_defaults=False):
     expTime: str = ""
     stk: str = ""
     optType: str = ""
+    instIdCode: int | str | UnsetType = UNSET  # what the private WebSocket wants instead of instId since February 2026
 
 
 def instrument(venue: str, listed: Listing) -> Instrument:
@@ -63,6 +64,7 @@ def instrument(venue: str, listed: Listing) -> Instrument:
         lot=number(listed.lotSz), min_size=number(listed.minSz), size_unit="contract" if derivative else "base",
         contract_size=EXACT.multiply(value or Decimal(1), multiple or Decimal(1)) if derivative else Decimal(1),
         inverse=listed.ctType == "inverse", expiry_ns=expiry_ns if kind in {"future", "option"} else None,
+        code="" if listed.instIdCode is UNSET else str(listed.instIdCode),
     )  # fmt: skip
 
 
@@ -78,7 +80,7 @@ def listing(ours: Instrument) -> Listing:
         ctMult="1" if derivative else "", ctValCcy=(ours.quote if ours.inverse else ours.base) if derivative else "",
         ctType=_contract_type(ours), tickSz=_text(ours.tick), lotSz=_text(ours.lot), minSz=_text(ours.min_size),
         expTime="" if ours.expiry_ns is None else str(ours.expiry_ns // MS_NS),
-        stk=strike.rpartition("-")[2], optType=option,
+        stk=strike.rpartition("-")[2], optType=option, instIdCode=int(ours.code) if ours.code else UNSET,
     )  # fmt: skip
 
 
