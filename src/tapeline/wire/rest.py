@@ -17,6 +17,7 @@ from tapeline.wire.pipe import Fetch, Response
 from tapeline.wire.turns import MOST_WAIT_S, Turns
 
 CLOCK_GOOD_S = 300.0  # a reading of the venue's clock is carried forward for so long, then it stands
+MOST_HALF_S = 0.5  # a longer half of a round trip was spent on opening a connection: venues take no stamp of the future
 _NOT_SENT = (httpx2.ConnectError, httpx2.ConnectTimeout, httpx2.PoolTimeout, httpx2.InvalidURL, httpx2.ProxyError)
 
 
@@ -67,6 +68,7 @@ class Rest:
         self._answered = answered
         self.turns = Turns(venue, clock, shared)
         self._clock_read: tuple[float, int] | None = None  # monotonic seconds, the venue's nanoseconds
+        self._half_s = 0.0  # half the round trip of that reading
         self.requests = 0
         self.calls: Counter[str] = Counter()  # requests by purpose: "audit bars", "repairs trades", "time"
 
@@ -110,7 +112,7 @@ class Rest:
         parse = partial(call.parse, response.body, ask, {}, self._clock.wall_ns())
         for item in self.turns.reading(ask.call, response, parse):
             if isinstance(item, ServerTime):
-                self._clock_read = after, item.at_ns
+                self._clock_read, self._half_s = (after, item.at_ns), min((after - before) / 2, MOST_HALF_S)
                 return before, item.at_ns, after
         raise BadData(f"{self._venue.name}: the server-time answer holds no time: {response.body[:200]!r}")
 
@@ -142,7 +144,7 @@ class Rest:
         if self._clock_read is None:
             return None
         read_at, at_ns = self._clock_read
-        return at_ns + int((self._clock.now() - read_at) * 1e9)
+        return at_ns + int((self._clock.now() - read_at + self._half_s) * 1e9)
 
     def clock_age_s(self) -> float:
         """Seconds since the venue's clock was read; infinite before the first time."""
