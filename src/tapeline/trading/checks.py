@@ -12,12 +12,11 @@ from typing import Any
 from tapeline.model.instrument import notional
 from tapeline.model.number import EXACT, ROUNDING, ZERO
 from tapeline.model.order import Intent
-from tapeline.trading.standing import Figures, Held, RiskState
+from tapeline.trading.exposure import WORST_DROP
+from tapeline.trading.standing import BEYOND, Figures, Held, RiskState
 
 Figure = Decimal | int | float | None
 """What is compared with the limit; None: nothing to refuse."""
-
-WORST_DROP = Decimal("0.9")  # a market buy of a quote size may get this much more for it than the market says
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,7 +147,7 @@ def _times_usual(case: Case, figures: Figures) -> Figure:
 # ---- exposure: only what makes it larger is refused ----------------------------------------------------------------
 
 
-def _grown(before: Decimal, after: Decimal) -> Figure:
+def _grown(before: Decimal, after: Decimal) -> Decimal | None:
     return after if after > before else None
 
 
@@ -160,7 +159,7 @@ def _position_value(case: Case, figures: Figures) -> Figure:
     return _grown(case.worth(figures.held.worst), case.worth(case.after(figures.held).worst))
 
 
-def _gross(case: Case, figures: Figures) -> Figure:
+def _gross(case: Case, figures: Figures) -> Decimal | None:
     before, after = (case.worth(held.worst) for held in (figures.held, case.after(figures.held)))
     return _grown(EXACT.add(figures.gross, before), EXACT.add(figures.gross, after))
 
@@ -177,20 +176,21 @@ def _net_of(case: Case, figures: Figures, held: Held) -> Decimal:
 
 def _leverage(case: Case, figures: Figures) -> Figure:
     gross = _gross(case, figures)
-    if gross is None or figures.equity is None:
-        return None
-    assert isinstance(gross, Decimal), "a value"
-    return ROUNDING.divide(gross, figures.equity) if figures.equity > ZERO else Decimal("Infinity")
+    return None if gross is None else _of_equity(gross, figures)
 
 
 def _margin_share(case: Case, figures: Figures) -> Figure:
-    if figures.equity is None or case.state.margin_rate is None:
+    if case.state.margin_rate is None:
         return None
     before, after = (case.worth(held.worst) for held in (figures.held, case.after(figures.held)))
     if after <= before:
         return None
-    used = EXACT.fma(EXACT.subtract(after, before), case.state.margin_rate, figures.margin)
-    return ROUNDING.divide(used, figures.equity) if figures.equity > ZERO else Decimal("Infinity")
+    return _of_equity(EXACT.fma(EXACT.subtract(after, before), case.state.margin_rate, figures.margin), figures)
+
+
+def _of_equity(value: Decimal, figures: Figures) -> Decimal:
+    """Of no equity, and of one that nobody knows, everything is too much."""
+    return ROUNDING.divide(value, figures.equity) if figures.equity and figures.equity > ZERO else BEYOND
 
 
 # ---- pace --------------------------------------------------------------------------------------------------------

@@ -127,7 +127,9 @@ def _itself(intent: Intent, state: RiskState) -> Iterator[Denied]:
 
 def _priced(found: Case) -> Iterator[Denied]:
     """Without a price or a rate nothing can be valued: what closes passes all the same."""
-    market = found.state.market
+    market, unvalued = found.state.market, found.state.unvalued
+    if unvalued and not found.closing:
+        yield Denied("no_price", "", "", f"something is held of {unvalued}, and no price or rate of it is known")
     if found.price is None and not found.closing:
         yield Denied("no_price", "", "", f"no price of {found.intent.instrument} is known")
     if market.rate is None and not found.closing:
@@ -170,5 +172,5 @@ def _text(value: Any) -> str:
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, Decimal):
-        return plain(value) if value.is_finite() else "without end"
+        return plain(value) if value.is_finite() else "beyond measure"
     return f"{value:g}"

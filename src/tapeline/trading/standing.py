@@ -10,6 +10,7 @@ from tapeline.model.number import EXACT, ZERO
 from tapeline.model.order import Intent
 
 SCOPES = ("account", "strategy", "instrument", "venue")
+BEYOND = Decimal("Infinity")  # a figure that nobody knows, or of nothing: over any limit
 
 
 class Held(msgspec.Struct, frozen=True, kw_only=True):
@@ -110,3 +111,4 @@ class RiskState(msgspec.Struct, frozen=True, kw_only=True):
     free: Decimal | None = None
     margin_rate: Decimal | None = None
     mode: str = "net"  # "hedge" where long and short are held side by side
+    unvalued: str = ""  # an instrument that something is held of and nobody can value
