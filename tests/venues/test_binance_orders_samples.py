@@ -70,8 +70,10 @@ def same(ours: Any, theirs: float | str | None) -> bool:
     return abs(float(ours) - float(theirs)) <= 1e-9 * abs(float(theirs))
 
 
-STATES = {"open": {"open", "partly_filled", "cancelling"}, "closed": {"filled", "cancelled", "open"},
-          "canceled": {"cancelled"}, "expired": {"expired"}, "canceling": {"cancelling"}, "NEW_INSURANCE": {"filled"}}  # fmt: skip
+STATES = {
+    "open": {"open", "partly_filled", "cancelling"}, "closed": {"filled", "cancelled", "open"},
+    "canceled": {"cancelled"}, "expired": {"expired"}, "canceling": {"cancelling"}, "NEW_INSURANCE": {"filled"},
+}  # fmt: skip
 
 
 def test_ccxt_reads_the_same(shared: Path) -> None:
