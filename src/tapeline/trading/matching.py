@@ -12,9 +12,9 @@ from tapeline.model.instrument import Instrument
 from tapeline.model.interval import interval
 from tapeline.model.number import EXACT, ROUNDING, ZERO
 from tapeline.trading.depth import Depth
-from tapeline.trading.outcome import Hit, Lapsed, Matching, Outcome, Take, Triggered, joined
+from tapeline.trading.outcome import Hit, Lapsed, Matching, Outcome, Take, Triggered, joined, total_of
 from tapeline.trading.rounding import down, up
-from tapeline.trading.ticket import Queue, Ticket
+from tapeline.trading.ticket import Queue, Ticket, nearer, next_trigger
 
 _ONE = Decimal(1)
 _FINEST = Decimal("1e-8")  # of a size, where an instrument names no lot
@@ -66,6 +66,10 @@ class Matcher:
         if bid is None or ask is None:
             return ask if bid is None else bid
         return EXACT.divide(EXACT.add(bid, ask), Decimal(2))
+
+    def offers(self, side: str) -> bool:
+        """Whether there is anything an order of this side could take."""
+        return next(self._offers(side, None, endless=True), None) is not None
 
     def crosses(self, side: str, price: Decimal) -> bool:
         """Whether an order at this price would take."""
@@ -268,7 +272,9 @@ class Matcher:
         for ticket in fresh:
             if not ticket.alive:
                 continue
-            takes = self.preview(ticket.side, ticket.left, limit=ticket.price)
+            size = ticket.left if ticket.spend is None else None
+            takes = self.preview(ticket.side, size, limit=ticket.price, spend=ticket.spend)
+            ticket.left = total_of(takes) if size is None else size
             self.take(ticket.side, takes)
             for price, size in takes:
                 if ticket.alive:
@@ -295,10 +301,10 @@ class Matcher:
         queue = self._queues["sell" if rising else "buy"]
         while True:
             resting = next((one for one in queue if one.price is not None and self._reaches(to, one, rising)), None)
-            waiting = self._next_trigger(to, rising)
+            waiting = next_trigger(self._waiting, to, rising=rising)
             if resting is None and waiting is None:
                 break
-            if waiting is None or (resting is not None and _nearer(resting.price, waiting.trigger, rising)):
+            if waiting is None or (resting is not None and nearer(resting.price, waiting.trigger, rising=rising)):
                 assert resting is not None, "one of the two is there"
                 assert resting.price is not None, "an order that rests has a price"
                 self.last = _on(self.last, resting.price, rising)
@@ -317,16 +323,6 @@ class Matcher:
         if to == ticket.price:
             return self._settings.touch
         return to > ticket.price if rising else to < ticket.price
-
-    def _next_trigger(self, to: Decimal, rising: bool) -> Ticket | None:
-        """The first order on the way to here that waits for it."""
-        found: Ticket | None = None
-        for ticket in self._waiting:
-            if ticket.trigger is None or ticket.rises != rising or not ticket.reached(to):
-                continue
-            if found is None or (found.trigger != ticket.trigger and _nearer(ticket.trigger, found.trigger, rising)):
-                found = ticket
-        return found
 
     # ---- small rules
 
@@ -383,13 +379,6 @@ class Matcher:
     def _affordable(self, money: Decimal, price: Decimal) -> Decimal:
         """How much of it this money buys, in whole lots."""
         return down(ROUNDING.divide(money, price), self.instrument.lot or _FINEST)
-
-
-def _nearer(one: Decimal | None, other: Decimal | None, rising: bool) -> bool:
-    """Whether the price comes to `one` first, or to both at once."""
-    assert one is not None, "a price on the way"
-    assert other is not None, "a price on the way"
-    return one <= other if rising else one >= other
 
 
 def _on(last: Decimal, to: Decimal, rising: bool) -> Decimal:

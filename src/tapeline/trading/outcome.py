@@ -54,3 +54,11 @@ def joined(takes: list[Take]) -> list[Take]:
     for price, size in takes:
         joined[price] = EXACT.add(joined.get(price, ZERO), size)
     return list(joined.items())
+
+
+def total_of(takes: list[Take]) -> Decimal:
+    """Their size, exactly."""
+    total = ZERO
+    for _, size in takes:
+        total = EXACT.add(total, size)
+    return total

@@ -1,7 +1,7 @@
 """Orders as the matcher holds them: in a queue, or waiting for a price. Pure."""
 
 from bisect import insort
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from decimal import Decimal
 
 from tapeline.model.number import EXACT, ZERO
@@ -18,7 +18,7 @@ class Ticket:
 
     __slots__ = (
         "ahead", "alive", "brief", "credit", "credit_ns", "entered_ns", "fresh", "kind", "left", "name", "number",
-        "price", "shown", "side", "traded", "trail", "trigger", "whole",
+        "price", "shown", "side", "spend", "traded", "trail", "trigger", "whole",
     )  # fmt: skip
 
     def __init__(self, name: str, number: int, side: str, left: Decimal, price: Decimal | None) -> None:
@@ -30,6 +30,7 @@ class Ticket:
         self.kind = "limit"
         self.trigger: Decimal | None = None
         self.trail: Decimal | None = None
+        self.spend: Decimal | None = None  # instead of a size, while it waits for a bar
         self.brief = self.whole = self.fresh = False
         self.alive = True
         self.entered_ns = 0  # the market's time when it came: trades from before did not meet it
@@ -127,3 +128,21 @@ class Queue:
         if ticket.price is None:
             return Decimal("-Infinity"), ticket.number
         return (ticket.price.copy_negate() if self.side == "buy" else ticket.price), ticket.number
+
+
+def next_trigger(waiting: Iterable[Ticket], to: Decimal, *, rising: bool) -> Ticket | None:
+    """The first order on the way to this price that waits for it."""
+    found: Ticket | None = None
+    for ticket in waiting:
+        if ticket.trigger is None or ticket.rises != rising or not ticket.reached(to):
+            continue
+        if found is None or (found.trigger != ticket.trigger and nearer(ticket.trigger, found.trigger, rising=rising)):
+            found = ticket
+    return found
+
+
+def nearer(one: Decimal | None, other: Decimal | None, *, rising: bool) -> bool:
+    """Whether the price comes to `one` first, or to both at once."""
+    assert one is not None, "a price on the way"
+    assert other is not None, "a price on the way"
+    return one <= other if rising else one >= other
