@@ -1,0 +1,39 @@
+from tapeline.trading.alarms import NEVER, Alarms
+
+
+def rung(alarms: Alarms, now_ns: int) -> list[tuple[int, object]]:
+    found = []
+    while (alarm := alarms.next(now_ns)) is not None:
+        found.append((alarm.at_ns, alarm.call))
+    return found
+
+
+def test_they_ring_in_the_order_of_their_times_then_of_their_setting() -> None:
+    alarms = Alarms()
+    alarms.set(20, "a", "later")
+    alarms.set(10, "a", "first")
+    alarms.set(10, "a", "second")
+    assert alarms.due_ns == 10
+    assert rung(alarms, 9) == []
+    assert rung(alarms, 20) == [(10, "first"), (10, "second"), (20, "later")]
+    assert alarms.due_ns == NEVER
+
+
+def test_one_that_repeats_skips_the_times_that_have_passed() -> None:
+    alarms = Alarms()
+    alarms.set(10, "a", "beat", 10)
+    assert len(rung(alarms, 10)) == 1
+    assert alarms.due_ns == 20
+    assert len(rung(alarms, 55)) == 1, "one ring for all that were missed"
+    assert alarms.due_ns == 60
+
+
+def test_forgotten_ones_do_not_ring() -> None:
+    alarms = Alarms()
+    first, _ = alarms.set(10, "a", "x"), alarms.set(11, "b", "y")
+    alarms.forget(first)
+    assert alarms.due_ns == 11
+    alarms.forget(first)
+    alarms.set(12, "b", "z")
+    alarms.forget_all("b")
+    assert (alarms.due_ns, rung(alarms, 100)) == (NEVER, [])
