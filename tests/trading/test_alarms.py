@@ -2,7 +2,7 @@ from tapeline.trading.alarms import NEVER, Alarms
 
 
 def rung(alarms: Alarms, now_ns: int) -> list[tuple[int, object]]:
-    found = []
+    found: list[tuple[int, object]] = []
     while (alarm := alarms.next(now_ns)) is not None:
         found.append((alarm.at_ns, alarm.call))
     return found
