@@ -151,3 +151,41 @@ def test_where_a_mode_comes_from_and_what_was_set_at_run_time(
 def test_what_cannot_be_polled_is_said_before_it_runs(check: Check, capsys: pytest.CaptureFixture[str]) -> None:
     assert check("enable_websocket = false\n" + GOOD) == 2
     assert "stream[0]: trades of zeta-spot cannot be polled: no REST call brings it whole" in capsys.readouterr().err
+
+
+ACCOUNTS = """
+[account.main]
+venue = "zeta-spot"
+key = "key-in-a-checked-file"
+secret = "secret-in-a-checked-file"
+"""
+
+
+def test_accounts_are_shown_without_their_keys(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = tmp_path / "tapeline.toml"
+    path.write_text(GOOD.replace(', "bars:1m@trades"', "") + ACCOUNTS)
+    with pytest.raises(SystemExit) as ended:
+        main(["check-config", "--config", str(path), "--show"])
+    assert ended.value.code == 0
+    out = capsys.readouterr().out
+    assert '[account.main]\nvenue = "zeta-spot"  # file\nmode = "paper"  # default' in out
+    assert 'secret = "***"  # file' in out
+    assert "in-a-checked-file" not in out
+
+
+@pytest.mark.parametrize(
+    ("text", "fault"),
+    [
+        ("[account.main]\nvenue = 'zeta-sopt'", "account.main.venue: "),
+        ("[account.main]\nvenue = 'zeta-spot'\nmode = 'live'", "orders at zeta-spot are simulated only"),
+    ],
+)
+def test_accounts_that_could_not_trade(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], text: str, fault: str
+) -> None:
+    path = tmp_path / "tapeline.toml"
+    path.write_text(GOOD.replace(', "bars:1m@trades"', "") + text)
+    with pytest.raises(SystemExit) as ended:
+        main(["check-config", "--config", str(path)])
+    assert ended.value.code == 2
+    assert fault in capsys.readouterr().err

@@ -1,5 +1,6 @@
 """Configuration: TOML, then TAPELINE_* environment, then the command line, as one frozen typed tree."""
 
+from tapeline.config.account import AccountConfig
 from tapeline.config.levels import connection_for, connection_origins
 from tapeline.config.modes import Modes, mode_for
 from tapeline.config.sources import Loaded, load, load_with_origins
@@ -19,6 +20,7 @@ from tapeline.config.tree import (
 from tapeline.model.secret import Secret
 
 __all__ = [
+    "AccountConfig",
     "AlertsConfig",
     "AuditConfig",
     "BarsConfig",

@@ -5,6 +5,7 @@ from urllib.parse import urlsplit
 
 import msgspec
 
+from tapeline.config.account import account_faults
 from tapeline.config.modes import mode_faults
 from tapeline.config.tree import Config, ConnectionConfig, ConnectionOverrides, StreamConfig
 from tapeline.errors import ConfigError
@@ -46,6 +47,7 @@ def faults(config: Config) -> Iterator[str]:
     for path, level in levels:
         yield from _bad_urls(path, level)
     yield from mode_faults(config)
+    yield from account_faults(config.account)
     yield from _contradictions("connection", config.connection)
     for name in config.venue:
         yield from _contradictions(f"venue.{name}", connection_for(config, name))

@@ -10,6 +10,7 @@ from typing import Annotated, Literal
 
 from msgspec import Meta
 
+from tapeline.config.account import AccountConfig
 from tapeline.config.kinds import YEAR_S, Bytes, Connections, Count, MebiBytes, Seconds, Settings, Text, Transport
 from tapeline.config.sync import FallbackSetting, ModeSetting, SourceSetting, SyncConfig, WebsocketSetting
 
@@ -326,6 +327,7 @@ class Config(Settings, frozen=True, kw_only=True):
     connection: ConnectionConfig = ConnectionConfig()
     sync: SyncConfig = SyncConfig()
     venue: Mapping[str, VenueConfig] = MappingProxyType({})
+    account: Mapping[str, AccountConfig] = MappingProxyType({})
     stream: tuple[StreamConfig, ...] = ()
     bars: BarsConfig = BarsConfig()
     audit: AuditConfig = AuditConfig()

@@ -14,6 +14,7 @@ from tapeline.config import (
     Config,
     ConnectionConfig,
     Loaded,
+    StreamConfig,
     connection_for,
     connection_origins,
     load_with_origins,
@@ -59,6 +60,7 @@ def _problems(config: Config) -> Iterator[str]:
             venue_named(name)
         except ConfigError as error:
             yield f"venue.{name}: {error}"
+    yield from _account_problems(config)
     for i, stream in enumerate(config.stream):
         try:
             venue = venue_named(stream.venue)
@@ -74,6 +76,17 @@ def _problems(config: Config) -> Iterator[str]:
                 yield f"stream[{i}]: {text} of {venue.name} cannot be polled: no REST call brings it whole"
 
 
+def _account_problems(config: Config) -> Iterator[str]:
+    for name, account in config.account.items():
+        try:
+            venue = venue_named(account.venue)
+        except ConfigError as error:
+            yield f"account.{name}.venue: {error}"
+            continue
+        if account.mode == "live" and venue.orders is None:
+            yield f'account.{name}: orders at {venue.name} are simulated only: mode = "paper"'
+
+
 def shown(loaded: Loaded) -> Iterator[str]:
     """Every value in force as TOML, each with its origin behind it; under a venue or a stream, what it inherits."""
     config = loaded.config
@@ -84,19 +97,27 @@ def shown(loaded: Loaded) -> Iterator[str]:
         yield _line(name, getattr(config, name), loaded.origins.get(name, "default"))
     for table in ("store", "connection", "sync", "bars", "audit", "alerts", "log"):
         yield from _table(f"[{table}]", table, msgspec.structs.asdict(getattr(config, table)), loaded.origins)
-    for name, venue in config.venue.items():
-        yield from _table(f"[venue.{name}]", f"venue.{name}", _given(venue), loaded.origins)
+    named: tuple[tuple[str, Mapping[str, msgspec.Struct]], ...] = ("venue", config.venue), ("account", config.account)
+    for kind, tables in named:
+        for name, settings in tables.items():
+            yield from _table(f"[{kind}.{name}]", f"{kind}.{name}", _given(settings), loaded.origins)
     for i, stream in enumerate(config.stream):
-        yield from _table("[[stream]]", f"stream[{i}]", _given(stream), loaded.origins)
-        connection = connection_for(config, stream)
-        origins = connection_origins(config, stream, loaded.origins)
-        for name in ConnectionConfig.__struct_fields__:
-            if origins[name] != "default" and not origins[name].startswith(f"[stream[{i}]]"):
-                yield "# inherits " + _line(name, getattr(connection, name), origins[name])
-        modes = mode_for(config, stream, loaded.origins)
-        if not modes.mode_from.startswith(f"[stream[{i}]]"):
-            yield "# inherits " + _line("mode", modes.mode, modes.mode_from)
+        yield from _stream(loaded, i, stream)
     yield from _overridden(config)
+
+
+def _stream(loaded: Loaded, i: int, stream: StreamConfig) -> Iterator[str]:
+    """One stream, and what it inherits."""
+    config = loaded.config
+    yield from _table("[[stream]]", f"stream[{i}]", _given(stream), loaded.origins)
+    connection = connection_for(config, stream)
+    origins = connection_origins(config, stream, loaded.origins)
+    for name in ConnectionConfig.__struct_fields__:
+        if origins[name] != "default" and not origins[name].startswith(f"[stream[{i}]]"):
+            yield "# inherits " + _line(name, getattr(connection, name), origins[name])
+    modes = mode_for(config, stream, loaded.origins)
+    if not modes.mode_from.startswith(f"[stream[{i}]]"):
+        yield "# inherits " + _line("mode", modes.mode, modes.mode_from)
 
 
 def _overridden(config: Config) -> Iterator[str]:
@@ -127,7 +148,7 @@ def _line(name: str, value: Any, origin: str) -> str:
         return f"# {name} is not set  # {origin}"
     if name in ("rest_url", "ws_url"):
         value = _without_credentials(value)
-    return f"{name} = {msgspec.json.encode(value).decode()}  # {origin}"
+    return f"{name} = {msgspec.json.encode(value, enc_hook=str).decode()}  # {origin}"  # a Secret's text is ***
 
 
 def _without_credentials(url: str) -> str:

@@ -6,8 +6,9 @@ from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
 import msgspec
 
-from tapeline.config import Config, ConnectionConfig, ConnectionOverrides, StreamConfig, VenueConfig
+from tapeline.config import AccountConfig, Config, ConnectionConfig, ConnectionOverrides, StreamConfig, VenueConfig
 from tapeline.config.walk import bare, table_within
+from tapeline.model.secret import Secret
 from tapeline.surfaces.reference.markdown import code, page, table
 
 INTRODUCTION = """
@@ -37,7 +38,7 @@ is a secret is printed as `***`, and addresses are printed without user, passwor
 OVERRIDES = """Which connection settings hold for a stream: the default, then `[connection]`, then `[venue.NAME]`, then
 `[[stream]]`, the nearest that says something. `[venue.NAME]` and `[[stream]]` take every key of `[connection]`."""
 
-_TYPES = {str: "text", int: "whole number", float: "number", bool: "true or false"}
+_TYPES = {str: "text", int: "whole number", float: "number", bool: "true or false", Secret: "text, never shown"}
 _BOUNDS = {"gt": "over", "ge": "at least", "le": "at most"}
 _SHOWN = ("description", *_BOUNDS)
 SENSELESS = 10**6  # bounds from here on only keep out what nobody means
@@ -54,6 +55,7 @@ def configuration() -> str:
         parts += [_settings(kind, name)]
     parts += ["## [venue.NAME]", _doc(VenueConfig), "Besides every key of `[connection]`:"]
     parts += [_settings(VenueConfig, "venue.NAME", leave_out=inherited)]
+    parts += ["## [account.NAME]", _doc(AccountConfig), _settings(AccountConfig, "account.NAME")]
     parts += ["## [[stream]]", _doc(StreamConfig), "Besides every key of `[connection]`:"]
     parts += [_settings(StreamConfig, "stream[N]", leave_out=inherited)]
     return page("Configuration", *parts)
