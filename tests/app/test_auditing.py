@@ -14,13 +14,15 @@ from tapeline.app.keeping import Keeping
 from tapeline.app.running import assembled
 from tapeline.app.symbols import Symbols
 from tapeline.config import AlertsConfig, AuditConfig, Config, StoreConfig, StreamConfig
-from tapeline.model.event import Bar, Dispute
+from tapeline.model.event import Bar, Dispute, Repair
 from tapeline.model.fact import Fact
 from tapeline.model.interval import MINUTE_NS
 from tapeline.sim.loop import VirtualClock, run
 from tapeline.store.reader import open_store
 from tapeline.venues.spec import Request
 from tapeline.wire.pipe import Response
+
+BUILT = "bars:1m@trades"
 
 
 def test_stored_and_built_bars_are_equal_and_the_calls_few(tmp_path: Path) -> None:
@@ -98,6 +100,69 @@ def test_one_that_stays_is_and_the_second_time_too(tmp_path: Path) -> None:
     told = audited(tmp_path, watch, "bars:1m")
     assert told.mismatches == told.bars > 60
     assert told.mismatch_rate == 1.0
+
+
+def test_trades_whose_bar_stays_unequal_are_in_dispute_in_the_next_turn(tmp_path: Path) -> None:
+    """As after a venue has numbered anew: the numbers of what is held have no hole, and its bar says there is more."""
+
+    async def watch(_on: Theatre, scene: Scene, auditor: Auditor) -> None:
+        await asyncio.sleep(900)
+        (dispute,) = scene.of(Dispute, BUILT)
+        assert scene.of(Repair, "trades")[-1].why == "asked for again: nothing was missing"
+        span = (dispute.from_ns, dispute.to_ns)
+        assert scene.ledger.coverage(BTC, "trades").missing(span) == []
+        await asyncio.sleep(3890)
+        assert scene.of(Dispute, BUILT) == [dispute], "told once"
+        (found,) = scene.ledger.coverage(BTC, "trades").spans(*span)
+        assert (found.state, found.why) == ("disputed", dispute.why)
+        await asyncio.sleep(10)
+        bars = [bar for bar in scene.of(Bar, BUILT) if bar.open_at_ns == dispute.from_ns]
+        assert (bars[-1].certificate, bars[-1].reason) == ("partial", "repair"), "made once more"
+        calls = auditor.statistics().calls
+        await asyncio.sleep(3900)
+        assert auditor.statistics().calls == calls + 1, "one a turn, as ever"
+
+    told = audited(tmp_path, watch, "trades", BUILT, faults=("revise@+290s",))
+    assert told.mismatches == 1
+    with open_store(tmp_path) as store:
+        assert {(hole.channel, hole.state) for hole in store.holes()} == {("trades", "disputed"), (BUILT, "disputed")}
+
+
+def test_what_was_missing_in_its_turn_is_compared_once_it_is_repaired(tmp_path: Path) -> None:
+    async def watch(on: Theatre, scene: Scene, auditor: Auditor) -> None:
+        async def silent(base: str, request: Request) -> Response:
+            if "historicalTrades" in request.path:
+                return Response(500, {}, b"oops")
+            return await on.sim.fetch(base, request)
+
+        on.fetch = silent
+        await asyncio.sleep(1000)
+        assert scene.ledger.to_fetch(BTC, "trades") != []
+        before = auditor.statistics()
+        assert before.unchecked == 1, "what lies in the hole"
+        on.fetch = on.sim.fetch
+        await asyncio.sleep(2000)
+        assert scene.ledger.to_fetch(BTC, "trades") == []
+        await asyncio.sleep(1000)
+        after = auditor.statistics()
+        assert after.calls == before.calls + 1
+        assert after.bars - before.bars >= 62, "an hour of them, and those that were partial in the first turn"
+
+    assert audited(tmp_path, watch, "trades", BUILT, faults=("cut@+100s+60s",)).mismatches == 0
+
+
+def test_the_first_turn_of_a_run_looks_at_what_the_one_before_has_left(tmp_path: Path) -> None:
+    async def some(_on: Theatre, _scene: Scene, auditor: Auditor) -> None:
+        await asyncio.sleep(250)
+        assert auditor.statistics().calls == 0, "its turn never came"
+
+    async def more(_on: Theatre, _scene: Scene, _auditor: Auditor) -> None:
+        await asyncio.sleep(400)
+
+    audited(tmp_path, some, "bars:1m")
+    told = audited(tmp_path, more, "bars:1m", start_ns=START_NS + 300 * 10**9)
+    assert told.calls == 1
+    assert told.bars >= 8, "of both runs"
 
 
 def test_a_venue_that_does_not_answer_is_trouble_and_asked_again(tmp_path: Path) -> None:

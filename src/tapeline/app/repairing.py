@@ -37,6 +37,7 @@ ROOM_EVERY_S = 0.02
 AGAIN_S, AGAIN_MOST_S = 1.0, 300.0  # after an errand that failed, doubling
 REFUSED_S = 3600.0  # after one that the venue refused: it will hardly think better of it soon
 SEEN_LIVE = frozenset({"link_down", "id_jump", "silence"})  # causes of holes in which nothing is held
+DOUBTS_MOST = 8  # failures in a row; then a doubt is let be, and the audit has the last word
 BAD_MOST = 3  # answers in a row that cannot be read; then it goes on without
 _log = structlog.get_logger("tapeline")
 
@@ -145,8 +146,13 @@ class Repairer:
         )  # fmt: skip
 
     def _disputed(self, dispute: Dispute) -> None:
-        """An audit of built bars found another sum than the venue's: its trades are asked for once more."""
+        """An audit of built bars found another sum than the venue's: its trades are asked for once more.
+
+        Where it is the trades that are in dispute, no bar of them is whole.
+        """
         of = channel(dispute.channel).built_from
+        if not of and self._rebuilder is not None:
+            self._rebuilder.look_at(dispute.instrument, dispute.channel, dispute.from_ns, dispute.to_ns)
         if of and self._desk_of((dispute.instrument, of)) is not None:
             key = (dispute.instrument, of)
             self._doubts.setdefault(key, []).append(Stretch(dispute.from_ns, dispute.to_ns, cause="disputed"))
@@ -218,6 +224,8 @@ class Repairer:
             return
         self._trouble = f"{job.errand.instrument} {job.errand.channel}: {job.trouble}"
         state.failures += 1
+        if job.doubt and state.failures < DOUBTS_MOST:  # the ledger does not know of it
+            self._doubts.setdefault(key, []).extend(job.errand.holes)
         wait_s = min(max(AGAIN_MOST_S, job.again_s), job.again_s * 2.0 ** (state.failures - 1))
         state.not_before = self._clock.now() + wait_s
         _log.warning(
