@@ -1,0 +1,317 @@
+"""All orders of all accounts: ours, and those of other origin apart. Fills count once; contradictions move no state.
+
+Pure: the engine feeds in what it does and what venues say, in whatever order that comes.
+"""
+
+from collections.abc import Iterator
+from decimal import Decimal
+from typing import NamedTuple
+
+import msgspec
+
+from tapeline.errors import Broken
+from tapeline.model.account import Fill, OrderUpdate
+from tapeline.model.number import EXACT, ZERO
+from tapeline.model.order import Intent, Order
+from tapeline.trading.client_ids import ClientIds
+from tapeline.trading.command import Note
+from tapeline.trading.input import Failed, Sent
+from tapeline.trading.life import Life
+from tapeline.trading.once import Once
+
+NO_CLIENT_ID = "#"  # begins the handle of a claimed order that has no client id: it is addressed by its venue id
+
+Place = tuple[str, str]  # account, instrument
+Named = tuple[str, str, str]  # account, instrument, the venue's id
+
+
+class Applied(msgspec.Struct, frozen=True):
+    """What a piece of news changed: orders as they are now, and what was odd about it.
+
+    `fill` is "new" | "fee" (only its fee is news) | "known" | "" where the news was no fill. `order` is whose news it
+    was, changed or not; None for a fill of an order that nobody told us of.
+    """
+
+    orders: tuple[Order, ...] = ()
+    notes: tuple[Note, ...] = ()
+    fill: str = ""
+    order: Order | None = None
+
+
+class Lack(NamedTuple):
+    """`size` of an order is filled by the venue's word, and the fills are not here; since when we know."""
+
+    order: Order
+    size: Decimal
+    since_ns: int
+
+
+class Worst(NamedTuple):
+    """What may still be filled: sizes, and `quote` currency of buys whose size only the venue will know."""
+
+    buy: Decimal
+    sell: Decimal
+    quote: Decimal
+
+
+class Blotter:
+    """The orders of one instance. `Intent.account` is the account's name by now, never ""."""
+
+    def __init__(self, instance: str) -> None:
+        self._ids = ClientIds(instance)
+        self._ours: dict[str, Life] = {}  # claimed ones as well, by client id
+        self._foreign: dict[Named, Life] = {}
+        self._by_venue_id: dict[Named, Life] = {}
+        self._counting: dict[Place, dict[int, Life]] = {}  # of which something may come
+        self._once = Once()
+        self._loose: dict[Named, list[Fill]] = {}  # fills of orders that nobody told us of
+
+    # ---- what we do ----------------------------------------------------------------------------------------------
+
+    def next_id(self, strategy: str) -> str:
+        """A client id that was never given before."""
+        return self._ids.next(strategy)
+
+    def owns(self, client_id: str) -> bool:
+        """Whether an id is of this instance's making."""
+        return self._ids.owns(client_id)
+
+    def intend(self, client_id: str, intent: Intent, now_ns: int) -> Order:
+        """An order is about to be journalled, and then sent. Raises Broken for an id that is taken."""
+        if client_id in self._ours:
+            raise Broken(f"{client_id} is the id of another order")
+        self._ids.used(client_id)
+        order = Order(
+            client_id=client_id, intent=intent, size=intent.size, price=intent.price, created_ns=now_ns,
+            updated_ns=now_ns,
+        )  # fmt: skip
+        self._keep(Life(order))
+        return order
+
+    def asked(
+        self, client_id: str, what: str, now_ns: int, size: Decimal | None = None, price: Decimal | None = None
+    ) -> Order:
+        """A "cancel" or an "amend" (to this total size, this price) is about to be sent; final orders stay as they are.
+
+        Raises Broken for an id that is no order of ours.
+        """
+        life = self._ours.get(client_id)
+        if life is None:
+            raise Broken(f"{client_id} is no order of ours")
+        life.ask(what, now_ns, size, price)
+        return life.order
+
+    def claim(self, account: str, instrument: str, venue_id: str, now_ns: int, strategy: str = "") -> Order | None:
+        """Take an order of other origin as ours, from now on to be cancelled and amended; None where there is none.
+
+        Its handle is its client id; where it has none, or one that is taken, `#` and its venue id.
+        """
+        life = self._foreign.pop((account, instrument, venue_id), None)
+        if life is None:
+            return None
+        handle = life.order.client_id
+        if not handle or handle in self._ours:
+            handle = NO_CLIENT_ID + venue_id
+        intent = msgspec.structs.replace(life.order.intent, strategy=strategy)
+        life.order = msgspec.structs.replace(
+            life.order, client_id=handle, claimed=True, intent=intent, updated_ns=now_ns
+        )
+        self._ours[handle] = life
+        return life.order
+
+    def doubt(self, now_ns: int, why: str, account: str | None = None) -> list[Order]:
+        """After a restart, or a loss of answers: all that is in flight is unknown until the venue says."""
+        lives = [life for life in self._ours.values() if account in (None, life.order.intent.account)]
+        return [life.order for life in lives if life.doubt(now_ns, why)]
+
+    # ---- what comes back -----------------------------------------------------------------------------------------
+
+    def apply(self, news: OrderUpdate | Fill | Sent | Failed, now_ns: int) -> Applied:
+        """Take news of an order; what it changed."""
+        if isinstance(news, Fill):
+            return self._filled(news, now_ns)
+        life = self._find(news) if isinstance(news, OrderUpdate) else self._ours.get(news.client_id)
+        before = life.order if life is not None else None
+        if life is None:
+            if not isinstance(news, OrderUpdate):
+                return Applied(notes=(_note(news, f"{news.what} of an order that is not here"),))
+            life = self._adopt(news, now_ns)
+        if isinstance(news, OrderUpdate):
+            odd = life.told(news, now_ns)
+        else:
+            odd = life.sent(news, now_ns) if isinstance(news, Sent) else life.failed(news, now_ns)
+        return self._applied(life, before, odd, now_ns)
+
+    # ---- questions -----------------------------------------------------------------------------------------------
+
+    def order(self, client_id: str) -> Order | None:
+        """One of ours."""
+        life = self._ours.get(client_id)
+        return life.order if life is not None else None
+
+    def by_venue_id(self, account: str, instrument: str, venue_id: str) -> Order | None:
+        """One of ours, or of other origin, by any id that the venue gave it."""
+        life = self._by_venue_id.get((account, instrument, venue_id))
+        return life.order if life is not None else None
+
+    def live(
+        self, account: str | None = None, instrument: str | None = None, strategy: str | None = None
+    ) -> list[Order]:
+        """Orders of ours that are not final, oldest first."""
+        return [
+            life.order
+            for life in self._where(account, instrument)
+            if life.order.claimed and not life.order.final and strategy in (None, life.order.intent.strategy)
+        ]
+
+    def foreign(self, account: str | None = None, instrument: str | None = None) -> list[Order]:
+        """Orders of other origin that are not final: shown, and left alone."""
+        return [life.order for life in self._where(account, instrument) if not (life.order.claimed or life.order.final)]
+
+    def contradicted(self) -> list[Order]:
+        """Final orders that are alive by a later word of the venue: look, and cancel them there."""
+        return [life.order for life in self._where(None, None) if life.contradicted]
+
+    def lacking(self, now_ns: int, after_ns: int = 0) -> list[Lack]:
+        """Orders of which fills are missing, known for `after_ns`: ask the venue for its fills."""
+        return [
+            Lack(life.order, life.lacking, life.lacking_since_ns)
+            for life in self._where(None, None)
+            if life.lacking_since_ns is not None and now_ns - life.lacking_since_ns >= after_ns
+        ]
+
+    def knows(self, fill: Fill) -> bool:
+        """Whether this fill was counted."""
+        return fill in self._once
+
+    def worst(self, account: str, instrument: str, strategy: str | None = None, position: str | None = None) -> Worst:
+        """What may still be filled on either side, beyond the fills that we have.
+
+        Every order counts that is not certainly over, an unknown one and one being cancelled included, at the larger
+        size where an amend is out, and those of other origin too; fills that the venue told of and we do not have
+        count as to come. Reduce-only orders do not: they cannot open or turn a position.
+        """
+        sizes = {"buy": ZERO, "sell": ZERO}
+        quote = ZERO
+        for life in self._where(account, instrument):
+            order, intent = life.order, life.order.intent
+            if intent.reduce_only or position not in (None, intent.position):
+                continue
+            if strategy is not None and (not order.claimed or strategy != intent.strategy):
+                continue
+            most = life.most
+            if most is None:
+                spent = EXACT.subtract(intent.quote_size or ZERO, life.held_value)
+                quote = EXACT.add(quote, max(ZERO, spent))
+                continue
+            for side in (intent.side,) if intent.side in sizes else sizes:
+                sizes[side] = EXACT.add(sizes[side], most)
+        return Worst(sizes["buy"], sizes["sell"], quote)
+
+    def forget(self, before_ns: int) -> int:
+        """Drop orders that were over before then; how many. Their fills stay known."""
+        old = [
+            life
+            for life in (*self._ours.values(), *self._foreign.values())
+            if not life.counts and life.order.updated_ns < before_ns
+        ]
+        gone = {id(life) for life in old}
+        for table in (self._ours, self._foreign, self._by_venue_id):
+            for key in [key for key, life in table.items() if id(life) in gone]:
+                del table[key]  # type: ignore[arg-type]  # key is of the table that it was taken from
+        return len(old)
+
+    # ---- within --------------------------------------------------------------------------------------------------
+
+    def _filled(self, fill: Fill, now_ns: int) -> Applied:
+        news = self._once.offer(fill)
+        life = self._find(fill)
+        if news != "new":
+            return Applied(fill=news, order=life.order if life is not None else None)
+        if life is None:
+            name = (fill.account, fill.instrument or "", fill.venue_id)
+            self._loose.setdefault(name, []).append(fill)
+            return Applied(fill=news)
+        before = life.order
+        odd = life.filled(fill, now_ns)
+        return self._applied(life, before, odd, now_ns, fill=news)
+
+    def _applied(self, life: Life, before: Order | None, odd: str, now_ns: int, fill: str = "") -> Applied:
+        notes = [_of(life.order, odd)] if odd else []
+        notes += self._name(life, now_ns)
+        self._count(life)
+        changed = (life.order,) if before is None or life.order is not before else ()
+        return Applied(orders=changed, notes=tuple(notes), fill=fill, order=life.order)
+
+    def _find(self, news: OrderUpdate | Fill) -> Life | None:
+        life = self._ours.get(news.client_id) if news.client_id else None
+        if life is not None and life.order.intent.account == news.account:
+            return life
+        return self._by_venue_id.get((news.account, news.instrument or "", news.venue_id))
+
+    def _adopt(self, update: OrderUpdate, now_ns: int) -> Life:
+        """An order we did not intend: of other origin, or ours where the journal is lost."""
+        ours = self._ids.owns(update.client_id)
+        self._ids.used(update.client_id)
+        intent = Intent(
+            instrument=update.instrument or "", side=update.side, kind=update.kind or "limit", size=update.size,
+            price=update.price, stop_price=update.stop_price, time_in_force=update.time_in_force or "gtc",
+            post_only=update.post_only, reduce_only=update.reduce_only, position=update.position,
+            account=update.account, strategy=self._ids.strategy_of(update.client_id), note=update.origin,
+        )  # fmt: skip
+        order = Order(
+            client_id=update.client_id, intent=intent, state="submitted", size=update.size, price=update.price,
+            venue_id=update.venue_id, claimed=ours,
+        )  # fmt: skip
+        life = Life(order)
+        self._keep(life)
+        life.order = msgspec.structs.replace(life.order, created_ns=0 if update.at_ns is None else update.at_ns)
+        self._name(life, now_ns)
+        return life
+
+    def _keep(self, life: Life) -> None:
+        order = life.order
+        if order.claimed:
+            self._ours[order.client_id] = life
+        else:
+            self._foreign[order.intent.account, order.intent.instrument, order.venue_id or order.client_id] = life
+        self._count(life)
+
+    def _name(self, life: Life, now_ns: int) -> list[Note]:
+        """Find it by its venue id too, and give it the fills that came before anybody told of it."""
+        order = life.order
+        name = (order.intent.account, order.intent.instrument, order.venue_id)
+        if not order.venue_id or self._by_venue_id.get(name) is life:
+            return []
+        self._by_venue_id[name] = life
+        loose = self._loose.pop(name, [])
+        odd = [life.filled(fill, now_ns) for fill in loose]
+        if loose and order.claimed:
+            odd.append(f"{len(loose)} fills came before it was known whose they are: they stand with no strategy")
+        return [_of(life.order, text) for text in odd if text]
+
+    def _count(self, life: Life) -> None:
+        place = (life.order.intent.account, life.order.intent.instrument)
+        if life.counts:
+            self._counting.setdefault(place, {})[id(life)] = life
+        elif place in self._counting:
+            self._counting[place].pop(id(life), None)
+
+    def _where(self, account: str | None, instrument: str | None) -> Iterator[Life]:
+        if account is not None and instrument is not None:
+            yield from self._counting.get((account, instrument), {}).values()
+            return
+        for place, lives in self._counting.items():
+            if account in (None, place[0]) and instrument in (None, place[1]):
+                yield from lives.values()
+
+
+def _of(order: Order, text: str) -> Note:
+    intent = order.intent
+    return Note(
+        "order", intent.account, f"{intent.instrument} {order.client_id}: {text}", order.client_id, intent.strategy
+    )
+
+
+def _note(news: Sent | Failed, text: str) -> Note:
+    return Note("order", "", f"{news.client_id}: {text}", news.client_id)
