@@ -4,7 +4,6 @@ from decimal import Decimal
 
 from tapeline.errors import OrderRefused
 from tapeline.model.account import Fill
-from tapeline.model.instrument import notional
 from tapeline.model.number import EXACT, ZERO, plain
 from tapeline.trading.fees import Fees
 from tapeline.trading.funds import Working, lock_currency
@@ -69,22 +68,10 @@ def cost(order: Working, takes: list[Take], fees: Fees) -> Decimal:
     return with_fee(total_of([EXACT.multiply(price, size) for price, size in takes]), order, fees)
 
 
-def can_pay(order: Working, amount: Decimal) -> bool:
-    """Whether the account has this much for the order, with what it has locked already."""
-    wallet = order.account.wallet(lock_currency(order))
-    return EXACT.add(wallet.free, order.locked) >= amount
-
-
-def lacks(order: Working, amount: Decimal) -> OrderRefused:
+def lacks(order: Working, amount: Decimal, free: Decimal) -> OrderRefused:
     """The refusal of an order that cannot be paid."""
     currency = lock_currency(order)
-    free = plain(order.account.wallet(currency).free)
-    return OrderRefused(f"it takes {plain(amount)} {currency}, and {free} are free", reason="balance")
-
-
-def value_of(order: Working, price: Decimal) -> Decimal:
-    """What the rest of an order is worth at this price."""
-    return notional(order.instrument, price, order.left)
+    return OrderRefused(f"it takes {plain(amount)} {currency}, and {plain(free)} are free", reason="balance")
 
 
 def total_of(values: list[Decimal]) -> Decimal:

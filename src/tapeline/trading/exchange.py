@@ -15,7 +15,7 @@ from tapeline.model.number import EXACT, ZERO, plain
 from tapeline.model.order import Intent
 from tapeline.trading import statements
 from tapeline.trading.admission import admit, fits, in_band, may_hold, on_grid
-from tapeline.trading.booking import can_pay, cost, lacks, needed, relock, total_of, value_of
+from tapeline.trading.booking import cost, lacks, needed, relock, total_of
 from tapeline.trading.floor import Floor
 from tapeline.trading.funds import Account, Working, contract_of
 from tapeline.trading.matching import Matcher
@@ -259,8 +259,9 @@ class Exchange(Floor):
         """Refuse what the account cannot pay or bear."""
         if order.instrument.kind == "spot":
             amount = max(needed(order, self.fees), self._at_once(order, matcher))
-            if not can_pay(order, amount):
-                raise lacks(order, amount)
+            funds = self._funds(order)
+            if funds < amount:
+                raise lacks(order, amount, funds)
         elif not self._bearable(order, matcher):
             raise OrderRefused(f"{order.account.name} has too little margin for it", reason="margin")
 
@@ -282,17 +283,18 @@ class Exchange(Floor):
         before = self.margin.means(account, settle).bound
         if self.margin.means(account, settle, order if new else None).bound <= before and new:
             return True
-        mark = self.mark(order.instrument.id)
-        price = order.price or order.intent.stop_price or matcher.price(order.intent.side) or mark
-        if price is None:
-            return True
-        fee = EXACT.multiply(value_of(order, price), max(ZERO, self.fees.rate(order.instrument.id, "taker")))
-        loss = ZERO
-        if mark is not None:
+        takes = self._takes(order, matcher) if order.price is None and not order.waits else []
+        price = order.price or order.intent.stop_price or matcher.price(order.intent.side)
+        takes = takes or ([] if price is None else [(price, order.left)])
+        fee = loss = ZERO
+        for price, size in takes:
+            mark = self.mark(order.instrument.id) or price
+            units = EXACT.multiply(size, contract_of(order.instrument))
+            fee = EXACT.fma(EXACT.multiply(units, price), self.fees.rate(order.instrument.id, "taker"), fee)
             worse = EXACT.subtract(price, mark) if order.intent.side == "buy" else EXACT.subtract(mark, price)
-            units = EXACT.multiply(order.left, contract_of(order.instrument))
-            loss = max(ZERO, EXACT.multiply(worse, units))
-        return self.margin.room(account, settle, order if new else None) >= EXACT.add(fee, loss)
+            loss = EXACT.fma(worse, units, loss)
+        room = self.margin.room(account, settle, order if new else None)
+        return room >= EXACT.add(max(ZERO, fee), max(ZERO, loss))
 
     def _takes(self, order: Working, matcher: Matcher) -> list[Take]:
         intent = order.intent
@@ -332,7 +334,7 @@ class Exchange(Floor):
         if order.intent.time_in_force == "fok" and total < order.left:
             self._finish(order, "expired", "not_fillable", "not all of it could be filled at once")
             return
-        if order.instrument.kind == "spot" and not can_pay(order, cost(order, takes, self.fees)):
+        if order.instrument.kind == "spot" and self._funds(order) < cost(order, takes, self.fees):
             self._finish(order, "expired", "balance", "the funds are gone")
             return
         matcher.take(order.intent.side, takes)

@@ -10,9 +10,9 @@ from tapeline.model.number import EXACT, ZERO
 from tapeline.model.order import Intent
 from tapeline.trading import statements
 from tapeline.trading.admission import Rules
-from tapeline.trading.booking import book, can_pay, relock, with_fee
+from tapeline.trading.booking import book, relock, with_fee
 from tapeline.trading.fees import Fees
-from tapeline.trading.funds import Account, Stake, Working
+from tapeline.trading.funds import Account, Stake, Working, lock_currency
 from tapeline.trading.margin import Margin
 from tapeline.trading.matching import Matcher
 from tapeline.trading.outcome import Matching
@@ -67,6 +67,10 @@ class Floor:
             raise OrderRefused(f"there is no instrument {name!r} here", reason="instrument")
         return found
 
+    def _funds(self, order: Working) -> Decimal:
+        """What a spot order may spend: what is free, and what it has locked itself."""
+        return EXACT.add(self.margin.free(order.account, lock_currency(order)), order.locked)
+
     def _told(self) -> list[AccountEvent]:
         out, self._out = self._out, []
         return out
@@ -86,7 +90,7 @@ class Floor:
         if spot:
             value = EXACT.multiply(price, size)
             due = with_fee(value, order, self.fees) if order.intent.side == "buy" else size
-            if not can_pay(order, due):
+            if self._funds(order) < due:
                 self._finish(order, "expired", "balance", "the funds are gone")
                 return
         self._fills += 1
