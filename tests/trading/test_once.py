@@ -1,0 +1,26 @@
+"""Each fill once."""
+
+from account_fixtures import fill
+
+from tapeline.trading.once import Once
+
+
+def test_a_fill_is_new_once_and_its_fee_is_news_once() -> None:
+    once = Once()
+    offered = [once.offer(fill("1", "c", fee=fee)) for fee in (None, None, "0.1", None, "0.1")]
+
+    assert offered == ["new", "known", "fee", "known", "known"]
+
+
+def test_fills_are_told_apart_by_account_instrument_and_side() -> None:
+    once = Once()
+    several = [
+        fill("1", "c"),
+        fill("1", "c", side="sell"),
+        fill("1", "c", account="other"),
+        fill("1", "c", instrument="v:E"),
+    ]
+
+    assert [once.offer(each) for each in several] == ["new"] * 4
+    assert all(each in once for each in several)
+    assert fill("2", "c") not in once
