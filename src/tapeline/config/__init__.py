@@ -3,6 +3,7 @@
 from tapeline.config.account import AccountConfig
 from tapeline.config.levels import connection_for, connection_origins
 from tapeline.config.modes import Modes, mode_for
+from tapeline.config.risk import RiskConfig
 from tapeline.config.sources import Loaded, load, load_with_origins
 from tapeline.config.sync import SyncConfig
 from tapeline.config.tree import (
@@ -17,6 +18,7 @@ from tapeline.config.tree import (
     StreamConfig,
     VenueConfig,
 )
+from tapeline.config.watch import FlattenConfig, WatchConfig
 from tapeline.model.secret import Secret
 
 __all__ = [
@@ -27,14 +29,17 @@ __all__ = [
     "Config",
     "ConnectionConfig",
     "ConnectionOverrides",
+    "FlattenConfig",
     "Loaded",
     "LogConfig",
     "Modes",
+    "RiskConfig",
     "Secret",
     "StoreConfig",
     "StreamConfig",
     "SyncConfig",
     "VenueConfig",
+    "WatchConfig",
     "connection_for",
     "connection_origins",
     "load",

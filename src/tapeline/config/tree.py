@@ -12,7 +12,9 @@ from msgspec import Meta
 
 from tapeline.config.account import AccountConfig
 from tapeline.config.kinds import YEAR_S, Bytes, Connections, Count, MebiBytes, Seconds, Settings, Text, Transport
+from tapeline.config.risk import RiskConfig
 from tapeline.config.sync import FallbackSetting, ModeSetting, SourceSetting, SyncConfig, WebsocketSetting
+from tapeline.config.watch import FlattenConfig, WatchConfig
 
 
 class ConnectionOverrides(Settings, frozen=True, kw_only=True):
@@ -332,6 +334,9 @@ class Config(Settings, frozen=True, kw_only=True):
     bars: BarsConfig = BarsConfig()
     audit: AuditConfig = AuditConfig()
     alerts: AlertsConfig = AlertsConfig()
+    risk: RiskConfig = RiskConfig()
+    watch: WatchConfig = WatchConfig()
+    flatten: FlattenConfig = FlattenConfig()
     log: LogConfig = LogConfig()
     mode: ModeSetting = None
     realtime_source: SourceSetting = None

@@ -21,6 +21,38 @@ VALUE = "value"  # in the currency the account is valued in
 SHARE = "share (0.01 is 1 %)"
 
 
+# Those that `[risk]` has a default of, by a name of their own.
+PriceBand = Annotated[
+    Decimal | None,
+    _most(
+        "How far through the market an order may go: a buy above the middle of the best prices, a sell under it. "
+        "Of an order without a price: how far the best price of the other side may be from that middle.",
+        SHARE,
+    ),
+]
+SelfTrade = Annotated[
+    bool | None,
+    Meta(
+        description="Refuse an order that could trade with another of the same account.",
+        extra={"unit": "", "tighter": "more"},
+    ),
+]
+OpenOrders = Annotated[int | None, _most("Most orders that are not final.", "orders")]
+OrdersPerSecond = Annotated[int | None, _most("Most orders and amends within a second.", "orders")]
+DataAge = Annotated[float | None, _most("Refuse while the newest price of the instrument is older.", "seconds")]
+Synchronised = Annotated[
+    bool | None,
+    Meta(description="Refuse while the instrument's book cannot be trusted.", extra={"unit": "", "tighter": "more"}),
+]
+AfterRepair = Annotated[
+    float | None,
+    _least("Refuse for this long after a hole in the instrument's data was found or filled.", "seconds"),
+]
+ClockOffset = Annotated[
+    float | None, _most("Refuse while our clock is further from the venue's, after correction.", "seconds")
+]
+
+
 class RiskLimits(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Limits of one scope: an account, a strategy, an instrument or a venue. None: no such limit here.
 
@@ -34,14 +66,7 @@ class RiskLimits(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     max_order_size: Annotated[
         Decimal | None, _most("Largest size of one order, in the instrument's own unit.", "size")
     ] = None
-    price_band: Annotated[
-        Decimal | None,
-        _most(
-            "How far through the market an order may go: a buy above the middle of the best prices, a sell under it. "
-            "Of an order without a price: how far the best price of the other side may be from that middle.",
-            SHARE,
-        ),
-    ] = None
+    price_band: PriceBand = None
     price_distance: Annotated[
         Decimal | None,
         _most("How far from the market an order may rest: a buy under the middle, a sell above it.", SHARE),
@@ -54,13 +79,7 @@ class RiskLimits(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
             "times",
         ),
     ] = None
-    refuse_self_trade: Annotated[
-        bool | None,
-        Meta(
-            description="Refuse an order that could trade with another of the same account.",
-            extra={"unit": "", "tighter": "more"},
-        ),
-    ] = None
+    refuse_self_trade: SelfTrade = None
     duplicate_s: Annotated[
         float | None,
         _least(
@@ -79,8 +98,8 @@ class RiskLimits(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     max_net: Annotated[
         Decimal | None, _most("Most they may be worth with shorts taken off longs, either way, at their worst.", VALUE)
     ] = None
-    max_open_orders: Annotated[int | None, _most("Most orders that are not final.", "orders")] = None
-    max_orders_per_second: Annotated[int | None, _most("Most orders and amends within a second.", "orders")] = None
+    max_open_orders: OpenOrders = None
+    max_orders_per_second: OrdersPerSecond = None
     max_orders_per_minute: Annotated[int | None, _most("Most orders and amends within a minute.", "orders")] = None
     max_cancels_per_minute: Annotated[
         int | None,
@@ -98,22 +117,10 @@ class RiskLimits(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     max_margin_share: Annotated[
         Decimal | None, _most("Most of the equity that may be used as margin, by this order's too.", SHARE)
     ] = None
-    max_data_age_s: Annotated[
-        float | None, _most("Refuse while the newest price of the instrument is older.", "seconds")
-    ] = None
-    require_synchronised: Annotated[
-        bool | None,
-        Meta(
-            description="Refuse while the instrument's book cannot be trusted.", extra={"unit": "", "tighter": "more"}
-        ),
-    ] = None
-    wait_after_repair_s: Annotated[
-        float | None,
-        _least("Refuse for this long after a hole in the instrument's data was found or filled.", "seconds"),
-    ] = None
-    max_clock_offset_s: Annotated[
-        float | None, _most("Refuse while our clock is further from the venue's, after correction.", "seconds")
-    ] = None
+    max_data_age_s: DataAge = None
+    require_synchronised: Synchronised = None
+    wait_after_repair_s: AfterRepair = None
+    max_clock_offset_s: ClockOffset = None
 
 
 def _tighter() -> dict[str, str]:

@@ -1,6 +1,8 @@
 """The configuration reference: every setting with its type, default, unit and meaning, from the tree itself."""
 
 from collections.abc import Iterator, Mapping
+from decimal import Decimal
+from inspect import cleandoc
 from types import NoneType, UnionType
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
@@ -8,6 +10,8 @@ import msgspec
 
 from tapeline.config import AccountConfig, Config, ConnectionConfig, ConnectionOverrides, StreamConfig, VenueConfig
 from tapeline.config.walk import bare, table_within
+from tapeline.model.limits import RiskLimits
+from tapeline.model.number import plain
 from tapeline.model.secret import Secret
 from tapeline.surfaces.reference.markdown import code, page, table
 
@@ -38,7 +42,14 @@ is a secret is printed as `***`, and addresses are printed without user, passwor
 OVERRIDES = """Which connection settings hold for a stream: the default, then `[connection]`, then `[venue.NAME]`, then
 `[[stream]]`, the nearest that says something. `[venue.NAME]` and `[[stream]]` take every key of `[connection]`."""
 
-_TYPES = {str: "text", int: "whole number", float: "number", bool: "true or false", Secret: "text, never shown"}
+_TYPES = {
+    str: "text",
+    Decimal: "exact number",
+    int: "whole number",
+    float: "number",
+    bool: "true or false",
+    Secret: "text, never shown",
+}
 _BOUNDS = {"gt": "over", "ge": "at least", "le": "at most"}
 _SHOWN = ("description", *_BOUNDS)
 SENSELESS = 10**6  # bounds from here on only keep out what nobody means
@@ -56,6 +67,8 @@ def configuration() -> str:
     parts += ["## [venue.NAME]", _doc(VenueConfig), "Besides every key of `[connection]`:"]
     parts += [_settings(VenueConfig, "venue.NAME", leave_out=inherited)]
     parts += ["## [account.NAME]", _doc(AccountConfig), _settings(AccountConfig, "account.NAME")]
+    parts += ["## [risk.account.NAME], [risk.strategy.NAME], [risk.instrument.NAME], [risk.venue.NAME]"]
+    parts += [_doc(RiskLimits), _settings(RiskLimits, "risk.KIND.NAME")]
     parts += ["## [[stream]]", _doc(StreamConfig), "Besides every key of `[connection]`:"]
     parts += [_settings(StreamConfig, "stream[N]", leave_out=inherited)]
     return page("Configuration", *parts)
@@ -113,6 +126,8 @@ def _default(field: msgspec.structs.FieldInfo) -> str:
         return "must be given"
     if isinstance(field.default, NoneType):
         return "left out"
+    if isinstance(field.default, Decimal):
+        return code(plain(field.default))
     return code(msgspec.json.encode(field.default).decode())
 
 
@@ -123,4 +138,4 @@ def _unit(name: str, meta: Mapping[str, Any]) -> str:
 
 
 def _doc(kind: type[msgspec.Struct]) -> str:
-    return (kind.__doc__ or "").strip()
+    return cleandoc(kind.__doc__ or "")
