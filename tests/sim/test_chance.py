@@ -23,7 +23,9 @@ def test_one_seed_one_fate() -> None:
 def test_faults_of_every_kind_of_all_and_of_one_and_none_in_the_calm() -> None:
     every = [fault for seed in SEEDS for fault in drawn_faults(seed, DAY_S, "aggtrades")]
     assert len(every) == FAULTS * len(SEEDS)
-    assert {fault.kind for fault in every} == set(KINDS) - {"anew"}
+    assert {fault.kind for fault in every} == set(KINDS)
+    anew = [any(fault.kind == "anew" for fault in drawn_faults(seed, DAY_S, "aggtrades")) for seed in SEEDS]
+    assert 0.1 < sum(anew) / len(SEEDS) <= 0.3, "days on which a venue numbers anew"
     assert {fault.whose for fault in every} == {"", "all", "1", "2", "aggtrades", "bars"}
     assert all(fault.whose for fault in every if fault.where == LINK), "the market goes on"
     assert not any(fault.whose for fault in every if fault.where not in OF_CONNECTIONS)

@@ -9,7 +9,7 @@ from tapeline.sim.faults import ANSWER, DIAL, KINDS, LINK, NUMBERS, OF_CONNECTIO
 
 WARM_S, CALM_S = 1800.0, 14_400.0  # a day begins and ends calm: in the end everything has to come right
 FAULTS = 14
-ANEW_DAYS = 0.0  # the part of days on which a venue numbers its trades anew, besides those of tests/scenarios
+ANEW_DAYS = 0.25  # the part of days on which a venue numbers its trades anew
 LONGEST_S = {LINK: 3600.0, QUIET: 1800.0, PACE: 30.0, DIAL: 1800.0, REST: 900.0, ANSWER: 3600.0}
 WHOSE = ("all", "1", "2", "trades", "bars", "all")
 
