@@ -39,11 +39,11 @@ def test_what_the_book_took_off_the_queue_is_not_taken_again_by_its_trade() -> N
     one.level_shows(D(10), 5, D(0))
     assert one.ahead == 10
     one.level_shows(D(4), 6, D(0))
-    assert (one.ahead, one.credit) == (4, 6)
+    assert (one.ahead, one.credit) == (D(4), D(6))
     assert one.trade_passes(D(5), 6) == 0
-    assert (one.ahead, one.credit) == (4, 1)
+    assert (one.ahead, one.credit) == (D(4), D(1))
     assert one.trade_passes(D(3), 7) == 0  # later than the book: nothing is owed any more
-    assert (one.ahead, one.credit) == (1, 0)
+    assert (one.ahead, one.credit) == (D(1), D(0))
     assert one.trade_passes(D(3), None) == 2
 
 
