@@ -275,7 +275,7 @@ def test_every_request_draws_on_a_budget_that_the_venue_declares() -> None:
         for name, call in venue.rest.items():
             request = call.build(Ask(name, "BTCUSDT", interval="1m"))
             assert request.budget in {allowance.name for allowance in venue.limits.rest}
-    assert [allowance.weight for allowance in BINANCE.limits.rest + BINANCE_USDM.limits.rest] == [6000, 2400]
+    assert [each.weight for each in BINANCE.limits.rest + BINANCE_USDM.limits.rest] == [6000, 50, 2400, 300]
     assert BINANCE.limits.rest[0].used == "x-mbx-used-weight-1m"
 
 

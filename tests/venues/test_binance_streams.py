@@ -90,7 +90,11 @@ def test_the_intervals_and_speeds_on_offer() -> None:
 
 def test_binance_us_is_spot_at_another_address() -> None:
     assert BINANCE_US.name == "binance-us"
-    assert BINANCE_US.urls == {"public": "wss://stream.binance.us:9443/stream", "rest": "https://api.binance.us"}
+    assert BINANCE_US.urls == {
+        "public": "wss://stream.binance.us:9443/stream",
+        "private": "wss://stream.binance.us:9443/ws",
+        "rest": "https://api.binance.us",
+    }
     assert BINANCE_US.feeds is BINANCE.feeds
     assert BINANCE_US.decoder is BINANCE.decoder
     assert BINANCE_US.server is not None

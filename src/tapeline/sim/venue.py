@@ -154,7 +154,7 @@ class SimulatedVenue:
 
     def _endpoint(self, path: str) -> str | None:
         """Which endpoint this path is; None for a path of the venue's that carries nothing."""
-        streams = {name: urlsplit(url).path for name, url in self.venue.urls.items() if url.startswith("ws")}
+        streams = {feed.endpoint: urlsplit(self.venue.urls[feed.endpoint]).path for feed in self.venue.feeds.values()}
         bare = path.partition("?")[0].rstrip("/")
         for name, known in streams.items():
             if bare == known.rstrip("/"):

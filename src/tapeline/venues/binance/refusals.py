@@ -59,7 +59,7 @@ def raise_refusal(body: bytes, what: str, now_ns: int) -> None:
     message = f"{what}: {error.code} {error.msg}"
     if issubclass(kind, Refused):
         raise kind(message, code=str(error.code))
-    raise kind(message, after_s=_banned_s(error.msg, now_ns))
+    raise kind(message, after_s=banned_s(error.msg, now_ns))
 
 
 def error_body(status: int, text: str) -> bytes:
@@ -67,7 +67,7 @@ def error_body(status: int, text: str) -> bytes:
     return msgspec.json.encode({"code": HTTP_CODES.get(status, -1000), "msg": text})
 
 
-def _banned_s(text: str, now_ns: int) -> float | None:
+def banned_s(text: str, now_ns: int) -> float | None:
     """Seconds until the time that the message names; None where it names none that is ahead of us."""
     found = _BANNED_UNTIL.search(text)
     left_s = int(found[1]) / 1e3 - now_ns / 1e9 if found else 0.0

@@ -15,6 +15,7 @@ from tapeline.venues.binance.archive import ARCHIVE
 from tapeline.venues.binance.decode import decoder
 from tapeline.venues.binance.handlers import partial_book
 from tapeline.venues.binance.instruments import pair
+from tapeline.venues.binance.orders.spot import ORDERS, ORDERS_US
 from tapeline.venues.binance.refusals import SILENCE_S, USED
 from tapeline.venues.binance.rest import Rest, calls
 from tapeline.venues.binance.serve import server
@@ -44,6 +45,9 @@ REST = Rest(
     keeps_s=float("inf"),
     window_s=float("inf"),
 )
+
+# New orders in ten seconds: "10 orders a second" in some examples, 50 in ten by exchangeInfo.
+ORDER_COUNT = Allowance(name="orders", weight=50, window_s=10, fixed=True, used="x-mbx-order-count-10s")
 
 
 def judge(at: int | None, delta: BookDelta) -> Verdict:
@@ -101,7 +105,11 @@ _FEEDS = (
 
 BINANCE = Venue(
     name="binance",
-    urls={"public": "wss://stream.binance.com:9443/stream", "rest": "https://api.binance.com"},
+    urls={
+        "public": "wss://stream.binance.com:9443/stream",
+        "ws_api": "wss://ws-api.binance.com:443/ws-api/v3",
+        "rest": "https://api.binance.com",
+    },
     feeds={feed.channel: feed for feed in _FEEDS},
     heartbeat=Heartbeat(every_s=20, silence_s=60),
     limits=Limits(
@@ -111,7 +119,7 @@ BINANCE = Venue(
         connections_per_window=300,
         window_s=300,
         connection_life_s=23.5 * 3600,  # cut at 24 h
-        rest=(Allowance(weight=6000, window_s=60, fixed=True, used=USED),),
+        rest=(Allowance(weight=6000, window_s=60, fixed=True, used=USED), ORDER_COUNT),
         silence_s=SILENCE_S,
     ),
     decoder=partial(decoder, SPOT),
@@ -119,14 +127,20 @@ BINANCE = Venue(
     rest=calls(REST, "binance"),
     server=server(SPOT, REST, _samples("binance")),
     archive=ARCHIVE,
+    orders=ORDERS,
 )
 
 BINANCE_US = replace(
     BINANCE,
     name="binance-us",
-    urls={"public": "wss://stream.binance.us:9443/stream", "rest": "https://api.binance.us"},
-    limits=replace(BINANCE.limits, rest=(Allowance(weight=1200, window_s=60, fixed=True, used=USED),)),
+    urls={
+        "public": "wss://stream.binance.us:9443/stream",
+        "private": "wss://stream.binance.us:9443/ws",
+        "rest": "https://api.binance.us",
+    },
+    limits=replace(BINANCE.limits, rest=(Allowance(weight=1200, window_s=60, fixed=True, used=USED), ORDER_COUNT)),
     rest=calls(REST, "binance-us"),  # its instruments bear its name, and so do those of its synthetic market
     server=server(SPOT, REST, _samples("binance-us")),
     archive=None,
+    orders=ORDERS_US,
 )

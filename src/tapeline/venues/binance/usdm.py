@@ -15,6 +15,7 @@ from tapeline.venues.binance.archive import ARCHIVE
 from tapeline.venues.binance.decode import decoder
 from tapeline.venues.binance.handlers import book_top
 from tapeline.venues.binance.instruments import contract
+from tapeline.venues.binance.orders.usdm import ORDERS
 from tapeline.venues.binance.refusals import SILENCE_S, USED
 from tapeline.venues.binance.rest import Rest, calls
 from tapeline.venues.binance.serve import server
@@ -114,6 +115,8 @@ BINANCE_USDM = Venue(
     urls={
         "public": "wss://fstream.binance.com/public/stream",
         "market": "wss://fstream.binance.com/market/stream",
+        "private": "wss://fstream.binance.com/private/ws",
+        "ws_api": "wss://ws-fapi.binance.com/ws-fapi/v1",
         "rest": "https://fapi.binance.com",
     },
     feeds={feed.channel: feed for feed in _FEEDS},
@@ -125,7 +128,10 @@ BINANCE_USDM = Venue(
         connections_per_window=300,
         window_s=300,
         connection_life_s=23.5 * 3600,  # cut at 24 h
-        rest=(Allowance(weight=2400, window_s=60, fixed=True, used=USED),),
+        rest=(
+            Allowance(weight=2400, window_s=60, fixed=True, used=USED),
+            Allowance(name="orders", weight=300, window_s=10, fixed=True, used="x-mbx-order-count-10s"),
+        ),
         silence_s=SILENCE_S,
     ),
     decoder=partial(decoder, USDM),
@@ -133,4 +139,5 @@ BINANCE_USDM = Venue(
     rest=calls(REST, "binance-usdm"),
     server=server(USDM, REST, _SAMPLES),
     archive=ARCHIVE,
+    orders=ORDERS,
 )
