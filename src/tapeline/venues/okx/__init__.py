@@ -7,9 +7,11 @@ from tapeline.model.event import BookDelta
 from tapeline.model.verdict import APPLY, GAP, STALE, Verdict
 from tapeline.venues.okx.asking import requests
 from tapeline.venues.okx.decode import decoder
+from tapeline.venues.okx.orders import ORDER_ALLOWANCES
 from tapeline.venues.okx.refusals import SILENCE_S
 from tapeline.venues.okx.rest import ALLOWANCES, calls
 from tapeline.venues.okx.serve import SERVER
+from tapeline.venues.okx.trading import ORDERS
 from tapeline.venues.okx.wire import INTERVALS
 from tapeline.venues.spec import Feed, Heartbeat, Limits, Venue
 
@@ -67,6 +69,7 @@ OKX = Venue(
     urls={
         "public": "wss://ws.okx.com:8443/ws/v5/public",
         "business": "wss://ws.okx.com:8443/ws/v5/business",
+        "private": "wss://ws.okx.com:8443/ws/v5/private",
         "rest": "https://www.okx.com",
     },
     feeds={feed.channel: feed for feed in _FEEDS},
@@ -78,11 +81,12 @@ OKX = Venue(
         connections_per_window=3,
         window_s=1,
         requests_per_hour=480,
-        rest=ALLOWANCES,
+        rest=(*ALLOWANCES, *ORDER_ALLOWANCES),
         silence_s=SILENCE_S,
     ),
     decoder=decoder,
     requests=requests,
     rest=calls("okx"),
     server=SERVER,
+    orders=ORDERS,
 )

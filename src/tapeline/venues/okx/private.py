@@ -97,7 +97,7 @@ def decoder(venue: str, account: str, instruments: Mapping[str, Instrument]) -> 
     def decode(frame: bytes, received_ns: int) -> Sequence[AccountEvent | PrivateControl]:
         if frame == b"pong":
             return (Beat(),)
-        head = _read_head(frame)
+        head = read_head(frame)
         if head.event or head.op or head.arg is None:
             return control(head, frame)
         by = Reading(names.id_of, account, received_ns, "ws")
@@ -106,7 +106,8 @@ def decoder(venue: str, account: str, instruments: Mapping[str, Instrument]) -> 
     return decode
 
 
-def _read_head(frame: bytes) -> Head:
+def read_head(frame: bytes) -> Head:
+    """What a frame is. Raises BadData."""
     try:
         return _head(frame)
     except msgspec.ValidationError as error:

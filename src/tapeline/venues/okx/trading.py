@@ -1,0 +1,30 @@
+"""OKX's trading half as one value. Pure."""
+
+from tapeline.venues.okx.entry import ENTRY
+from tapeline.venues.okx.orders import calls
+from tapeline.venues.okx.placing import ALGO_KINDS
+from tapeline.venues.okx.private import PRIVATE, WAITING
+from tapeline.venues.okx.signing import sign, with_key
+from tapeline.venues.orders import Orders
+
+DEMO = "wss://wspap.okx.com:8443/ws/v5"
+
+ORDERS = Orders(
+    sign=sign,
+    with_key=with_key,
+    calls=calls("okx"),
+    private=PRIVATE,
+    more=(WAITING,),
+    entry=ENTRY,
+    client_id=r"[A-Za-z0-9]{1,32}",
+    kinds=frozenset({"market", "limit"}) | ALGO_KINDS,
+    times_in_force=frozenset({"gtc", "ioc", "fok"}),
+    amends=frozenset({"size", "price"}),
+    lag_s=10.0,  # twice as long as an order may be on its way (expTime)
+    lag_times=3,
+    dead_man="account",
+    cancel_all="",
+    derivatives=True,
+    testnet={name: f"{DEMO}/{name}" for name in ("public", "private", "business")},
+    testnet_headers=(("x-simulated-trading", "1"),),
+)
