@@ -243,6 +243,36 @@ def test_a_doubt_takes_nothing_back_whatever_the_venue_says(tmp_path: Path) -> N
     played(tmp_path, act)
 
 
+def test_a_doubt_that_the_venue_did_not_answer_is_asked_again_later(tmp_path: Path) -> None:
+    who, lost = "binance:BTC/USDT", START_NS + 2 * MINUTE_NS
+
+    async def act(on: Theatre) -> None:
+        async def broken(base: str, request: Request) -> Response:
+            if "rades" in request.path:
+                return Response(500, {}, b"oops")
+            return await on.sim.fetch(base, request)
+
+        async def play(scene: Scene) -> None:
+            await asyncio.sleep(240)
+            writer = sqlite3.connect(tmp_path / "series.sqlite")
+            gone = writer.execute("DELETE FROM trades WHERE at_ns BETWEEN ? AND ?", (lost, lost + 9 * 10**9)).rowcount
+            writer.commit()
+            on.fetch = broken
+            scene.instance.bus.publish(
+                Dispute(who, "bars:1m@trades", lost, lost, "rest", lost, lost + MINUTE_NS, "volume ours 1, theirs 2")
+            )
+            await asyncio.sleep(60)
+            assert scene.of(Repair, "trades") == []
+            on.fetch = on.sim.fetch
+            await asyncio.sleep(400)
+            (repair,) = scene.of(Repair, "trades")
+            assert (repair.state, repair.rows) == ("repaired", gone)
+
+        await on.run(play, "trades", "bars:1m", "bars:1m@trades")
+
+    played(tmp_path, act)
+
+
 def test_forty_streams_are_whole_within_five_seconds_of_a_reconnect(tmp_path: Path) -> None:
     """Ten symbols in four intervals, an outage of half a minute over the end of an hour, 50 ms an answer."""
     hour_ns = START_NS + 60 * MINUTE_NS

@@ -57,7 +57,6 @@ def configured(folder: Path, venue: str, where: dict[str, Any]) -> Path:
     path = folder / "tapeline.toml"
     path.write_text(
         f"""
-        fallback_to_polling = false
         [store]
         path = "{folder / "store"}"
         batch_timeout_s = 0.1
