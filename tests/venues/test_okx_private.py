@@ -271,7 +271,7 @@ def test_a_fill_that_is_said_twice_comes_once_and_the_order_both_times() -> None
 def test_an_order_that_an_algo_order_placed_goes_on_under_that_ones_name() -> None:
     (order,) = decoded(push("orders", ORDER | {"ordType": "trigger", "px": "", "algoId": "3", "algoClOrdId": "stop1",
                                                "clOrdId": ""}))  # fmt: skip
-    assert (order.client_id, order.venue_id, order.kind) == ("stop1", "1", "market")
+    assert (order.client_id, order.venue_id, order.kind, order.triggered) == ("stop1", "1", "market", True)
     (order,) = decoded(push("orders", ORDER | {"ordType": "trigger", "algoId": "3"}))
     assert order.kind == "limit"
 
@@ -332,7 +332,7 @@ def test_an_algo_order_that_failed_says_why_and_one_set_off_has_the_id_of_what_i
     (failed,) = decoded(push("orders-algo", stop | {"state": "order_failed", "failCode": "51008"}))
     assert (failed.state, failed.reason, failed.why) == ("cancelled", "balance", "order_failed 51008")
     (gone_off,) = decoded(push("orders-algo", stop | {"state": "effective", "ordIdList": ["77", "78"]}))
-    assert (gone_off.state, gone_off.venue_id) == ("open", "77")
+    assert (gone_off.state, gone_off.venue_id, gone_off.triggered) == ("open", "77", True)
     (unsaid,) = decoded(push("orders-algo", stop | {"state": "effective", "ordIdList": []}))
     assert unsaid.venue_id == "algo-3"
 

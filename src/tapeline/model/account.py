@@ -41,6 +41,7 @@ class OrderUpdate(_AccountEvent, frozen=True, gc=False, tag="order_update", kw_o
     why: str = ""  # the venue's own words
     reason: str = ""
     origin: str = ""
+    triggered: bool = False  # of one that waited for a price: it has come
 
 
 class Fill(_AccountEvent, frozen=True, gc=False, tag="fill", kw_only=True):

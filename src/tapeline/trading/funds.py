@@ -120,6 +120,13 @@ class Working:
         """Whether its trigger has not come yet."""
         return self.ticket is not None and self.ticket.trigger is not None
 
+    @property
+    def triggered(self) -> bool:
+        """Whether it waited for a price that has come."""
+        ticket = self.ticket
+        waiting = ticket is not None and not (ticket.trigger is None and ticket.trail is None)
+        return self.intent.kind not in {"market", "limit"} and not waiting
+
     def update(self, now_ns: int) -> OrderUpdate:
         """Its state, as the venue tells it."""
         average = ROUNDING.divide(self.value, self.filled) if self.filled else None
@@ -130,7 +137,7 @@ class Working:
             kind=self.intent.kind, size=self.size, price=self.price, stop_price=trigger, filled=self.filled,
             average=None if average is None else _SHOWN.plus(average), time_in_force=self.intent.time_in_force,
             post_only=self.intent.post_only, reduce_only=self.intent.reduce_only, position=self.intent.position,
-            why=self.why, reason=self.reason, origin=self.origin,
+            why=self.why, reason=self.reason, origin=self.origin, triggered=self.triggered,
         )  # fmt: skip
 
 

@@ -163,7 +163,8 @@ class Opening(msgspec.Struct, frozen=True, kw_only=True):
     """What a private connection asks for: log in as `key`, subscribe to channels, or both at once.
 
     `answers` are sent where it is granted. `login`: it proves to be the account of `key`; `subscribe`: private
-    channels ("orders", "balances", "positions") that begin now; `off`: they end.
+    channels ("orders", "fills", "balances", "positions") that begin now; `off`: they end. One that is neither has been
+    refused already, and `answers` say so. `refused` is sent instead where nobody has logged in.
     """
 
     key: str = ""
@@ -171,6 +172,7 @@ class Opening(msgspec.Struct, frozen=True, kw_only=True):
     subscribe: tuple[str, ...] = ()
     off: bool = False
     answers: tuple[bytes, ...] = ()
+    refused: bytes = b""
 
 
 class Placed(msgspec.Struct, frozen=True, kw_only=True):
@@ -186,8 +188,9 @@ class OrderServer:
     """The inverse of the above. `secret_of(key)` gives the credentials of a key, None for one that nobody has.
 
     verify(request, secret_of, now_ns) -> key; raises AuthenticationRefused, ClockWrong. read(request, instruments by
-    native) -> what is asked, None where the path is none of the account's. answer(ask, events, now_ns) -> body.
-    refuse(error) -> (HTTP status, body).
+    native) -> what is asked, None where the path is none of the account's. answer(ask, events, now_ns) -> body; events
+    are all there is of a list, what the ask's page and limit leave out it leaves out itself. refuse(error) -> (HTTP
+    status, body).
     hear(frame, secret_of, by native, now_ns) reads a frame of a private connection, None where it is of the public
     kind; told(request id, ask, events or error, now_ns) answers an order call that came that way. encode(events,
     instruments by id) -> frames of the private stream. listen_key_of(path, query): the key in a stream's URL.

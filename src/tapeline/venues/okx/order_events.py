@@ -73,7 +73,7 @@ def order_update(item: OrderItem, by: Reading) -> OrderUpdate:
         kind=style.kind, size=None if _in_quote(item) else number(item.sz), price=_price(item.px),
         filled=number(item.accFillSz), average=_price(item.avgPx), time_in_force=style.time_in_force,
         post_only=style.post_only, reduce_only=_true(item.reduceOnly), position=item.posSide or "net", why=why,
-        reason=reason, origin=ORIGIN_OF.get(item.category or "", ""),
+        reason=reason, origin=ORIGIN_OF.get(item.category or "", ""), triggered=bool(item.algoId),
     )  # fmt: skip
 
 
@@ -130,7 +130,7 @@ def algo_update(item: AlgoItem, by: Reading) -> OrderUpdate:
         filled=None if went_off and state != "filled" else size if went_off else ZERO,
         average=_price(item.actualPx) if state == "filled" else None,
         time_in_force="", reduce_only=_true(item.reduceOnly), position=item.posSide or "net",
-        why=f"{item.state} {failed}" if failed else "", reason=reason_of(failed) if failed else "",
+        why=f"{item.state} {failed}" if failed else "", reason=reason_of(failed) if failed else "", triggered=went_off,
     )  # fmt: skip
 
 
