@@ -251,6 +251,16 @@ def test_what_is_held_is_asked_for_too_where_the_page_does_not_show_it() -> None
     assert numbers(poll) == list(range(94, 120)), "94 is another trade than ours"
 
 
+def test_a_page_that_lacks_the_very_trade_that_is_held_is_no_other_numbering() -> None:
+    poll = TradesPoll("trades", "AB", 20)
+    poll.begin(95, 0, 5651 * SECOND_NS)
+    poll.next()
+    poll.took([at(93, 5640), at(95, 5653), at(96, 5700)])
+    assert poll.next() is None
+    assert numbers(poll) == [95, 96]
+    assert poll.whole
+
+
 def test_an_answer_that_is_behind_the_stream_is_no_other_numbering() -> None:
     poll = TradesPoll("trades", "AB", 10)
     poll.begin(95, 0, 5651 * SECOND_NS)

@@ -69,6 +69,11 @@ class _Turn:
     up_to_ns: int | None = None
     repaired_ns: int | None = None  # what has been repaired since lies after this
 
+    def was_repaired(self, from_ns: int | None) -> None:
+        """Something from there on is to be compared again."""
+        if from_ns is not None:
+            self.repaired_ns = from_ns if self.repaired_ns is None else min(from_ns, self.repaired_ns)
+
 
 Key = tuple[int, str, str]  # desk, instrument, interval or book channel
 
@@ -110,10 +115,12 @@ class Auditor:
                 continue  # nothing has closed yet: it keeps its place
             turn.at = self._clock.now()
             if isinstance(subject, Subject) and span is not None:
-                repaired_ns = turn.repaired_ns
-                turn.up_to_ns = await self._bars_of(desk, subject, span)  # not where it failed: asked for in the next
-                if turn.repaired_ns == repaired_ns:
-                    turn.repaired_ns = None
+                turn.repaired_ns, before_ns = None, turn.repaired_ns
+                try:
+                    turn.up_to_ns = await self._bars_of(desk, subject, span)
+                except BaseException:  # asked for in the next turn
+                    turn.was_repaired(before_ns)
+                    raise
             elif isinstance(subject, Instrument):
                 await self._book_of(desk, subject, key[2])
             return
@@ -169,8 +176,7 @@ class Auditor:
         """What was missing when its turn came, and is held now, is compared in the next."""
         for (_, who, _), turn in self._turns.items():
             if who == repair.instrument and repair.state in HELD:
-                known = repair.from_ns if turn.repaired_ns is None else turn.repaired_ns
-                turn.repaired_ns = min(repair.from_ns, known)
+                turn.was_repaired(repair.from_ns)
 
     # ---- bars ------------------------------------------------------------------------------------------------
 

@@ -227,7 +227,8 @@ class TradesPoll:
                 return [found[held]]
             rest = [trade for trade in found[held] if covered(trade)[1] >= self._due]
             return [rest, *found[held + 1 :]] if rest else list(found[held + 1 :])
-        self._anew = (len(found) > 1 or covered(found[0][0])[0] < self._due) and self._later(found[-1][-1])
+        repeats = any(covered(trade)[1] < self._due and self._later(trade) for each in found for trade in each)
+        self._anew = repeats or (len(found) > 1 and self._later(found[-1][-1]))
         ours = self._later if self._anew else lambda trade: not self._old(trade)
         return [kept for each in found if (kept := [trade for trade in each if ours(trade)])]
 
