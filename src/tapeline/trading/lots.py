@@ -1,0 +1,100 @@
+"""What a position cost, lot by lot or on average, and what closing a part of it won. Exact in sum. Pure."""
+
+from collections import deque
+from decimal import Decimal
+from typing import NamedTuple
+
+from tapeline.errors import ConfigError
+from tapeline.model.number import EXACT, ROUNDING, ZERO
+
+METHODS = ("average", "fifo")
+FINEST = Decimal("1E-18")  # a share of a cost that does not come out even is rounded here, half to even
+
+
+class Part(NamedTuple):
+    """A fill, or one of the two that a flip through zero is: `size` signed, `value` what was paid or got for it.
+
+    `realised` is None where it opened or grew a position.
+    """
+
+    size: Decimal
+    value: Decimal
+    realised: Decimal | None
+
+
+class Lots:
+    """A signed size and its cost. A share of a cost is rounded; what is left is the exact rest, so nothing is lost:
+    once the size is zero, all that was realised is exactly what was got less what was paid.
+    """
+
+    __slots__ = ("_average", "_lots", "cost", "size")
+
+    def __init__(self, method: str) -> None:
+        if method not in METHODS:
+            raise ConfigError(f"lots are kept by {' or '.join(METHODS)}, not by {method!r}")
+        self._average = method == "average"
+        self._lots: deque[tuple[Decimal, Decimal]] = deque()  # sizes without sign, and what they cost
+        self.size = ZERO
+        self.cost = ZERO  # without sign
+
+    def trade(self, delta: Decimal, value: Decimal) -> list[Part]:
+        """Buy (delta over zero) or sell for this value, which has no sign; one part, or two through zero."""
+        if not delta:
+            return []
+        if not self.size or (self.size > 0) == (delta > 0):
+            self._add(delta, value)
+            return [Part(delta, value, None)]
+        closing = min(abs(delta), abs(self.size))
+        got = _share(value, closing, abs(delta))
+        paid = self._take(closing)
+        sign = 1 if self.size > 0 else -1
+        realised = EXACT.subtract(got, paid) if sign > 0 else EXACT.subtract(paid, got)
+        closed = closing.copy_sign(delta)
+        self.size = EXACT.add(self.size, closed)
+        parts = [Part(closed, got, realised)]
+        if closing < abs(delta):
+            rest = EXACT.subtract(delta, closed)
+            value = EXACT.subtract(value, got)
+            self._add(rest, value)
+            parts.append(Part(rest, value, None))
+        return parts
+
+    def reset(self, size: Decimal, cost: Decimal) -> None:
+        """Put this in the place of all lots."""
+        self._lots.clear()
+        self.size = self.cost = ZERO
+        if size:
+            self._add(size, cost)
+
+    def _add(self, delta: Decimal, value: Decimal) -> None:
+        if self._average and self._lots:
+            size, cost = self._lots.pop()
+            self._lots.append((EXACT.add(size, abs(delta)), EXACT.add(cost, value)))
+        else:
+            self._lots.append((abs(delta), value))
+        self.size = EXACT.add(self.size, delta)
+        self.cost = EXACT.add(self.cost, value)
+
+    def _take(self, size: Decimal) -> Decimal:
+        """Take so much off the oldest lots; what it cost."""
+        paid = ZERO
+        while size:
+            first, cost = self._lots.popleft()
+            part = cost if size >= first else _share(cost, size, first)
+            if size < first:
+                self._lots.appendleft((EXACT.subtract(first, size), EXACT.subtract(cost, part)))
+            size = max(ZERO, EXACT.subtract(size, first))
+            paid = EXACT.add(paid, part)
+        self.cost = EXACT.subtract(self.cost, paid)
+        return paid
+
+
+def _share(value: Decimal, part: Decimal, whole: Decimal) -> Decimal:
+    """Of a value, part / whole: exact where it comes out even, else rounded to 18 digits after the point."""
+    if part == whole:
+        return value
+    product = EXACT.multiply(value, part)
+    share = ROUNDING.divide(product, whole)
+    if share.as_tuple().exponent < -18:  # type: ignore[operator]  # of a finite number: an int
+        share = share.quantize(FINEST, context=ROUNDING)
+    return share
