@@ -30,9 +30,13 @@ class Money(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Stand(msgspec.Struct, frozen=True, kw_only=True):
-    """What a strategy holds of an instrument: negative is short. `entry_price` is None where it holds nothing."""
+    """What a strategy holds of an instrument: negative is short. `entry_price` is None where it holds nothing.
+
+    `dust` is what is held besides and no order can be for: less than a lot, or than the least that may be sold.
+    """
 
     size: Decimal
+    dust: Decimal = ZERO
     entry_price: Decimal | None = None
     realised: Decimal = ZERO
 
@@ -58,7 +62,10 @@ class BookView(Protocol):
 class Desk(Protocol):
     """Where a strategy's words go: the engine's side of it."""
 
-    now_ns: int
+    @property
+    def now_ns(self) -> int:
+        """The time."""
+        ...
 
     def place(self, intent: Intent) -> Order:
         """An order; given back as it is afterwards, `withdrawn` where it was refused."""

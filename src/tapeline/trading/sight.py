@@ -93,13 +93,10 @@ class Sight:
                 return list(islice(kept, max(0, len(kept) - count), None))
         return []
 
-    def hole(self, channel: str, from_ns: int | None, now_ns: int) -> None:
-        """Something is missing: nothing after `from_ns` is proven until somebody says so."""
+    def hole(self, channel: str, now_ns: int) -> None:
+        """Something is missing: nothing up to now is proven until somebody says so again."""
         self.holes_ns = now_ns
-        stretch = self.proven.get(channel)
-        if stretch is not None:
-            to_ns = stretch[0] if from_ns is None else min(stretch[1], from_ns)
-            self.proven[channel] = (stretch[0], max(stretch[0], to_ns))
+        self.proven.pop(channel, None)
 
     def prove(self, channel: str, from_ns: int, to_ns: int) -> None:
         """This stretch is whole."""

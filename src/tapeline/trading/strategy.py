@@ -191,7 +191,7 @@ class Strategy:
         return self._bound().stands()
 
     def position(self, instrument: str, position: str = "net") -> Decimal:
-        """The size it holds: negative is short, zero nothing."""
+        """The size it holds: negative is short. Dust, which no order can be for, counts as nothing."""
         return self._bound().stand(instrument, position).size
 
     def orders(self, instrument: str | None = None) -> list[Order]:

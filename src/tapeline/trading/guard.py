@@ -1,0 +1,155 @@
+"""What risk is told of orders, positions and worth, so that what it judges by is how things stand. Pure."""
+
+from decimal import Decimal
+
+from tapeline.model.account import Fill
+from tapeline.model.instrument import split_id
+from tapeline.model.number import EXACT, ZERO
+from tapeline.model.order import Intent, Order
+from tapeline.trading.exposure import Place, held
+from tapeline.trading.orders import Worst
+from tapeline.trading.risk import Approved, Denied, Resting
+from tapeline.trading.riskbook import Around, Breach
+from tapeline.trading.situation import Situation
+
+
+class Guard:
+    """Between the engine and `RiskBook`: places that changed are counted anew when an order is to be judged."""
+
+    def __init__(self, situation: Situation) -> None:
+        self._s = situation
+        self._stale: dict[Place, None] = {}  # in order
+
+    def judge(self, intent: Intent, client_id: str, already: Decimal = ZERO) -> Approved | Denied:
+        """Whether risk lets this order through; `already` of it is counted, where it is amended."""
+        s = self._s
+        self.refresh(leaving_out=client_id if not already else "")
+        verdict = s.risk.judge(intent, self._around(intent, client_id), s.now_ns, client_id=client_id, already=already)
+        self._stale[_place(intent)] = None
+        return verdict
+
+    def changed(self, order: Order) -> None:
+        """An order is not what it was."""
+        self._stale[_place(order.intent) if order.claimed else _place(order.intent)._replace(strategy="")] = None
+
+    def filled(self, fill: Fill, strategy: str) -> None:
+        """A fill was booked: the position changed, and a fee was paid."""
+        s = self._s
+        place = Place(fill.account, strategy, fill.instrument or "", fill.position)
+        self._stale[place] = None
+        if fill.fee:
+            rate = s.rate(split_id(fill.instrument or "")[0], fill.fee_currency, s.setup.currency)
+            if rate is not None:
+                s.risk.paid(place, EXACT.multiply(fill.fee, rate))
+
+    def cancelled(self, intent: Intent) -> None:
+        """A cancel is asked for."""
+        self._s.risk.cancelled(_place(intent), self._s.now_ns)
+
+    def mark(self) -> list[Breach]:
+        """Tell risk what everything is worth now; the limits that are exceeded as it stands."""
+        s = self._s
+        self.refresh()
+        for name in s.setup.accounts:
+            s.risk.marked(name, s.equity(name), s.now_ns)
+        won: dict[tuple[str, ...], Decimal] = {}
+        for place in s.risk.exposure.places():
+            amount = self._won(place)
+            for scope, key in place.keys().items():
+                if scope != "account":
+                    won[key] = EXACT.add(won.get(key, ZERO), amount)
+        for key, amount in won.items():
+            s.risk.won(key, amount, s.now_ns)
+        return s.risk.breaches()
+
+    def refresh(self, leaving_out: str = "") -> None:
+        """Count anew what changed. `leaving_out`: an order that is about to be judged does not count yet."""
+        for place in self._stale:
+            self._count(place, leaving_out)
+        self._stale = {}
+
+    def _count(self, place: Place, leaving_out: str) -> None:
+        s = self._s
+        account, strategy, instrument, position = place
+        size = s.ledger.holding(account, instrument, position, strategy).size
+        if strategy:
+            live = s.blotter.live(account, instrument, strategy)
+            worst = s.blotter.worst(account, instrument, strategy, position)
+            waiting = [each for each in live if each.client_id in s.waiters or each.client_id == leaving_out]
+        else:
+            live = s.blotter.foreign(account, instrument)
+            worst, waiting = _worst_of(live), []
+        live = [each for each in live if each.intent.position == position]
+        aside = {each.client_id for each in waiting}
+        buys, sells, quote = worst
+        for each in waiting:
+            intent = each.intent
+            if intent.reduce_only or intent.position != position:
+                continue
+            if each.left is None:
+                quote = max(ZERO, EXACT.subtract(quote, intent.quote_size or ZERO))
+            elif intent.side == "buy":
+                buys = EXACT.subtract(buys, each.left)
+            else:
+                sells = EXACT.subtract(sells, each.left)
+        known = s.sight(instrument).instrument
+        counted = [each for each in live if each.client_id not in aside]
+        s.risk.exposure.set(
+            place,
+            held(
+                size, buys, sells, quote, counted, spot=known is not None and known.kind == "spot",
+                price=s.sight(instrument).price(),
+            ),
+            len(counted),
+        )  # fmt: skip
+
+    def _around(self, intent: Intent, client_id: str) -> Around:
+        s = self._s
+        sight = s.sight(intent.instrument)
+        known = sight.instrument
+        rate = None
+        if known is not None:
+            rate = s.rate(known.venue, known.settle or known.quote, s.setup.currency)
+        return Around(
+            instrument=known,
+            market=sight.market(s.now_ns, rate, s.offsets_s.get(split_id(intent.instrument)[0], 0.0)),
+            halt=s.halt(intent.account),
+            resting=tuple(
+                Resting(each.client_id, each.intent.side, each.price)
+                for each in s.blotter.live(intent.account, intent.instrument)
+                if each.client_id != client_id and each.client_id not in s.waiters
+            ),
+            free=self._free(intent),
+            mode="hedge" if s.hedges.get(intent.account) else "net",
+        )
+
+    def _free(self, intent: Intent) -> Decimal | None:
+        """What is free of the currency that a spot order spends, where the venue has said it."""
+        s = self._s
+        known = s.sight(intent.instrument).instrument
+        if known is None or known.kind != "spot":
+            return None
+        return s.free.get((intent.account, known.quote if intent.side == "buy" else known.base))
+
+    def _won(self, place: Place) -> Decimal:
+        s = self._s
+        found = s.ledger.holding(place.account, place.instrument, place.position, place.strategy)
+        known = s.sight(place.instrument).instrument
+        if known is None:
+            return ZERO
+        rate = s.rate(known.venue, known.settle or known.quote, s.setup.currency)
+        price = s.sight(place.instrument).value_price()
+        unrealised = ZERO if price is None else found.unrealised(price, known)
+        return ZERO if rate is None else EXACT.multiply(EXACT.add(found.realised, unrealised), rate)
+
+
+def _place(intent: Intent) -> Place:
+    return Place(intent.account, intent.strategy, intent.instrument, intent.position)
+
+
+def _worst_of(orders: list[Order]) -> Worst:
+    sums = {"buy": ZERO, "sell": ZERO}
+    for order in orders:
+        if not order.intent.reduce_only and order.intent.side in sums and order.left is not None:
+            sums[order.intent.side] = EXACT.add(sums[order.intent.side], order.left)
+    return Worst(sums["buy"], sums["sell"], ZERO)

@@ -1,0 +1,141 @@
+"""What people and faults do to a running engine: halts, pauses, new limits, claims; and what a restart finds. Pure."""
+
+from collections.abc import Callable, Mapping
+
+import msgspec
+
+from tapeline.errors import ConfigError
+from tapeline.trading.command import CancelAll, SetHalt
+from tapeline.trading.input import Halted, Healthy, Operator
+from tapeline.trading.limits import Tables
+from tapeline.trading.linked import Linked
+from tapeline.trading.placing import Placing
+from tapeline.trading.seat import Seat
+from tapeline.trading.situation import Situation, closes
+
+WORSE = {"halt": "halted", "reduce_only": "reduce_only", "flatten": "flattening"}
+
+
+class Operating:
+    """Takes words of operators and of the latch, and deals with strategies that fail."""
+
+    def __init__(self, situation: Situation, placing: Placing, seats: Mapping[str, Seat]) -> None:
+        self._s, self._placing, self._seats = situation, placing, seats
+        self._actions: dict[str, Callable[[Operator], None]] = {
+            **dict.fromkeys(WORSE, self._worse), "pause": self._pause, "unpause": self._unpause,
+            "limits": self._limits, "confirm": self._confirm, "claim": self._claim,
+        }  # fmt: skip
+
+    def restored(self, linked: Linked) -> None:
+        """After a restart: what waited with us waits again, and groups are groups."""
+        held = {client_id: after for client_id, after in self._s.held.items() if client_id not in self._s.waiters}
+        for order in self._s.blotter.live():
+            if order.client_id in held and order.state == "intended":
+                self._placing.wait(order.client_id, order.intent, held[order.client_id])
+            if order.intent.group:
+                linked.restore(order, held.get(order.client_id, ""))
+
+    def failed(self, seat: Seat, where: str, error: Exception) -> None:
+        """A strategy raised: it is written down and, by its own policy, paused, or its account halted."""
+        seat.failures += 1
+        strategy = seat.strategy
+        text = f"{where}: {type(error).__name__}: {error}"
+        self._s.note("strategy_failed", strategy.account, text, strategy=strategy.name)
+        if strategy.on_error == "go_on":
+            return
+        self.pause(seat, text)
+        if strategy.on_error == "halt":
+            for account in self._accounts_of(seat):
+                self._s.out.append(SetHalt(account, "halted", f"strategy {strategy.name} failed in {text}"))
+
+    def pause(self, seat: Seat, why: str) -> None:
+        """Call it no more, and cancel its orders; what it holds it keeps."""
+        if seat.paused:
+            return
+        seat.paused = why
+        name = seat.strategy.name
+        self._s.alarms.forget_all(name)
+        self._s.note("strategy_paused", seat.strategy.account, why, strategy=name)
+        for order in self._s.blotter.live(strategy=name):
+            self._placing.cancel(order.client_id)
+
+    def operator(self, word: Operator) -> None:
+        """A person's word."""
+        action = self._actions.get(word.action)
+        if action is not None:
+            action(word)
+        self._s.note(
+            "operator", word.account, f"{word.action} {word.value} by {word.who}: {word.why}".replace("  ", " ")
+        )
+
+    def halted(self, halted: Halted) -> None:
+        """The latch of an account stands elsewhere now: the gate is that already, and orders follow."""
+        s = self._s
+        s.halts[halted.account] = halted.state
+        text = f"account {halted.account} is {halted.state}: {halted.why}"
+        if halted.state in {"halted", "flattening"}:
+            for order in s.blotter.live(halted.account):
+                if order.client_id in s.waiters:
+                    self._placing.cancel(order.client_id)
+            s.out.append(CancelAll(halted.account))
+        elif halted.state == "reduce_only":
+            self._cancel_opening(halted.account)
+        state = "ok" if halted.state == "running" else "fail"
+        for seat in self._seats.values():
+            if seat.started and not seat.paused and halted.account in self._accounts_of(seat):
+                try:
+                    seat.strategy.on_health(Healthy("halt", state, text, halted.at_ns))
+                except Exception as error:  # noqa: BLE001  # a strategy's fault is its own
+                    self.failed(seat, "on_health", error)
+
+    # ---- within --------------------------------------------------------------------------------------------------
+
+    def _cancel_opening(self, account: str) -> None:
+        s = self._s
+        for order in s.blotter.live(account):
+            intent = order.intent
+            held = s.ledger.holding(account, intent.instrument, intent.position).size
+            if order.claimed and not intent.reduce_only and not closes(intent.side, held):
+                self._placing.cancel(order.client_id)
+
+    def _worse(self, word: Operator) -> None:
+        why = f"{word.who}: {word.why}"
+        self._s.out.append(SetHalt(word.account, WORSE[word.action], why, word.who))
+
+    def _pause(self, word: Operator) -> None:
+        self.pause(self._seat(word.value), f"{word.who}: {word.why}")
+
+    def _unpause(self, word: Operator) -> None:
+        self._seat(word.value).paused = ""
+
+    def _limits(self, word: Operator) -> None:
+        """What is tighter holds at once; what is looser waits for `confirm`."""
+        try:
+            tables = msgspec.json.decode(word.value, type=Tables)
+        except msgspec.DecodeError as error:
+            raise ConfigError(f"limits of {word.who}: {error}") from error
+        for change in self._s.risk.limits.change(tables):
+            self._s.note("limit_waits", word.account, f"{change}: it is looser, and waits for a confirmation")
+
+    def _confirm(self, word: Operator) -> None:
+        for change in self._s.risk.limits.confirm():
+            self._s.note("limit_loosened", word.account, f"{change}, by {word.who}: {word.why}")
+
+    def _claim(self, word: Operator) -> None:
+        instrument, _, venue_id = word.value.rpartition(" ")
+        order = self._s.blotter.claim(word.account, instrument, venue_id, self._s.now_ns)
+        if order is None:
+            raise ConfigError(f"account {word.account} has no order of other origin {word.value!r}")
+        self._s.told(order)
+
+    def _seat(self, name: str) -> Seat:
+        found = self._seats.get(name)
+        if found is None:
+            raise ConfigError(f"there is no strategy {name!r}: {', '.join(self._seats)}")
+        return found
+
+    def _accounts_of(self, seat: Seat) -> list[str]:
+        if seat.strategy.account:
+            return [seat.strategy.account]
+        venues = {instrument.partition(":")[0] for instrument in seat.strategy.feeds()}
+        return [name for name, account in self._s.setup.accounts.items() if account.venue in venues]
