@@ -65,6 +65,13 @@ def test_a_fee_in_what_was_bought_makes_the_holding_smaller() -> None:
     assert ledger.holding(A, BTC).realised == D("108.9") - D("99.099"), "what was paid as a fee was sold for nothing"
 
 
+def test_a_fee_that_eats_all_that_was_bought_loses_nothing_of_the_books() -> None:
+    ledger = Ledger()
+    ledger.apply(fill("1", "", "1", "100", fee="1", fee_currency="BTC"), SPOT)
+
+    assert (ledger.holding(A, BTC).size, ledger.holding(A, BTC).realised) == (D(0), D(-100))
+
+
 def test_a_fee_in_a_third_coin_is_reckoned_at_the_rate_of_the_moment() -> None:
     ledger = Ledger()
     ledger.pay(payment("1", currency="BNB"))

@@ -139,10 +139,11 @@ class Ledger:
         if news == "fee":
             return self._late(fill, instrument, strategy, rate)
         spot = instrument.kind == "spot"
-        delta, value = _effect(fill, instrument)
+        delta, value, besides = _effect(fill, instrument)
         parts: list[Part] = []
         for line in self._lines_of(fill.account, instrument, fill.position, strategy):
             parts = line.trade(delta, value)
+            line.trade(besides, ZERO)
             if fill.fee is not None:
                 line.fee(fill.fee_currency, fill.fee, ZERO if spot and fill.fee_currency == instrument.base else rate)
         if spot:
@@ -354,12 +355,19 @@ def unsupported(instrument: Instrument) -> str:
     return ""
 
 
-def _effect(fill: Fill, instrument: Instrument) -> tuple[Decimal, Decimal]:
-    """Signed change of what is held, and what it cost or brought. A spot fee in base makes the holding smaller."""
+def _effect(fill: Fill, instrument: Instrument) -> tuple[Decimal, Decimal, Decimal]:
+    """Signed change of what is held, what it cost or brought, and what went besides, for nothing.
+
+    A spot fee in base makes the holding smaller: what is left of a purchase has cost as much. One that is no smaller
+    than the purchase itself goes besides.
+    """
     delta = fill.size if fill.side == "buy" else fill.size.copy_negate()
-    if instrument.kind == "spot" and fill.fee and fill.fee_currency == instrument.base:
-        delta = EXACT.subtract(delta, fill.fee)
-    return delta, notional(instrument, fill.price, fill.size)
+    value = notional(instrument, fill.price, fill.size)
+    if instrument.kind != "spot" or not fill.fee or fill.fee_currency != instrument.base:
+        return delta, value, ZERO
+    if abs(fill.fee) < fill.size:
+        return EXACT.subtract(delta, fill.fee), value, ZERO
+    return delta, value, fill.fee.copy_negate()
 
 
 def _settle(instrument: Instrument) -> str:
