@@ -4,13 +4,14 @@ import asyncio
 import hashlib
 import hmac
 import json
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from typing import Any
 
 from rest_stage import CALL, VENUE, ceilings
-from wire_fakes import LIMITS, START_NS
+from wire_fakes import LIMITS, START_NS, Script
 
 from tapeline.errors import AuthenticationRefused, BadData, ClockWrong, OrderRefused, OutcomeUnknown, RateLimited
 from tapeline.model.account import AccountEvent, Fill, OrderUpdate
@@ -33,7 +34,7 @@ from tapeline.venues.orders import (
     PrivateStream,
 )
 from tapeline.venues.spec import Allowance, Request
-from tapeline.wire.pipe import Response
+from tapeline.wire.pipe import Pipe, Response
 from tapeline.wire.rest import Rest
 from tapeline.wire.signed import SignedRest
 
@@ -219,3 +220,62 @@ def signed_rest(
 ) -> SignedRest:
     rest = Rest(venue, "https://toy", fetch=exchange, clock=exchange.clock, delays=ceilings)
     return SignedRest(venue, orders, rest, credentials, clock=exchange.clock, delays=ceilings)
+
+
+# ---- private connections -----------------------------------------------------------------------------------------
+
+
+def accepting(script: Script, said: dict[str, Any]) -> None:
+    """A friendly venue: every step of the opening is accepted; a placed order is open, a cancelled one is gone."""
+    if said["op"] in {"login", "subscribe"}:
+        script.say(json.dumps({"answer": said["id"]}).encode())
+    else:
+        state = {"place": "open", "amend": "open", "cancel": "cancelled"}[said["op"]]
+        script.say(answer(said, order(said["order"], state)))
+
+
+def answer(said: Mapping[str, Any], body: Any, status: int = 200) -> bytes:
+    return json.dumps({"answer": said["id"], "body": body, "status": status}).encode()
+
+
+def told(**said: Any) -> bytes:
+    """A frame of the private stream."""
+    return json.dumps(said).encode()
+
+
+@dataclass
+class Network:
+    """Dials by URL. `how` says what a connection of an endpoint does with what we send; an error is raised instead."""
+
+    how: dict[str, Any] = field(default_factory=dict)
+    dialled: list[tuple[float, str]] = field(default_factory=list)
+    scripts: dict[str, list[Script]] = field(default_factory=dict)
+
+    def dial(self, url: str) -> Any:
+        return self._dial(url)
+
+    @asynccontextmanager
+    async def _dial(self, url: str) -> AsyncIterator[Pipe]:
+        self.dialled.append((round(asyncio.get_running_loop().time(), 3), url))
+        await asyncio.sleep(0)
+        endpoint = url.split("/")[3].partition("?")[0]
+        how = self.how.get(endpoint, accepting)
+        if isinstance(how, list):
+            how = how.pop(0) if len(how) > 1 else how[0]
+        if isinstance(how, Exception):
+            raise how
+        script = Script(len(self.dialled))
+        script.on_send = how
+        self.scripts.setdefault(endpoint, []).append(script)
+        try:
+            yield script
+        finally:
+            script.closed = True
+
+    def last(self, endpoint: str) -> Script:
+        return self.scripts[endpoint][-1]
+
+
+async def settle(seconds: float = 0.05) -> None:
+    """Let everything that is due happen."""
+    await asyncio.sleep(seconds)

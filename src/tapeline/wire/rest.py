@@ -144,7 +144,7 @@ class Rest:
         if self._clock_read is None:
             return None
         read_at, at_ns = self._clock_read
-        return at_ns + int((self._clock.now() - read_at + self._half_s) * 1e9)
+        return at_ns + round((self._clock.now() - read_at + self._half_s) * 1e9)
 
     def clock_age_s(self) -> float:
         """Seconds since the venue's clock was read; infinite before the first time."""
