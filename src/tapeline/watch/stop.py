@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
+from functools import partial
 from typing import TypeVar
 
 from tapeline.clock import Clock
@@ -21,6 +22,7 @@ T = TypeVar("T")
 AGAIN_S = 0.5  # between two questions
 SETTLE_S = 1.0  # what left just before the gate closed has arrived by then
 CALL_S = 10.0  # longest one question may take
+AT_ONCE = 10  # cancels that are under way together
 ROUNDS = 5  # of cancel and flatten, where new orders show up behind our back
 STILL = 3  # slices at the widest band that change nothing: then what is left stays
 
@@ -99,11 +101,15 @@ class Stop:
             if not orders:
                 await self._wait(SETTLE_S)
                 continue
-            await self._tried("cancel all", lambda orders=orders: self.hand.cancel_all(orders))  # type: ignore[misc]  # bound at once
-            for order in await self._asked("open orders", self.hand.open_orders):
-                await self._tried(f"cancel {_name(order)}", lambda order=order: self.hand.cancel(order))  # type: ignore[misc]  # the same
+            await self._tried("cancel all", partial(self.hand.cancel_all, orders))
+            left = await self._asked("open orders", self.hand.open_orders)
+            for at in range(0, len(left), AT_ONCE):
+                await asyncio.gather(*map(self._cancel, left[at : at + AT_ONCE]))
             self._report.cancelled += [name for name in map(_name, orders) if name not in self._report.cancelled]
             await self._wait(AGAIN_S)
+
+    async def _cancel(self, order: OrderUpdate) -> None:
+        await self._tried(f"cancel {_name(order)}", lambda: self.hand.cancel(order))
 
     async def _verify(self) -> bool:
         """Fresh reads of everything; whether it is as it was asked for."""
@@ -178,14 +184,14 @@ class Stop:
         until = self.clock.now() + self.wait_s
         lost_at = self.clock.now() + max(self.wait_s, self.hand.lag_s)
         while True:
-            ask = lambda: self.hand.order(order.client_id, order.intent.instrument)  # noqa: E731  # asked again and again
-            found = await self._asked(f"what became of {order.client_id}", ask)
+            asking = partial(self.hand.order, order.client_id, order.intent.instrument)
+            found = await self._asked(f"what became of {order.client_id}", asking)
             if found is not None and found.state in {"filled", "cancelled", "rejected", "expired"}:
                 return
             if found is None and self.clock.now() >= lost_at:
                 return  # it never arrived, by the venue's word and after its own delay
             if found is not None and self.clock.now() >= until:
-                await self._tried(f"cancel {order.client_id}", lambda found=found: self.hand.cancel(found))  # type: ignore[misc]  # bound at once
+                await self._cancel(found)
             await self._wait(AGAIN_S / 2)
 
     async def _size(self, of: Position) -> Decimal:
