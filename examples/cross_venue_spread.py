@@ -1,4 +1,4 @@
-"""Cross-venue spread: where two venues' prices of one thing are apart, buy at the cheap one and sell at the dear one."""
+"""Cross-venue spread: where two venues' prices are apart, buy at the cheap one and sell at the dear one."""
 
 from decimal import Decimal
 

@@ -30,11 +30,11 @@ class GridMaker(Strategy):
 
     def on_fill(self, fill: Fill) -> None:
         """A buy that was filled is sold one step higher, a sell bought back one step lower."""
-        step = fill.price * self.step
+        name, step = fill.instrument or "", fill.price * self.step
         if fill.side == "buy":
-            self.sell(fill.instrument, fill.size, price=fill.price + step, note="grid")
-        elif self.position(fill.instrument) < self.most:
-            self.buy(fill.instrument, fill.size, price=fill.price - step, note="grid")
+            self.sell(name, fill.size, price=fill.price + step, note="grid")
+        elif self.position(name) < self.most:
+            self.buy(name, fill.size, price=fill.price - step, note="grid")
 
     def on_order(self, order: Order) -> None:
         """What was refused is not asked for again before the next look."""
@@ -57,8 +57,9 @@ class GridMaker(Strategy):
     def place(self, name: str) -> None:
         """Buys, as far as the limit of what is held allows."""
         assert self.middle is not None, "there was a price"
-        resting = {order.price for order in self.orders(name) if order.intent.side == "buy" and order.asked != "cancel"}
-        ordered = sum((order.left or Decimal(0) for order in self.orders(name) if order.intent.side == "buy"), Decimal(0))
+        buys = [order for order in self.orders(name) if order.intent.side == "buy"]
+        resting = {order.price for order in buys if order.asked != "cancel"}
+        ordered = sum((order.left or Decimal(0) for order in buys), Decimal(0))
         for level in range(1, self.levels + 1):
             tick = self.instrument(name).tick or Decimal("0.01")
             price = (self.middle * (1 - self.step * level) / tick).to_integral_value() * tick

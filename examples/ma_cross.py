@@ -1,7 +1,6 @@
 """Moving-average cross: long while the fast mean of closes is above the slow one, flat otherwise.
 
-    tapeline backtest examples/ma_cross.py:MovingAverageCross --store ./data --from 2024-08-08 --to 2024-08-09
-    tapeline trade --paper --config examples/ma_cross.toml
+Try it: `tapeline backtest examples/ma_cross.py:MovingAverageCross --store ./data --from 2024-08-08 --to 2024-08-09`
 """
 
 from decimal import Decimal

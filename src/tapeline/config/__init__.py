@@ -6,6 +6,7 @@ from tapeline.config.modes import Modes, mode_for
 from tapeline.config.risk import RiskConfig
 from tapeline.config.sources import Loaded, load, load_with_origins
 from tapeline.config.sync import SyncConfig
+from tapeline.config.trade import StrategyConfig, TradeConfig
 from tapeline.config.tree import (
     AlertsConfig,
     AuditConfig,
@@ -36,8 +37,10 @@ __all__ = [
     "RiskConfig",
     "Secret",
     "StoreConfig",
+    "StrategyConfig",
     "StreamConfig",
     "SyncConfig",
+    "TradeConfig",
     "VenueConfig",
     "WatchConfig",
     "connection_for",

@@ -8,6 +8,7 @@ import msgspec
 from tapeline.config.account import account_faults
 from tapeline.config.modes import mode_faults
 from tapeline.config.risk import risk_faults
+from tapeline.config.trade import trade_faults
 from tapeline.config.tree import Config, ConnectionConfig, ConnectionOverrides, StreamConfig
 from tapeline.config.watch import watch_faults
 from tapeline.errors import ConfigError
@@ -50,6 +51,7 @@ def faults(config: Config) -> Iterator[str]:
         yield from _bad_urls(path, level)
     yield from mode_faults(config)
     yield from account_faults(config.account)
+    yield from trade_faults(config.strategy)
     yield from risk_faults(config.risk, config.account)
     yield from watch_faults(config.watch, config.flatten)
     yield from _contradictions("connection", config.connection)

@@ -58,12 +58,6 @@ class TradeConfig(Settings, frozen=True, kw_only=True):
     stop_within_s: Annotated[
         Seconds, Meta(description="How long an orderly stop waits until it is certain that orders are cancelled.")
     ] = 30.0
-    most_behind_s: Annotated[
-        Seconds,
-        Meta(
-            description="Events that wait longer than this to be decided on mean overload: accounts become reduce-only."
-        ),
-    ] = 2.0
     balances: Annotated[
         Mapping[str, Decimal],
         Meta(description="What a paper account holds at the start: `balances = {USDT = 100000}`."),

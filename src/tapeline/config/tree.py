@@ -14,6 +14,7 @@ from tapeline.config.account import AccountConfig
 from tapeline.config.kinds import YEAR_S, Bytes, Connections, Count, MebiBytes, Seconds, Settings, Text, Transport
 from tapeline.config.risk import RiskConfig
 from tapeline.config.sync import FallbackSetting, ModeSetting, SourceSetting, SyncConfig, WebsocketSetting
+from tapeline.config.trade import StrategyConfig, TradeConfig
 from tapeline.config.watch import FlattenConfig, WatchConfig
 
 
@@ -334,6 +335,8 @@ class Config(Settings, frozen=True, kw_only=True):
     bars: BarsConfig = BarsConfig()
     audit: AuditConfig = AuditConfig()
     alerts: AlertsConfig = AlertsConfig()
+    trade: TradeConfig = TradeConfig()
+    strategy: tuple[StrategyConfig, ...] = ()
     risk: RiskConfig = RiskConfig()
     watch: WatchConfig = WatchConfig()
     flatten: FlattenConfig = FlattenConfig()

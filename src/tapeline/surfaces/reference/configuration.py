@@ -8,7 +8,15 @@ from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
 import msgspec
 
-from tapeline.config import AccountConfig, Config, ConnectionConfig, ConnectionOverrides, StreamConfig, VenueConfig
+from tapeline.config import (
+    AccountConfig,
+    Config,
+    ConnectionConfig,
+    ConnectionOverrides,
+    StrategyConfig,
+    StreamConfig,
+    VenueConfig,
+)
 from tapeline.config.walk import bare, table_within
 from tapeline.model.limits import RiskLimits
 from tapeline.model.number import plain
@@ -69,6 +77,7 @@ def configuration() -> str:
     parts += ["## [account.NAME]", _doc(AccountConfig), _settings(AccountConfig, "account.NAME")]
     parts += ["## [risk.account.NAME], [risk.strategy.NAME], [risk.instrument.NAME], [risk.venue.NAME]"]
     parts += [_doc(RiskLimits), _settings(RiskLimits, "risk.KIND.NAME")]
+    parts += ["## [[strategy]]", _doc(StrategyConfig), _settings(StrategyConfig, "strategy[N]")]
     parts += ["## [[stream]]", _doc(StreamConfig), "Besides every key of `[connection]`:"]
     parts += [_settings(StreamConfig, "stream[N]", leave_out=inherited)]
     return page("Configuration", *parts)
@@ -117,6 +126,8 @@ def _kind(kind: Any) -> str:
         return " or ".join(code(str(option)) for option in get_args(inner))
     if get_origin(inner) is tuple:
         return "list of text"
+    if get_origin(inner) is Mapping:
+        return "table"
     bounds = [f"{sign} {meta[name]:g}" for name, sign in _BOUNDS.items() if meta.get(name, SENSELESS) < SENSELESS]
     return ", ".join([_TYPES[inner], *bounds])
 
@@ -128,6 +139,8 @@ def _default(field: msgspec.structs.FieldInfo) -> str:
         return "left out"
     if isinstance(field.default, Decimal):
         return code(plain(field.default))
+    if isinstance(field.default, Mapping):
+        return code("{" + ", ".join(f"{name} = {plain(each)}" for name, each in field.default.items()) + "}")
     return code(msgspec.json.encode(field.default).decode())
 
 
