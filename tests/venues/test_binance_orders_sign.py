@@ -132,7 +132,10 @@ def test_query_and_body_are_signed_as_one() -> None:
 def test_a_key_alone_is_enough_for_listen_keys() -> None:
     request = heard(with_key(Request("POST", "/fapi/v1/listenKey"), HMAC))
 
-    assert verify(request, secret_of, AT_MS * MS) == KEY
+    assert verify(request, secret_of, AT_MS * MS, key_only=frozenset({"/fapi/v1/listenKey"})) == KEY
+    with pytest.raises(AuthenticationRefused) as refused:
+        verify(request, secret_of, AT_MS * MS)
+    assert refused.value.code == "-1102"
 
 
 @pytest.mark.parametrize(
@@ -141,7 +144,7 @@ def test_a_key_alone_is_enough_for_listen_keys() -> None:
         ({"headers": {}}, "-2015"),
         ({"headers": {"x-mbx-apikey": "nobody's"}}, "-2015"),
         ({"query": "symbol=BTCUSDT&timestamp=1499827319559&signature=00"}, "-1022"),
-        ({"query": "symbol=BTCUSDT&timestamp=1499827319559"}, "-1022"),
+        ({"query": "symbol=BTCUSDT&timestamp=1499827319559"}, "-1102"),
     ],
 )
 def test_who_is_not_believed(change: dict[str, Any], code: str) -> None:

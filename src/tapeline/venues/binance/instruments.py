@@ -1,8 +1,7 @@
-"""The instrument list (`exchangeInfo`), both ways."""
+"""The instrument list (`exchangeInfo`) as it is read; `listing` writes it."""
 
 from collections.abc import Iterable, Mapping
 from decimal import Decimal
-from typing import Any
 
 import msgspec
 
@@ -94,12 +93,6 @@ def contract(venue: str, symbol: Symbol) -> Instrument:
     return _with_rules(bare, symbol.filters)
 
 
-def exchange_info(instruments: Iterable[Instrument], *, spot: bool) -> dict[str, Any]:
-    """The answer that lists these."""
-    listed = [_listed(each, spot=spot) for each in instruments]
-    return {"timezone": "UTC", "serverTime": 0, "rateLimits": [], "exchangeFilters": [], "symbols": listed}
-
-
 def _with_rules(bare: Instrument, filters: Iterable[Filter]) -> Instrument:
     """Tick, lot and smallest sizes added. The order of filters is not fixed, and a step of 0 means no such rule."""
     by_type = {each.filterType: each for each in filters}
@@ -117,30 +110,3 @@ def _with_rules(bare: Instrument, filters: Iterable[Filter]) -> Instrument:
 def _rule(text: str | None) -> Decimal | None:
     value = number(text)
     return value if value is not None and value > ZERO else None
-
-
-def _listed(instrument: Instrument, *, spot: bool) -> dict[str, Any]:
-    words = SPOT_WORDS if spot else USDM_WORDS
-    least = {"filterType": "MIN_NOTIONAL", "minNotional" if spot else "notional": _text(instrument.min_notional)}
-    listed: dict[str, Any] = {
-        "symbol": instrument.native,
-        "status": words[instrument.status],
-        "baseAsset": instrument.base,
-        "quoteAsset": instrument.quote,
-        "filters": [
-            {"filterType": "PRICE_FILTER", "tickSize": _text(instrument.tick)},
-            {"filterType": "LOT_SIZE", "stepSize": _text(instrument.lot), "minQty": _text(instrument.min_size)},
-            least,
-        ],
-    }
-    if not spot:
-        expiry_ns = instrument.expiry_ns
-        listed["pair"] = instrument.base + instrument.quote
-        listed["contractType"] = "PERPETUAL" if expiry_ns is None else "CURRENT_QUARTER"
-        listed["deliveryDate"] = NEVER_MS if expiry_ns is None else expiry_ns // MS_NS
-        listed["marginAsset"] = instrument.settle
-    return listed
-
-
-def _text(value: Decimal | None) -> str:
-    return "0" if value is None else format(value, "f")

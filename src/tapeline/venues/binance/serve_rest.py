@@ -11,7 +11,7 @@ from tapeline.model.instrument import Instrument
 from tapeline.model.interval import INTERVALS
 from tapeline.model.number import EXACT
 from tapeline.venues.binance.encode import ms, text
-from tapeline.venues.binance.instruments import exchange_info
+from tapeline.venues.binance.listing import exchange_info
 from tapeline.venues.binance.rest import MS_NS, Rest
 from tapeline.venues.spec import Answer, Ask, ServerTime
 

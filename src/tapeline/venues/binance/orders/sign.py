@@ -80,15 +80,19 @@ def pairs_of(text: bytes) -> Pairs:
     return tuple((_decoded(name), _decoded(value)) for name, _, value in parts)
 
 
-def verify(request: OrderRequest, secret_of: SecretOf, now_ns: int) -> str:
-    """The key of a signed request, or of one that needs its key alone; see `OrderServer`."""
+def verify(
+    request: OrderRequest, secret_of: SecretOf, now_ns: int, *, key_only: frozenset[str] = frozenset()
+) -> str:  # fmt: skip
+    """The key of a signed request, or of one to a path of `key_only`; see `OrderServer`."""
     key = request.headers.get(KEY_HEADER.lower(), "")
     credentials = secret_of(key) if key else None
     if credentials is None:
         raise AuthenticationRefused("Invalid API-key, IP, or permissions for action.", code="-2015")
     fields = fields_of(request)
-    if "timestamp" not in fields and "signature" not in fields:
-        return key  # listen keys take no more; who asks for more is told by `signed`
+    if "signature" not in fields:
+        if request.path in key_only:
+            return key
+        raise AuthenticationRefused("Mandatory parameter 'signature' was not sent.", code="-1102")
     payload = _unsigned(request.query.encode()) + _unsigned(request.body)
     _check(fields, written(credentials, payload), credentials, now_ns)
     return key

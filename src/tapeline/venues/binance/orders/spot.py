@@ -5,6 +5,7 @@ from functools import partial
 from tapeline.venues.binance.orders.calls_spot import calls
 from tapeline.venues.binance.orders.entry import SPOT_METHODS, entry, subscribe
 from tapeline.venues.binance.orders.private import decoder
+from tapeline.venues.binance.orders.serve import SPOT_SERVER
 from tapeline.venues.binance.orders.sign import sign, with_key
 from tapeline.venues.binance.orders.stream_spot import SPOT
 from tapeline.venues.orders import Orders, PrivateStream
@@ -28,6 +29,7 @@ ORDERS = Orders(
     # By its own signature on the WebSocket API: listen keys are gone from spot since February 2026.
     private=PrivateStream(endpoint="ws_api", decoder=partial(decoder, SPOT), opening=(subscribe,), tells=TELLS),
     entry=entry(_CALLS, SPOT_METHODS),
+    server=SPOT_SERVER,
     client_id=CLIENT_ID,
     kinds=KINDS,
     amends=frozenset({"smaller"}),
@@ -43,6 +45,7 @@ ORDERS_US = Orders(
         endpoint="private", decoder=partial(decoder, SPOT), url=lambda base, key: f"{base}/{key}", listen_key=True,
         tells=TELLS,
     ),
+    server=SPOT_SERVER,
     client_id=CLIENT_ID,
     kinds=KINDS,
 )  # fmt: skip

@@ -5,6 +5,7 @@ from functools import partial
 from tapeline.venues.binance.orders.calls_usdm import calls
 from tapeline.venues.binance.orders.entry import USDM_METHODS, entry
 from tapeline.venues.binance.orders.private import decoder
+from tapeline.venues.binance.orders.serve import USDM_SERVER
 from tapeline.venues.binance.orders.sign import sign, with_key
 from tapeline.venues.binance.orders.spot import CLIENT_ID, KINDS, TELLS
 from tapeline.venues.binance.orders.stream_usdm import EVENTS, USDM
@@ -38,6 +39,7 @@ ORDERS = Orders(
         tells=TELLS | {"positions"},
     ),
     entry=entry(_CALLS, USDM_METHODS),
+    server=USDM_SERVER,
     client_id=CLIENT_ID,
     kinds=KINDS,
     times_in_force=frozenset({"gtc", "ioc", "fok", "gtd"}),
