@@ -195,7 +195,9 @@ class OrderServer:
     kind; told(request id, ask, events or error, now_ns) answers an order call that came that way. encode(events,
     instruments by id) -> frames of the private stream. listen_key_of(path, query): the key in a stream's URL.
     fixed(request, instruments, now_ns): the body of a call that clients make at start, the same for everybody; None
-    where it is no such call.
+    where it is no such call. `events` of place, amend and cancel are the order's fills and, last, its state; of lists
+    what they list; of leverage and dead_man none. encode gets them in the order they happened: a `Fill` right before
+    the `OrderUpdate` that counts it. `greets`: channels whose state is told to who subscribes.
     """
 
     verify: Callable[[OrderRequest, Callable[[str], Credentials | None], int], str]
@@ -205,6 +207,7 @@ class OrderServer:
     hear: Callable[[bytes, Callable[[str], Credentials | None], Mapping[str, Instrument], int], Opening | Placed | None]
     told: Callable[[str, OrderAsk, Sequence[OrderAnswer] | Exception, int], bytes]
     encode: Callable[[Sequence[AccountEvent], Mapping[str, Instrument]], Sequence[bytes]]  # instruments by id
+    greets: frozenset[str] = frozenset()
     listen_key_of: Callable[[str, str], str] = field(default=lambda _path, _query: "")
     fixed: Callable[[OrderRequest, Sequence[Instrument], int], bytes | None] = field(
         default=lambda _request, _instruments, _now_ns: None

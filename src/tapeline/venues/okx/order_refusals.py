@@ -110,13 +110,19 @@ def reason(code: str, text: str = "", *, derivative: bool = False) -> str:
     return "margin" if derivative and found == "balance" else found
 
 
+def code_of_reason(why: str) -> str:
+    """The code that says this reason."""
+    return CODE_OF.get(why, CODE_OF["other"])[0]
+
+
 def code_of(error: Exception) -> tuple[str, str]:
     """What OKX would say of an error of ours: its code and its words."""
     if isinstance(error, OrderRefused):
         code, text = CODE_OF.get(error.reason, CODE_OF["other"])
         return (error.code, str(error)) if error.code.isdigit() else (code, text)
     if isinstance(error, Refused):
-        return (error.code if error.code.isdigit() else "51000"), str(error)
+        unsaid = "60011" if isinstance(error, AuthenticationRefused) else "51000"
+        return (error.code if error.code.isdigit() else unsaid), str(error)
     kinds: tuple[tuple[type[Exception], str], ...] = (
         (RateLimited, "50011"), (ClockWrong, "50102"), (OutcomeUnknown, "50004"), (Retry, "50013"),
     )  # fmt: skip

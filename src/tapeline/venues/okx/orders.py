@@ -67,7 +67,7 @@ PATHS = {
 ORDER_ALLOWANCES = tuple(
     Allowance(name=name, weight=most, window_s=window_s)
     for name, most, window_s in (
-        ("place", 60, 2), ("order", 60, 2), ("place algo", 20, 2), ("algo order", 20, 2), ("amend", 60, 2),
+        ("orders", 60, 2), ("order", 60, 2), ("place algo", 20, 2), ("algo order", 20, 2), ("amend", 60, 2),
         ("algo amend", 20, 2), ("cancel", 60, 2), ("algo cancels", 20, 2), ("cancels", 300, 2), ("open orders", 60, 2),
         ("open algo orders", 20, 2), ("closed orders", 40, 2), ("fills", 60, 2), ("older fills", 10, 2),
         ("balances", 10, 2), ("positions", 10, 2), ("payments", 5, 1), ("older payments", 5, 2), ("mode", 5, 2),
@@ -112,7 +112,7 @@ def _get(path: str, query: Iterable[tuple[str, str | None]] = ()) -> Request:
 
 def _place(ask: OrderAsk) -> Request:
     algo = is_algo(ask)
-    return _post("algo order" if algo else "order", place_arg(ask), budget="place algo" if algo else "place")
+    return _post("algo order" if algo else "order", place_arg(ask), budget="place algo" if algo else "orders")
 
 
 def _amend(ask: OrderAsk) -> Request:

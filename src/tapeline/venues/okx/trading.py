@@ -4,8 +4,11 @@ from tapeline.venues.okx.entry import ENTRY
 from tapeline.venues.okx.orders import calls
 from tapeline.venues.okx.placing import ALGO_KINDS
 from tapeline.venues.okx.private import PRIVATE, WAITING
-from tapeline.venues.okx.signing import sign, with_key
-from tapeline.venues.orders import Orders
+from tapeline.venues.okx.serve_fixed import fixed
+from tapeline.venues.okx.serve_orders import answer, read, refuse
+from tapeline.venues.okx.serve_private import encode, hear, told
+from tapeline.venues.okx.signing import sign, verify, with_key
+from tapeline.venues.orders import Orders, OrderServer
 
 DEMO = "wss://wspap.okx.com:8443/ws/v5"
 
@@ -16,6 +19,17 @@ ORDERS = Orders(
     private=PRIVATE,
     more=(WAITING,),
     entry=ENTRY,
+    server=OrderServer(
+        verify=verify,
+        read=read,
+        answer=answer,
+        refuse=refuse,
+        hear=hear,
+        told=told,
+        encode=encode,
+        greets=frozenset({"balances", "positions"}),
+        fixed=fixed,
+    ),
     client_id=r"[A-Za-z0-9]{1,32}",
     kinds=frozenset({"market", "limit"}) | ALGO_KINDS,
     times_in_force=frozenset({"gtc", "ioc", "fok"}),
