@@ -5,7 +5,7 @@ from itertools import islice, pairwise
 import pytest
 
 from tapeline.errors import ConfigError
-from tapeline.sim.faults import KINDS, Chance, Fault, Schedule, fault
+from tapeline.sim.faults import KINDS, NEVER_BY_CHANCE, Chance, Fault, Schedule, fault
 
 AT = 1_723_161_390_000_000_000  # 2024-08-08T23:56:30Z
 
@@ -84,7 +84,7 @@ def test_chance_is_the_same_for_one_seed() -> None:
     first, again, other = (list(islice(Chance(seed, 600).draw(1000), 50)) for seed in (1, 1, 2))
     assert first == again
     assert first != other
-    assert {one.kind for one in islice(Chance(1).draw(0), 500)} == set(KINDS) - {"oversize", "anew"}
+    assert {one.kind for one in islice(Chance(1).draw(0), 500)} == set(KINDS) - NEVER_BY_CHANCE
     assert all(a.at_ns < b.at_ns for a, b in pairwise(first))
     schedule = Schedule([Chance(1, 600)], 1000)
     begun: list[Fault] = []

@@ -28,6 +28,7 @@ class Clients:
     def __init__(self) -> None:
         self.all: list[Client] = []
         self.listening: dict[Topic, list[tuple[Client, Topic | None]]] = {}  # None: under its own name
+        self._kept: frozenset[Topic] = frozenset()
 
     def add(self, client: Client) -> None:
         """A connection has opened."""
@@ -38,6 +39,12 @@ class Clients:
         if client in self.all:
             self.all.remove(client)
         self.unsubscribe(client, list(client.topics))
+
+    def keep(self, topics: Iterable[Topic]) -> None:
+        """Play these topics though nobody listens."""
+        self._kept = frozenset(topics)
+        for topic in self._kept:
+            self.listening.setdefault(topic, [])
 
     def subscribe(self, client: Client, topic: Topic, served_as: Topic | None) -> None:
         """A confirmed subscription; asking twice changes nothing."""
@@ -55,7 +62,7 @@ class Clients:
             if served_as is None:
                 continue
             left = [one for one in self.listening[served_as] if one[0] is not client or (one[1] or served_as) != topic]
-            if left:
+            if left or served_as in self._kept:
                 self.listening[served_as] = left
             else:
                 del self.listening[served_as]

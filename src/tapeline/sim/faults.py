@@ -17,6 +17,7 @@ from tapeline.model.stamp import instant
 
 LINK, DIAL, REQUEST, FRAME, QUIET, PACE = "link", "dial", "request", "frame", "quiet", "pace"
 REST, ANSWER, NUMBERS = "rest", "answer", "numbers"
+ORDER, TOLD = "order", "told"  # of a paper exchange: answers to order calls, frames of private streams
 OF_CONNECTIONS = frozenset({LINK, FRAME, QUIET})  # what may strike some connections only
 
 
@@ -58,9 +59,27 @@ KINDS = {
     "short": Kind(ANSWER, 0, "channel", "", "a REST page lacks a row in its middle: for DURATION, or once"),
     "open_bar": Kind(ANSWER, 0, "", "", "a REST page of bars ends with the open one: for DURATION, or once"),
     "revise": Kind(ANSWER, 0, "", "", "the newest closed bar of a REST page is another one from now on"),
+    "order_timeout": Kind(ORDER, 0, "", "", "an order call is carried out and never answered: for DURATION, or once"),
+    "order_lost": Kind(
+        ORDER, 0, "", "", "an order call is carried out, and the connection drops: for DURATION, or once"
+    ),
+    "order_502": Kind(
+        ORDER, 0, "", "", "an order call is not carried out, and answered HTTP 502: for DURATION, or once"
+    ),
+    "order_503": Kind(ORDER, 0, "", "", "an order call is carried out, and answered HTTP 503: for DURATION, or once"),
+    "order_slow": Kind(ORDER, 0, "seconds", "1", "an order call is answered this much after its fills: once"),
+    "fill_twice": Kind(TOLD, 0, "", "", "frames of a private stream come twice: for DURATION, or the next with a fill"),
+    "told_shuffled": Kind(
+        TOLD, 0, "", "", "what is told of an account at once comes in reverse: for DURATION, or once"
+    ),
+    "told_lost": Kind(TOLD, 0, "", "", "what a private stream should tell is not told: for DURATION, or once"),
     "anew": Kind(NUMBERS, 0, "count", "500", "the venue restarts, and its trades repeat this many numbers"),
 }
-NEVER_BY_CHANCE = frozenset({"oversize", "anew"})  # the one is heavy, the other is no tape's
+# One is heavy, one is no tape's, the others need a paper exchange.
+NEVER_BY_CHANCE = frozenset({
+    "oversize", "anew", "order_timeout", "order_lost", "order_502", "order_503", "order_slow", "fill_twice",
+    "told_shuffled", "told_lost",
+})  # fmt: skip
 _SPAN = r"\d+(?:\.\d+)?(?:ms|s|m|h)"
 _SPEC = re.compile(
     rf"(?P<kind>[\w-]+)@(?P<when>\+{_SPAN}|\d{{5,}}|\d{{4}}-\d\d-\d\d[T ]\d\d:\d\d(?::\d\d(?:\.\d+)?)?Z?)"
@@ -85,7 +104,7 @@ class Fault:
 
     @property
     def where(self) -> str:
-        """What it strikes: one of LINK, DIAL, REQUEST, FRAME, QUIET, PACE, REST, ANSWER, NUMBERS."""
+        """What it strikes: one of LINK, DIAL, REQUEST, FRAME, QUIET, PACE, REST, ANSWER, NUMBERS, ORDER, TOLD."""
         return KINDS[self.kind].where
 
     @property

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import Counter
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from functools import partial
 from operator import is_
 
@@ -16,10 +16,12 @@ from tapeline.sim.faults import (
     FRAME,
     LINK,
     NUMBERS,
+    ORDER,
     PACE,
     QUIET,
     REQUEST,
     REST,
+    TOLD,
     Edge,
     Fault,
     Schedule,
@@ -49,7 +51,13 @@ class Window:
         self.fault, self.clients = fault, clients
         self.where = where or fault.where
         self._until_s = until_s
-        self.left = 1 if self.where in {REST, ANSWER} else int(fault.number()) if fault.where in {DIAL, REQUEST} else 0
+        self.left = (
+            1
+            if self.where in {REST, ANSWER, ORDER, TOLD}
+            else int(fault.number())
+            if fault.where in {DIAL, REQUEST}
+            else 0
+        )
 
     def strikes(self, now_s: float) -> bool:
         """Whether it is at work; used up a little by asking."""
@@ -80,6 +88,7 @@ class Player:
         self._mischief: list[Mischief] = []
         self._closing: dict[Fault, list[Client]] = {}
         self._life_s = life_s
+        self._hear: Callable[[Sequence[Moment]], None] | None = None  # follows the market, whatever clients miss
         self.pace = PaceClock(self.now_ns, clock.now)
         self.delivered = 0
 
@@ -91,6 +100,16 @@ class Player:
             return self._base_ns
         passed_ns = int((self._clock.now() - self._base_s) * self._speed * SECOND_NS)
         return self._base_ns + max(0, passed_ns)
+
+    def seconds(self, span_ns: int) -> float:
+        """How long this much tape time takes, in the loop's seconds."""
+        return span_ns / SECOND_NS / (self._speed or 1.0)
+
+    def follow(self, topics: Iterable[Topic], hear: Callable[[Sequence[Moment]], None]) -> None:
+        """Play these topics though nobody listens, and let `hear` have all that is played, before any fault."""
+        self._clients.keep(topics)
+        self._hear = hear
+        self.changed()
 
     def changed(self) -> None:
         """Somebody subscribed or left."""
@@ -163,7 +182,12 @@ class Player:
         await asyncio.sleep(0)
 
     def _take(self, before_ns: int | None) -> Sequence[Moment]:
-        return self._source.take(before_ns, BATCH, self._clients.listening)
+        return self._heard(self._source.take(before_ns, BATCH, self._clients.listening))
+
+    def _heard(self, moments: Sequence[Moment]) -> Sequence[Moment]:
+        if self._hear is not None:
+            self._hear(moments)
+        return moments
 
     async def _deliver(self, moments: Sequence[Moment], to: Collection[Client] | None = None) -> None:
         """Send moments to whoever listens, or to those of `to` who do."""
@@ -295,6 +319,9 @@ class Player:
         asked = self._clients.wants()
         next_ns = self._source.next_ns()
         self._end_by(fault, list(self._clients.all), self._half(fault, next_ns))
+        if self._hear is not None:
+            while self._take(fault.end_ns):
+                pass
         self._source.skip_to(fault.end_ns)
         self._stop(fault.end_ns)
         await self._skip_edges(fault.end_ns)
@@ -313,7 +340,7 @@ class Player:
     def _half(self, fault: Fault, next_ns: int | None) -> bytes:
         if fault.kind != "half" or next_ns is None:
             return b""
-        moments = self._source.take(None, 1, self._clients.listening)
+        moments = self._heard(self._source.take(None, 1, self._clients.listening))
         return torn(moments[0][2]) if moments else b""
 
     async def _skip_edges(self, end_ns: int) -> None:

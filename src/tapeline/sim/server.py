@@ -2,12 +2,12 @@
 
 import asyncio
 import socket
+import ssl
 from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from http import HTTPStatus
 from typing import Final
-from urllib.parse import parse_qsl, urlsplit
 
 import structlog
 from websockets.asyncio.server import ServerConnection, serve
@@ -17,7 +17,11 @@ from websockets.http11 import Request, Response
 from websockets.protocol import State
 
 from tapeline.errors import ConnectionLost
+from tapeline.sim.http import speaking
+from tapeline.sim.paper import Silence
 from tapeline.sim.venue import SimulatedVenue
+from tapeline.venues.orders import OrderRequest
+from tapeline.wire.pipe import Response as Answer
 
 WRITE_BUFFER: Final = 1 << 20  # bytes the venue writes ahead of a slow reader, besides the kernel's own
 MOST_REQUEST: Final = 1 << 20
@@ -25,6 +29,7 @@ PING_EVERY_S, PONG_WITHIN_S = 20.0, 60.0
 WINDOW = 2048  # frames to a ping; more than twice as many are not written before the client has answered
 PONG_PATIENCE_S = 5.0  # a client that answers no pings is not held to it
 CUT_WITHIN_S = 2.0  # after a half-close the client has so long to go; then the connection is aborted
+HELD_S = 60.0  # a request that gets no answer keeps its connection so long
 _log = structlog.get_logger()
 
 
@@ -127,7 +132,9 @@ def _head(frame: bytes) -> bytes:
 
 
 @asynccontextmanager
-async def serving(sim: SimulatedVenue, *, host: str = "127.0.0.1", port: int = 0) -> AsyncIterator[int]:
+async def serving(
+    sim: SimulatedVenue, *, host: str = "127.0.0.1", port: int = 0, tls: ssl.SSLContext | None = None
+) -> AsyncIterator[int]:
     """Serve on this port (0: any free one), which is given back. Leaving ends every connection.
 
     Raises OSError where the port is taken.
@@ -135,20 +142,26 @@ async def serving(sim: SimulatedVenue, *, host: str = "127.0.0.1", port: int = 0
     log = _log.bind(venue=sim.venue.name)
     listener = socket.create_server((host, port))  # before any task, so that a taken port is an OSError, not a group
 
-    async def answer(connection: ServerConnection, request: Request) -> Response | None:
-        """A dial is admitted or refused; anything else is REST."""
-        del connection
-        if "websocket" in request.headers.get("Upgrade", "").lower():
-            refused = sim.admit()
-            if refused is not None:
-                log.info("dial refused", status=refused.status)
-            return None if refused is None else _response(refused.status, refused.headers, refused.body)
-        await asyncio.sleep(sim.player.lag_s)
-        parts = urlsplit(request.path)
-        found = sim.rest(parts.path, dict(parse_qsl(parts.query, keep_blank_values=True)))
-        log.info("rest", path=request.path, status=found.status)
-        return _response(found.status, found.headers, found.body)
+    def admit(connection: ServerConnection, request: Request) -> Response | None:
+        """A dial is admitted or refused."""
+        del connection, request
+        refused = sim.admit()
+        if refused is not None:
+            log.info("dial refused", status=refused.status)
+        return None if refused is None else _response(refused.status, refused.headers, refused.body)
 
+    async def answer(request: OrderRequest, peer: str) -> Answer | None:
+        """Anything else is REST."""
+        await asyncio.sleep(sim.player.lag_s)
+        found = await sim.answer(request, peer)
+        if not isinstance(found, Silence):
+            log.info("rest", method=request.method, path=request.path, status=found.status)
+            return found
+        log.info("rest", method=request.method, path=request.path, silent=True)
+        await asyncio.sleep(HELD_S if found.held else 0.0)
+        return None
+
+    connections = speaking(answer)
     async with sim.open(), asyncio.TaskGroup() as tasks:
 
         async def handle(connection: ServerConnection) -> None:
@@ -158,10 +171,14 @@ async def serving(sim: SimulatedVenue, *, host: str = "127.0.0.1", port: int = 0
             log.info("disconnected", path=path)
 
         async with serve(
-            handle, sock=listener, process_request=answer, compression=None, write_limit=WRITE_BUFFER,
+            handle, sock=listener, process_request=admit, compression=None, write_limit=WRITE_BUFFER,
             max_size=MOST_REQUEST, ping_interval=PING_EVERY_S, ping_timeout=PONG_WITHIN_S, close_timeout=1.0,
+            create_connection=connections, open_timeout=None, ssl=tls,
         ):  # fmt: skip
-            yield listener.getsockname()[1]
+            try:
+                yield listener.getsockname()[1]
+            finally:
+                connections.end_all()
 
 
 def _response(status: int, headers: Mapping[str, str], body: bytes) -> Response:

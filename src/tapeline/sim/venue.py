@@ -5,12 +5,12 @@ import math
 from collections import Counter
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
-from urllib.parse import urlsplit
+from urllib.parse import parse_qsl, urlsplit
 
 import msgspec
 
 from tapeline.clock import Clock
-from tapeline.errors import BadData, ConfigError, ConnectionLost, TapelineError, TimedOut
+from tapeline.errors import AuthenticationRefused, BadData, ConfigError, ConnectionLost, TapelineError, TimedOut
 from tapeline.model.channel import channel
 from tapeline.model.interval import SECOND_NS
 from tapeline.model.topic import Topic
@@ -18,9 +18,11 @@ from tapeline.sim.answers import Answers, concerns, half
 from tapeline.sim.client import Client, Clients
 from tapeline.sim.faults import ANSWER, DIAL, REQUEST, REST, Fault, Spec
 from tapeline.sim.limits import Meter
+from tapeline.sim.paper import Answered, Paper, PaperSettings, Silence
 from tapeline.sim.pipe import Line, memory_pipe
 from tapeline.sim.playback import Player, Say
 from tapeline.sim.source import Source
+from tapeline.venues.orders import OrderRequest
 from tapeline.venues.spec import Ask, Other, Ping, Request, Subscribe, Venue
 from tapeline.wire.pipe import Pipe, Response
 
@@ -37,12 +39,13 @@ def _silent(_what: str, **_facts: object) -> None:
 class SimulatedVenue:
     """A venue in a box. `async with sim.open():` runs it; `dial` and `fetch` are its network, `serve` takes any `Line`.
 
-    `speed` is a factor, or None for top speed. `say(what, **facts)` hears what happens, for a log.
+    `speed` is a factor, or None for top speed. `say(what, **facts)` hears what happens, for a log. With `paper` it has
+    accounts and takes orders: a paper exchange.
     """
 
     def __init__(
         self, venue: Venue, source: Source, *, clock: Clock, speed: float | None = 1.0, faults: Sequence[Spec] = (),
-        say: Say = _silent,
+        say: Say = _silent, paper: PaperSettings | None = None,
     ) -> None:  # fmt: skip
         if venue.server is None:
             raise ConfigError(f"venue {venue.name!r} has no server side yet: it cannot be simulated")
@@ -53,6 +56,7 @@ class SimulatedVenue:
             source, self.clients, venue.server, clock=clock, speed=speed, faults=faults, say=say,
             life_s=venue.limits.connection_life_s + MORE_LIFE_S,
         )  # fmt: skip
+        self.paper = None if paper is None else Paper(venue, source, self.player, paper)
         self._dials = Meter(self._limits.connections_per_window, self._limits.window_s)
         self._weight = {each.name: Meter(each.weight, each.window_s, fixed=each.fixed) for each in self._limits.rest}
         self._tasks: asyncio.TaskGroup | None = None
@@ -70,12 +74,15 @@ class SimulatedVenue:
         """Run it; on leaving, every connection ends."""
         async with asyncio.TaskGroup() as tasks:
             self._tasks = tasks
-            playing = tasks.create_task(self.player.run(), name=f"{self.venue.name} tape")
+            tasks_of_ours = [tasks.create_task(self.player.run(), name=f"{self.venue.name} tape")]
+            if self.paper is not None:
+                tasks_of_ours.append(tasks.create_task(self.paper.keep_time(), name=f"{self.venue.name} timers"))
             try:
                 yield self
             finally:
                 self._tasks = None
-                playing.cancel()
+                for task in tasks_of_ours:
+                    task.cancel()
                 for client in list(self.clients.all):
                     client.line.close(1001, "going away")
 
@@ -99,15 +106,26 @@ class SimulatedVenue:
             pipe.close()
 
     async def fetch(self, base_url: str, request: Request) -> Response:
-        """A `Fetch`: one REST answer. Raises TimedOut where the venue is too slow."""
-        del base_url
+        """A `Fetch`: one REST answer. Raises TimedOut where the venue is too slow, ConnectionLost where it drops."""
+        prefix = urlsplit(base_url).path.rstrip("/")
         now = self._clock.now()
         self.impatient += self._told_s < now < self._silent_until_s
         lag_s = self.player.lag_s
         await asyncio.sleep(min(lag_s, FETCH_MOST_S))
         if lag_s >= FETCH_MOST_S:
             raise TimedOut(f"{request.path}: no answer within {FETCH_MOST_S:g} s")
-        response = self.rest(request.path, dict(request.query))
+        headers = {name.lower(): value for name, value in request.headers}
+        response = await self.answer(
+            OrderRequest(
+                method=request.method, path=prefix + request.path, query=request.query_text, headers=headers,
+                body=request.body,
+            )
+        )  # fmt: skip
+        if isinstance(response, Silence):
+            if not response.held:
+                raise ConnectionLost(f"{request.path}: the venue closed the connection without an answer")
+            await asyncio.sleep(FETCH_MOST_S)
+            raise TimedOut(f"{request.path}: no answer within {FETCH_MOST_S:g} s")
         if response.status in {418, 429}:
             self._told_s = self._clock.now()
             wait_s = float(response.headers["retry-after"])
@@ -138,6 +156,8 @@ class SimulatedVenue:
         self.clients.add(client)
         line.mute(self.player.mute)
         try:
+            if self.paper is not None:
+                self.paper.connected(client, path)
             for topic in self._server.url_topics(path):
                 self._begin(client, topic)
             while True:
@@ -148,8 +168,12 @@ class SimulatedVenue:
                     return
         except ConnectionLost:
             return
+        except AuthenticationRefused as refused:
+            line.close(POLICY, str(refused))
         finally:
             self.clients.remove(client)
+            if self.paper is not None:
+                self.paper.left(client)
             self.player.changed()
 
     def _endpoint(self, path: str) -> str | None:
@@ -166,6 +190,11 @@ class SimulatedVenue:
         now = self.player.pace.now()
         if not client.messages.hit(now):
             return f"more than {self._limits.messages_per_s + MORE_MESSAGES:g} messages a second"
+        if self.paper is not None:
+            answers = self.paper.hear(client, frame)
+            if answers is not None:
+                self._write(client, answers)
+                return ""
         try:
             request = self._server.read_request(frame)
         except BadData as bad:
@@ -217,6 +246,8 @@ class SimulatedVenue:
 
     def _begin(self, client: Client, topic: Topic) -> None:
         """A confirmed subscription: its first state, then what comes."""
+        if self.paper is not None:
+            self.paper.begin()
         served_as = self._source.served_as(topic) if self._has(client, topic) else None
         if served_as is not None:
             self._write(client, self._first(topic))
@@ -237,13 +268,22 @@ class SimulatedVenue:
 
     # ---- REST
 
+    async def answer(self, request: OrderRequest, peer: str = "") -> Answered:
+        """The answer to one request, of whatever method; `peer` is the address it came from."""
+        if self.paper is not None:
+            fault = self.player.fault(REST)
+            answered = self._limited(fault) if fault is not None else await self.paper.answer(request, peer)
+            if answered is not None:
+                return answered
+        if request.method != "GET":
+            return self._error(404, f"no such path: {request.method} {request.path}")
+        return self.rest(request.path, dict(parse_qsl(request.query, keep_blank_values=True)))
+
     def rest(self, path: str, query: Mapping[str, str]) -> Response:
         """The answer to one GET."""
         fault = self.player.fault(REST)
         if fault is not None:
-            status = 418 if fault.kind == "ban" else 429
-            after = str(max(1, round(fault.number())))
-            return self._error(status, "Too many requests", {"retry-after": after})
+            return self._limited(fault)
         try:
             ask = self._server.read_rest(path, query)
         except TapelineError as error:
@@ -251,6 +291,10 @@ class SimulatedVenue:
         if ask is None:
             return self._error(404, f"no such path: {path}")
         return self._answered(ask)
+
+    def _limited(self, fault: Fault) -> Response:
+        after = str(max(1, round(fault.number())))
+        return self._error(418 if fault.kind == "ban" else 429, "Too many requests", {"retry-after": after})
 
     def _answered(self, ask: Ask) -> Response:
         self.requests[ask.call] += 1

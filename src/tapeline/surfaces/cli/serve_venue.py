@@ -2,7 +2,9 @@
 
 import asyncio
 import json
+import ssl
 import sys
+import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
@@ -13,17 +15,21 @@ from cyclopts import Parameter
 from tapeline.clock import SystemClock
 from tapeline.config import LogConfig
 from tapeline.errors import ConfigError
+from tapeline.sim.certificate import tls
 from tapeline.sim.faults import fault as read_fault
 from tapeline.sim.load import recording
 from tapeline.sim.market import Market
+from tapeline.sim.paper import PaperSettings
 from tapeline.sim.server import serving
 from tapeline.sim.source import Source
 from tapeline.sim.venue import SimulatedVenue
 from tapeline.surfaces.log import configure_logging
 from tapeline.surfaces.loop import run_until_signalled
+from tapeline.surfaces.paper_options import PaperOptions
 from tapeline.venues import venue_named
 from tapeline.venues.spec import Venue
 
+PLAIN = PaperOptions()  # no paper exchange
 _log = structlog.get_logger()
 
 
@@ -44,10 +50,11 @@ def serve_venue(
         Parameter(negative=(), help="KIND@WHEN[+DURATION][:PARAM] or random:SEED[:PER_HOUR]; repeat it for more."),
     ] = (),
     port: Annotated[int, Parameter(help="The port; 0 for any free one.")] = 0,
+    options: PaperOptions = PLAIN,
 ) -> None:
     """Serve a venue's WebSocket and REST on a loopback port, until SIGTERM or SIGINT.
 
-    Prints one JSON line as soon as it accepts connections; logs go to stderr.
+    Prints one JSON line as soon as it accepts connections; logs go to stderr. With --paper it takes orders too.
 
     Exit codes: 0 stopped, 2 a file, a fault or an option is wrong, or the port is taken.
 
@@ -55,9 +62,14 @@ def serve_venue(
     """
     configure_logging(LogConfig())
     spoken = venue_named(venue)
-    sim = _simulated(spoken, _source_of(spoken, tape, rest, market), _speed(speed), fault)
+    sim = _simulated(spoken, _source_of(spoken, tape, rest, market), _speed(speed), fault, options.settings())
     try:
-        run_until_signalled(lambda stop: _serve(sim, port, stop))
+        if options.tls:
+            with tempfile.TemporaryDirectory(prefix="tapeline-") as folder:
+                secured = tls(Path(folder), SystemClock.wall_ns())
+                run_until_signalled(lambda stop: _serve(sim, port, stop, secured))
+        else:
+            run_until_signalled(lambda stop: _serve(sim, port, stop))
     except OSError as trouble:
         raise ConfigError(f"port {port} cannot be served: {trouble}") from trouble
 
@@ -86,20 +98,26 @@ def _speed(text: str) -> float | None:
     return speed
 
 
-def _simulated(venue: Venue, source: Source, speed: float | None, faults: Sequence[str]) -> SimulatedVenue:
+def _simulated(
+    venue: Venue, source: Source, speed: float | None, faults: Sequence[str], paper: PaperSettings | None
+) -> SimulatedVenue:
     log = _log.bind(venue=venue.name)
     specs = [read_fault(text) for text in faults]
 
     def say(what: str, **facts: object) -> None:
         log.info(what, **facts)
 
-    return SimulatedVenue(venue, source, clock=SystemClock(), speed=speed, faults=specs, say=say)
+    return SimulatedVenue(venue, source, clock=SystemClock(), speed=speed, faults=specs, say=say, paper=paper)
 
 
-async def _serve(sim: SimulatedVenue, port: int, stop: asyncio.Event) -> None:
-    async with serving(sim, port=port) as found:
-        place = f"127.0.0.1:{found}"
-        line = {"venue": sim.venue.name, "rest": f"http://{place}", "ws": f"ws://{place}"}
+async def _serve(
+    sim: SimulatedVenue, port: int, stop: asyncio.Event, secured: tuple[ssl.SSLContext, Path] | None = None
+) -> None:
+    async with serving(sim, port=port, tls=None if secured is None else secured[0]) as found:
+        place, s = f"127.0.0.1:{found}", "" if secured is None else "s"
+        line = {"venue": sim.venue.name, "rest": f"http{s}://{place}", "ws": f"ws{s}://{place}"}
+        if secured is not None:
+            line["ca"] = str(secured[1])
         sys.stdout.write(json.dumps(line) + "\n")
         sys.stdout.flush()
         await stop.wait()
