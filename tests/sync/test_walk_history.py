@@ -226,6 +226,21 @@ def test_neighbours_with_nothing_between_them_need_no_request() -> None:
     assert walk.findings() == [Finding(*seconds(100, 150), "proven", "ids")]
 
 
+def test_where_a_number_was_given_twice_no_number_proves_anything() -> None:
+    """The venue repeats 120 to 125, and tells both trades of a number where it is asked for it."""
+    walk = ids()
+    again = [trade(seq, seq + 20.0, price="11") for seq in range(120, 126)]
+    found, _ = gone_through(
+        walk, TRADES, lambda _number, rows: [*rows, *(row for row in again if trade(row.seq or 0) in rows)]
+    )  # fmt: skip
+    assert [row for row in found if row.seq not in range(120, 126)] == [
+        row for row in TRADES if row.seq not in range(120, 126)
+    ]
+    (finding,) = walk.findings()
+    assert (finding.from_ns, finding.to_ns, finding.state) == (*seconds(100, 150), "disputed")
+    assert finding.why == "the venue gave number 120 twice: buy 1 at 10, and buy 1 at 11 at another time"
+
+
 def test_one_id_with_two_prices_is_disputed() -> None:
     walk = ids()
     found, _ = gone_through(

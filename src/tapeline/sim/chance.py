@@ -5,11 +5,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from tapeline.model.interval import SECOND_NS
-from tapeline.sim.faults import ANSWER, DIAL, KINDS, LINK, NUMBERS, OF_CONNECTIONS, PACE, QUIET, REST, Fault
+from tapeline.sim.faults import ANSWER, DIAL, FRAME, KINDS, LINK, OF_CONNECTIONS, PACE, QUIET, REQUEST, REST, Fault
 
 WARM_S, CALM_S = 1800.0, 14_400.0  # a day begins and ends calm: in the end everything has to come right
 FAULTS = 14
 ANEW_DAYS = 0.25  # the part of days on which a venue numbers its trades anew
+MEANT = frozenset({LINK, DIAL, REQUEST, FRAME, QUIET, PACE, REST, ANSWER})  # what befalls market data
 LONGEST_S = {LINK: 3600.0, QUIET: 1800.0, PACE: 30.0, DIAL: 1800.0, REST: 900.0, ANSWER: 3600.0}
 WHOSE = ("all", "1", "2", "trades", "bars", "all")
 
@@ -26,7 +27,7 @@ class Life:
 def drawn_faults(key: str, duration_s: float, trades: str) -> list[Fault]:
     """Faults of every kind, in time, often close to each other; the market goes on while connections are cut."""
     chance = random.Random(f"faults {key}")
-    kinds = [kind for kind in sorted(KINDS) if KINDS[kind].where != NUMBERS]
+    kinds = [kind for kind in sorted(KINDS) if KINDS[kind].where in MEANT]
     if chance.random() < ANEW_DAYS:
         kinds += ["anew"] * 4
     at_s, last_s, faults = 0.0, duration_s - CALM_S, list[Fault]()

@@ -11,6 +11,7 @@ import msgspec
 
 from tapeline.model.event import Bar, Trade
 from tapeline.model.interval import interval as interval_named
+from tapeline.sync.numbering import DISORDER_NS
 from tapeline.sync.places import Places, Run
 from tapeline.venues.spec import Answer, Ask
 
@@ -141,6 +142,7 @@ class IdsWalk:
         self._by_time = first is None
         self._places = Places(first or 0, last + 1, page, newest_first=newest_first)
         self._seen: Mapping[int, Row] = {}
+        self._anew = ""  # why no number proves anything here
 
     def next(self) -> Ask | None:
         """See `Walk`."""
@@ -161,6 +163,7 @@ class IdsWalk:
             self._found_start = True
         page = _Page(self._seen, _seq_of)
         page.read([trade for trade in trades if not self._by_time or (trade.at_ns or 0) >= from_ns])
+        self._anew = self._anew or page.anew
         fresh = _taken(page, self._places, lambda row: row.at_ns or 0)
         if fresh is None:
             return ()
@@ -176,7 +179,9 @@ class IdsWalk:
         self._places.give_up("missing", why)
 
     def findings(self) -> Sequence[Finding]:
-        """See `Walk`."""
+        """See `Walk`. Where a number was given twice, that numbers follow each other says nothing."""
+        if self._anew:
+            return [Finding(*self._span, "disputed", "", self._anew)]
         first, end = self._places.bounds
         reasons = [(hole.first, hole.end, hole.state, hole.why) for hole in self._places.holes]
         if not self._found_start:
@@ -229,6 +234,7 @@ class _Page:
         self._before, self._place_of = before, place_of
         self.rows: dict[int, Row] = {}
         self.disputed: list[tuple[int, str]] = []
+        self.anew = ""  # two trades of one number, and when they were
 
     def read(self, rows: Sequence[Row]) -> None:
         """Sort them by place."""
@@ -237,6 +243,10 @@ class _Page:
             known = self.rows.get(place) or self._before.get(place)
             if known is not None and _content(known) != _content(row):
                 self.disputed.append((place, f"two readings: {_words(known)} and {_words(row)}"))
+                if not self.anew and abs((known.at_ns or 0) - (row.at_ns or 0)) > DISORDER_NS:
+                    self.anew = (
+                        f"the venue gave number {place} twice: {_words(known)}, and {_words(row)} at another time"
+                    )
             self.rows.setdefault(place, row)
 
 
