@@ -1,0 +1,377 @@
+"""The live gateway: the engine's commands as signed requests, the venue's answers as events. The only one that trades.
+
+Nothing is sent twice: where nobody knows what became of a request, the venue is asked until its word is definite.
+"""
+
+import asyncio
+import re
+from collections.abc import Awaitable, Callable, Coroutine, Iterator, Mapping, Sequence
+from dataclasses import replace
+from decimal import Decimal
+from functools import partial
+from typing import Any, Never
+
+import msgspec
+
+from tapeline.clock import Clock
+from tapeline.errors import (
+    AuthenticationRefused,
+    BadData,
+    Broken,
+    ClockWrong,
+    ConfigError,
+    OrderRefused,
+    RateLimited,
+    Refused,
+    Retry,
+    TapelineError,
+    UnknownInstrument,
+    Unsent,
+)
+from tapeline.model.account import AccountEvent, OrderUpdate
+from tapeline.model.event import Gap
+from tapeline.model.instrument import Instrument
+from tapeline.model.number import EXACT
+from tapeline.model.order import Intent, Order
+from tapeline.model.secret import Credentials
+from tapeline.trading.command import Amend, Cancel, CancelAll, Command, Submit
+from tapeline.trading.input import Failed, Sent
+from tapeline.trading.risk import Approved
+from tapeline.venues.orders import Answered, OrderAnswer, OrderAsk, Orders
+from tapeline.venues.spec import Venue
+from tapeline.wire.entry import Entry
+from tapeline.wire.inquiry import Inquiries
+from tapeline.wire.listening import Listening
+from tapeline.wire.pace import backoff
+from tapeline.wire.pipe import Dial
+from tapeline.wire.rest import Rest
+from tapeline.wire.signed import ONCE, SignedRest, unsure
+
+GONE = frozenset({"unknown_order", "already_final", "duplicate"})
+"""Refusals that leave open what became of the order itself: the venue is asked."""
+ROUNDS = 8  # of a cancel-all: after each the venue is asked what is still open
+_WHAT = {"place": "submit", "amend": "amend", "cancel": "cancel"}
+Work = Callable[[], Coroutine[Any, Any, None]]
+Told = AccountEvent | Gap | Sent | Failed
+
+
+def at_testnet(venue: Venue) -> Venue:
+    """The venue's test network. Raises ConfigError where it has none."""
+    if venue.orders is None or not venue.orders.testnet:
+        raise ConfigError(f"{venue.name} has no test network that we know")
+    return replace(venue, urls={**venue.urls, **venue.orders.testnet})
+
+
+class LiveGateway:
+    """One account at one venue. `run` it; `execute` commands meanwhile. All that comes of them goes to `tell`.
+
+    `rest` is the venue's, shared with its market data; `instruments` those that are traded, by id; `order_of` finds an
+    order of ours by its client id (`Blotter.order`), and `owns` knows our client ids. `reconcile` is called as
+    `Listening` says, and `problem` gets (kind, text).
+    """
+
+    def __init__(
+        self, account: str, venue: Venue, orders: Orders, rest: Rest, credentials: Credentials, *,
+        clock: Clock, dial: Dial, delays: Callable[[], Iterator[float]],
+        instruments: Mapping[str, Instrument], order_of: Callable[[str], Order | None], tell: Callable[[Told], None],
+        reconcile: Callable[[str], Awaitable[None]], problem: Callable[[str, str], None],
+        owns: Callable[[str], bool] = bool, reconcile_every_s: float = 300.0,
+    ) -> None:  # fmt: skip
+        self._account, self._venue, self._orders = account, venue, orders
+        self._instruments = instruments
+        self._ids = {each.native: each.id for each in instruments.values()}
+        self._clock, self._order_of, self._owns = clock, order_of, owns
+        self._tell_to, self._problem = tell, problem
+        self.rest = SignedRest(venue, orders, rest, credentials, clock=clock, delays=delays)
+        self.listening = Listening(
+            account, venue, orders, self.rest, instruments, dial=dial, clock=clock, delays=delays, tell=self._heard,
+            reconcile=reconcile, problem=problem, reconcile_every_s=reconcile_every_s,
+        )  # fmt: skip
+        self.entry = None if orders.entry is None else Entry(
+            orders.entry, venue.urls[orders.entry.endpoint], self.rest, dial=dial, clock=clock, delays=delays,
+            late=self._late, problem=problem,
+        )  # fmt: skip
+        self.inquiries = Inquiries(
+            orders, self.rest, self._ids, account=account, clock=clock, fresh=self._fresh, ask_of=self._ask,
+            cancel=self._cancel_again, answered=self._answered, heard=self._heard, problem=problem,
+        )  # fmt: skip
+        self._busy: dict[str, asyncio.Task[None]] = {}  # the last command of an order that is under way
+        self._tasks: asyncio.TaskGroup | None = None
+
+    async def run(self) -> Never:
+        """Until cancelled. Commands may be given once it has begun."""
+        async with asyncio.TaskGroup() as tasks:
+            self._tasks = tasks
+            if self.entry is not None:
+                tasks.create_task(self.entry.run(), name=f"order entry of {self._account}")
+            await self.listening.run()
+        raise AssertionError("an account is kept for ever")
+
+    def execute(self, command: Command) -> None:
+        """Send a command; returns at once. Commands on the same order go one after the other."""
+        match command:
+            case Submit(approved):
+                self.submit(approved)
+            case Amend(client_id, size, price):
+                self._queue(client_id, partial(self._amend, self._known(client_id), size, price), "amend")
+            case Cancel(client_id):
+                self._queue(client_id, partial(self._cancel, self._known(client_id)), "cancel")
+            case CancelAll(_, instrument):
+                self._start(partial(self._cancel_all, instrument), f"cancel all of {self._account}")
+            case _:
+                raise Broken(f"{type(command).__name__} is no command for a venue")
+
+    def submit(self, approved: Approved) -> None:
+        """Place an order that risk has approved and the journal holds."""
+        assert isinstance(approved, Approved), "only risk approves an order"
+        orders, client_id, intent = self._orders, approved.client_id, approved.intent
+        assert re.fullmatch(orders.client_id, client_id), f"{client_id!r} is no client id of {self._venue.name}"
+        assert intent.kind in orders.kinds, f"{self._venue.name} has no {intent.kind} orders: they are emulated"
+        assert intent.time_in_force in orders.times_in_force, f"{self._venue.name} has no {intent.time_in_force}"
+        instrument = self._instruments[intent.instrument]
+        assert _on_grid(intent.price, instrument.tick), f"{intent.price} is not on the tick of {instrument.id}"
+        assert _on_grid(intent.size, instrument.lot), f"{intent.size} is not on the lot of {instrument.id}"
+        order = Order(client_id=client_id, intent=intent, size=intent.size, price=intent.price)
+        self._queue(client_id, partial(self._place, order), "submit")
+
+    def look_up(self, order: Order) -> None:
+        """Ask what became of an order of which nobody knows, until the venue's word is definite (after a restart)."""
+        self._doubt(order, "")
+
+    async def read(self, ask: OrderAsk) -> Sequence[OrderAnswer]:
+        """An answer for whoever reconciles. Raises as `SignedRest.call`."""
+        assert ask.call not in ONCE, f"{ask.call} is a command: execute() it"
+        return await self.rest.call(msgspec.structs.replace(ask, account=self._account), self._ids)
+
+    async def dead_man(self, countdown_s: int, instruments: Sequence[str] = ()) -> None:
+        """Arm or renew the venue's own timer, which cancels everything when it runs out; 0 disarms.
+
+        A venue with a timer for each instrument needs their ids. Raises as `SignedRest.call`.
+        """
+        if not self._orders.dead_man:
+            raise Refused(f"{self._venue.name} has no dead-man timer")
+        whole = self._orders.dead_man == "account"
+        targets = [None] if whole else [self._instruments[name] for name in instruments]
+        for instrument in targets:
+            await self.read(OrderAsk(call="dead_man", instrument=instrument, countdown_s=countdown_s))
+
+    def unknown(self) -> list[str]:
+        """Client ids of orders of which nobody knows what became."""
+        return self.inquiries.unknown()
+
+    # ---- commands -------------------------------------------------------------------------------------------------
+
+    async def _place(self, order: Order) -> None:
+        await self._send(order, self._ask("place", order))
+
+    async def _amend(self, order: Order, size: Decimal | None, price: Decimal | None) -> None:
+        ask = msgspec.structs.replace(self._ask("amend", self._fresh(order)), size=size, price=price)
+        await self._send(order, ask)
+
+    async def _cancel(self, order: Order) -> None:
+        await self._send(order, self._ask("cancel", self._fresh(order)))
+
+    async def _cancel_again(self, order: Order) -> None:
+        """Of an order that should be cancelled and is alive: what comes of it, the next inquiry shows."""
+        leaving = _Leaving(order.client_id, "cancel", self._clock, self._tell_to)
+        try:
+            self._answered(await self._exchange(self._ask("cancel", order), leaving))
+        except (Retry, Refused, BadData) as trouble:
+            self._problem("cancel", f"{order.client_id}: {trouble}")
+
+    async def _send(self, order: Order, ask: OrderAsk) -> None:
+        """One command, and its outcome told."""
+        leaving = _Leaving(order.client_id, _WHAT[ask.call], self._clock, self._tell_to)
+        try:
+            answers = await self._exchange(ask, leaving)
+        except TapelineError as error:
+            self._failed(order, ask, error, left=leaving.left)
+        else:
+            self._answered(answers)
+
+    async def _exchange(self, ask: OrderAsk, sent: Callable[[], None]) -> Sequence[OrderAnswer]:
+        """By the connection for orders where it is up, else by REST. A stamp that was refused is corrected once."""
+        for attempt in (1, 2):
+            if self.entry is None or not self.entry.takes(ask.call):
+                break
+            asked_at = self._clock.now()
+            await self.rest.know_clock()
+            await self.rest.turn(ask)
+            try:
+                answered = await self.entry.ask(ask, sent)
+                return self.rest.read(ask, self._ids, answered.status, answered.body)
+            except Unsent:
+                break
+            except ClockWrong as wrong:
+                if attempt == 2:
+                    raise
+                await self.rest.fix_clock(wrong, asked_at)
+        return await self.rest.call(ask, self._ids, sent=sent)
+
+    def _failed(self, order: Order, ask: OrderAsk, error: TapelineError, *, left: bool) -> None:
+        """Tell what became of a command that has no good answer; where that leaves something open, find out."""
+        what, reason = _WHAT[ask.call], _reason(error)
+        outcome = "unknown" if unsure(error) else "refused" if left else "unsent"
+        self._tell_to(Failed(order.client_id, what, outcome, self._clock.wall_ns(), str(error), reason))
+        if outcome == "unknown" or (outcome == "refused" and reason in GONE):
+            self._doubt(order, what, size=ask.size, price=ask.price)
+
+    def _doubt(self, order: Order, what: str, *, size: Decimal | None = None, price: Decimal | None = None) -> None:
+        """From now on the venue is asked for this order until it is known what became of it."""
+        if self.inquiries.doubt(order, what, size=size, price=price):
+            self._start(partial(self.inquiries.resolve, order.client_id), f"what became of {order.client_id}")
+
+    async def _cancel_all(self, instrument: str | None) -> None:
+        """By the venue's own call, then one by one, until the venue says that none of ours is open."""
+        problem, waits = "", backoff(0.5, 10.0, lambda: 1.0)
+        for attempt in range(ROUNDS):
+            await asyncio.sleep(next(waits))
+            try:
+                mine, others = await self._open(instrument)
+                if not mine:
+                    return
+                problem = f"{len(mine)} orders are still open"
+                if attempt == 0 and not others:  # orders of other origin are not ours to cancel
+                    await self._cancel_in_bulk(instrument, mine)
+                else:
+                    await asyncio.gather(*(self._cancel_found(update) for update in mine))
+            except (Retry, Refused, BadData) as trouble:
+                problem = str(trouble)
+                self._problem("cancel all", problem)
+        self._tell_to(Failed("", "cancel_all", "unknown", self._clock.wall_ns(), problem))
+
+    async def _cancel_in_bulk(self, instrument: str | None, found: Sequence[OrderUpdate]) -> None:
+        """The venue's own cancel-all. That it fails is no reason to stop: what is open is cancelled one by one."""
+        if not self._orders.cancel_all:
+            return
+        whole = self._orders.cancel_all == "account" and instrument is None
+        names = [None] if whole else [instrument] if instrument else sorted({each.instrument or "" for each in found})
+        for name in names:
+            ask = OrderAsk(
+                call="cancel_all", account=self._account, instrument=self._instruments.get(name) if name else None
+            )
+            try:
+                self._answered(await self.rest.call(ask, self._ids))
+            except (Retry, Refused, BadData) as trouble:
+                self._problem("cancel all", str(trouble))
+
+    async def _open(self, instrument: str | None) -> tuple[list[OrderUpdate], list[OrderUpdate]]:
+        """What the venue says is open: ours, and what is of other origin."""
+        call = self._orders.calls["open_orders"]
+        wanted: list[Instrument | None] = [self._instruments[instrument]] if instrument else [None]
+        if call.per_instrument and not instrument:
+            wanted = list(self._instruments.values())
+        mine: list[OrderUpdate] = []
+        others: list[OrderUpdate] = []
+        for each in wanted:
+            for part in call.parts:
+                for told in await self.read(OrderAsk(call="open_orders", instrument=each, part=part)):
+                    if isinstance(told, OrderUpdate):
+                        ours = self._owns(told.client_id) or self._order_of(told.client_id) is not None
+                        (mine if ours else others).append(told)
+        return mine, others
+
+    async def _cancel_found(self, update: OrderUpdate) -> None:
+        order = self._order_of(update.client_id) or _order_from(update)
+        await self._cancel(msgspec.structs.replace(order, venue_id=update.venue_id or order.venue_id))
+
+    # ---- what is told ---------------------------------------------------------------------------------------------
+
+    def _heard(self, event: AccountEvent | Gap) -> None:
+        """From the stream, or found out: whatever is in doubt may be settled by it."""
+        if not isinstance(event, Gap):
+            self.inquiries.hear(event)
+        self._tell_to(event)
+
+    def _answered(self, answers: Sequence[OrderAnswer]) -> None:
+        """From a request: the stream has to tell the same in time."""
+        for answer in answers:
+            if isinstance(answer, OrderUpdate):
+                self.listening.shown(answer)
+            if isinstance(answer, AccountEvent):
+                self._heard(answer)
+
+    def _late(self, ask: OrderAsk, answered: Answered) -> None:
+        """An answer after its deadline: it settles what was in doubt."""
+        try:
+            self._answered(self.rest.read(ask, self._ids, answered.status, answered.body))
+        except OrderRefused as no:
+            if ask.call == "place" and no.reason not in GONE and self.inquiries.never_placed(ask.client_id):
+                self._tell_to(Failed(ask.client_id, "submit", "refused", self._clock.wall_ns(), str(no), no.reason))
+        except TapelineError as trouble:
+            self._problem("late answer", f"{ask.call} {ask.client_id}: {trouble}")
+
+    def _ask(self, call: str, order: Order) -> OrderAsk:
+        return OrderAsk(
+            call=call, account=self._account, instrument=self._instruments[order.intent.instrument],
+            client_id=order.client_id, venue_id=order.venue_id, intent=order.intent,
+        )  # fmt: skip
+
+    def _known(self, client_id: str) -> Order:
+        order = self._order_of(client_id)
+        if order is None:
+            raise Broken(f"{client_id} is no order of ours")
+        return order
+
+    def _fresh(self, order: Order) -> Order:
+        """The order as it is known by now: the venue's id may have come meanwhile."""
+        return self._order_of(order.client_id) or order
+
+    def _queue(self, client_id: str, command: Work, what: str) -> None:
+        """Behind the order's last command: a cancel must not overtake what it cancels."""
+        before = self._busy.get(client_id)
+
+        async def in_turn() -> None:
+            if before is not None:
+                await asyncio.wait({before})
+            try:
+                await command()
+            finally:
+                if self._busy.get(client_id) is task:
+                    del self._busy[client_id]
+
+        task = self._start(in_turn, f"{what} {client_id}")
+        self._busy[client_id] = task
+
+    def _start(self, work: Work, name: str) -> asyncio.Task[None]:
+        assert self._tasks is not None, "commands are executed while run() runs"
+        return self._tasks.create_task(work(), name=name)
+
+
+class _Leaving:
+    """Called as the bytes of a command leave; told once, however often the same has to be sent."""
+
+    def __init__(self, client_id: str, what: str, clock: Clock, tell: Callable[[Told], None]) -> None:
+        self._client_id, self._what, self._clock, self._tell = client_id, what, clock, tell
+        self.left = False
+
+    def __call__(self) -> None:
+        if not self.left:
+            self.left = True
+            self._tell(Sent(self._client_id, self._what, self._clock.wall_ns()))
+
+
+def _reason(error: TapelineError) -> str:
+    """Why a command failed, as one of REASONS; "" where nobody knows."""
+    match error:
+        case OrderRefused(reason=reason):
+            return reason
+        case AuthenticationRefused():
+            return "permission"
+        case UnknownInstrument():
+            return "instrument"
+        case RateLimited():
+            return "too_many_orders"
+    return "" if unsure(error) else "other"
+
+
+def _on_grid(value: Decimal | None, step: Decimal | None) -> bool:
+    return value is None or not step or EXACT.remainder(value, step) == 0
+
+
+def _order_from(update: OrderUpdate) -> Order:
+    intent = Intent(
+        instrument=update.instrument or "", side=update.side, kind=update.kind, size=update.size, price=update.price,
+        account=update.account, position=update.position,
+    )  # fmt: skip
+    return Order(client_id=update.client_id, venue_id=update.venue_id, intent=intent, state=update.state)

@@ -1,0 +1,419 @@
+import asyncio
+from dataclasses import replace
+from decimal import Decimal
+from typing import Any
+
+import msgspec
+import pytest
+from gateway_stage import BY_ENTRY, NOT_FOUND, Stage, approved, trading
+from order_stage import (
+    ACCOUNT,
+    BUY,
+    ORDERS,
+    SECOND_NS,
+    TOY,
+    A,
+    B,
+    Said,
+    accepting,
+    answer,
+    ok,
+    order,
+    settle,
+    told,
+)
+from wire_fakes import START_NS, Script
+
+from tapeline.errors import Broken, ConfigError, ConnectionLost, OrderRefused, Refused, TimedOut, Unsent
+from tapeline.model.account import OrderUpdate
+from tapeline.model.order import Intent
+from tapeline.trading.command import Amend, Cancel, CancelAll, Note, Submit
+from tapeline.trading.input import Failed
+from tapeline.venues.orders import OrderAsk
+from tapeline.venues.spec import Request
+from tapeline.wire.orders import at_testnet
+from tapeline.wire.pipe import Response
+
+# ---- what goes well ----------------------------------------------------------------------------------------------
+
+
+def test_an_order_is_placed_amended_and_cancelled_by_rest() -> None:
+    async def act(stage: Stage) -> None:
+        stage.place()
+        await settle()
+        stage.gateway.execute(Amend("t1", price=Decimal("9.5")))
+        await settle()
+        stage.gateway.execute(Cancel("t1"))
+        await settle()
+        assert stage.said() == [
+            "sent submit t1", "rest t1 open", "sent amend t1", "rest t1 open", "sent cancel t1", "rest t1 cancelled",
+        ]  # fmt: skip
+        placed, amended, cancelled = [request for _, request in stage.exchange.asked if request.path != "/time"]
+        assert (placed.method, dict(placed.query)["id"]) == ("POST", "t1")
+        assert dict(amended.query)["price"] == "9.5"
+        assert cancelled.path == "/cancel"
+        assert stage.gateway.unknown() == []
+
+    trading(
+        act, said={"place": [ok(order("t1"))], "amend": [ok(order("t1"))], "cancel": [ok(order("t1", "cancelled"))]}
+    )
+
+
+def test_orders_go_over_the_connection_for_them_where_the_venue_has_one() -> None:
+    async def act(stage: Stage) -> None:
+        stage.place()
+        await settle()
+        stage.gateway.execute(Cancel("t1"))
+        await settle()
+        assert stage.said() == ["sent submit t1", "rest t1 open", "sent cancel t1", "rest t1 cancelled"]
+        assert [said["op"] for said in stage.network.last("entry").sent] == ["login", "place", "cancel"]
+        assert stage.exchange.paths() == ["/time"]
+
+    trading(act, orders=BY_ENTRY)
+
+
+def test_while_that_connection_is_down_they_go_by_rest() -> None:
+    async def act(stage: Stage) -> None:
+        stage.place()
+        await settle()
+        assert stage.said() == ["sent submit t1", "rest t1 open"]
+        assert stage.sent("place") == [0.05]
+
+    trading(act, orders=BY_ENTRY, said={"place": [ok(order("t1"))]}, how={"entry": ConnectionLost("refused")})
+
+
+def test_the_stream_is_told_with_what_it_missed() -> None:
+    async def act(stage: Stage) -> None:
+        script = stage.network.last("private")
+        fill = {"id": "7", "client_id": "t1", "venue_id": "v", "side": "buy", "price": "10", "size": "1"}
+        script.say(told(**order("t1")), told(fill=fill))
+        await settle()
+        script.cut()
+        await settle(1.0)
+        assert stage.said() == ["ws t1 open", "ws t1 fill 7", "gap", "back"]
+
+    trading(act)
+
+
+def test_what_a_request_showed_and_the_stream_does_not_tell_is_a_loss() -> None:
+    async def act(stage: Stage) -> None:
+        await settle(5.0)
+        stage.place()
+        await settle(15.0)
+        assert stage.said() == ["sent submit t1", "rest t1 open", "gap", "back"]
+
+    trading(act, said={"place": [ok(order("t1", at=START_NS + 5 * SECOND_NS))]})
+
+
+# ---- what is refused before it is sent -------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("intent", "said"),
+    [
+        ({"kind": "stop"}, "has no stop orders"),
+        ({"time_in_force": "gtd"}, "has no gtd"),
+        ({"price": Decimal("10.05")}, "not on the tick"),
+        ({"size": Decimal("0.005")}, "not on the lot"),
+    ],
+)
+def test_what_risk_should_not_have_let_through_is_not_sent(intent: dict[str, Any], said: str) -> None:
+    async def act(stage: Stage) -> None:
+        with pytest.raises(AssertionError, match=said):
+            stage.gateway.execute(Submit(approved("t1", msgspec.structs.replace(BUY, **intent))))
+        with pytest.raises(AssertionError, match="no client id"):
+            stage.gateway.execute(Submit(approved("not/ours")))
+        with pytest.raises(AssertionError, match="only risk approves"):
+            stage.gateway.submit(BUY)  # type: ignore[arg-type]  # it does not type-check either
+        with pytest.raises(Broken, match="t9 is no order of ours"):
+            stage.gateway.execute(Cancel("t9"))
+        with pytest.raises(Broken, match="Note is no command"):
+            stage.gateway.execute(Note("x", ACCOUNT, "x"))
+        await settle()
+        assert stage.exchange.paths() == ["/time"]
+
+    trading(act)
+
+
+def test_a_market_order_has_no_price_to_check() -> None:
+    async def act(stage: Stage) -> None:
+        stage.place("t1", Intent(instrument=B.id, side="buy", kind="market", quote_size=Decimal(7), account=ACCOUNT))
+        await settle()
+        assert stage.said() == ["sent submit t1", "rest t1 filled"]
+
+    trading(act, said={"place": [ok(order("t1", "filled"))]})
+
+
+# ---- refusals ----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("answered", "outcome"),
+    [
+        (ok({"code": "balance"}, 400), "refused submit t1 balance"),
+        (ok({"code": "key"}, 401), "refused submit t1 permission"),
+        (ok({"code": "busy", "after_s": 1.0}), "refused submit t1 too_many_orders"),
+        (ok({"code": "stamp"}), "refused submit t1 other"),
+        (Unsent("connection refused"), "refused submit t1 other"),
+    ],
+)
+def test_a_definite_no_is_told_and_nothing_is_asked(answered: Said, outcome: str) -> None:
+    async def act(stage: Stage) -> None:
+        stage.place()
+        await settle(30.0)
+        assert stage.said() == ["sent submit t1", outcome]
+        assert stage.sent("order") == []
+        assert stage.gateway.unknown() == []
+
+    trading(act, said={"place": [answered]})
+
+
+def test_what_never_left_us_is_unsent() -> None:
+    async def act(stage: Stage) -> None:
+        stage.place()
+        await settle(1.0)
+        stage.place("t2")  # the venue is to be left alone for ten minutes
+        await settle(1.0)
+        assert stage.said() == [
+            "sent submit t1", "refused submit t1 too_many_orders", "unsent submit t2 too_many_orders",
+        ]  # fmt: skip
+        assert len(stage.sent("place")) == 1
+
+    trading(act, said={"place": [Response(418, {"retry-after": "600"}, b"teapot")]})
+
+
+def test_a_refused_cancel_of_what_is_gone_has_the_order_looked_up() -> None:
+    async def act(stage: Stage) -> None:
+        stage.place()
+        await settle()
+        stage.gateway.execute(Cancel("t1"))
+        await settle(2.0)
+        assert stage.said()[2:] == ["sent cancel t1", "refused cancel t1 already_final", "rest t1 filled"]
+        assert stage.gateway.unknown() == []
+
+    trading(act, said={"place": [ok(order("t1"))], "cancel": [ok({"code": "final"}, 400)],
+                       "order": [ok(order("t1", "filled"))]})  # fmt: skip
+
+
+# ---- over the connection for orders ----------------------------------------------------------------------------
+
+
+def mute_orders(script: Script, said: dict[str, Any]) -> None:
+    if said["op"] == "login":
+        accepting(script, said)
+
+
+def test_an_order_unanswered_there_is_unknown_and_looked_up_by_rest() -> None:
+    async def act(stage: Stage) -> None:
+        stage.place()
+        await settle(8.0)
+        assert stage.said() == ["sent submit t1", "unknown submit t1", "rest t1 open"]
+        assert stage.sent("place") == []
+
+    trading(act, orders=BY_ENTRY, said={"order": [ok(order("t1"))]}, how={"entry": mute_orders})
+
+
+@pytest.mark.parametrize(
+    ("body", "status", "said"),
+    [
+        (order("t1"), 200, ["rest t1 open"]),
+        ({"code": "balance"}, 400, ["refused submit t1 balance"]),
+        ({"code": "maybe"}, 500, []),
+    ],
+)
+def test_an_answer_that_comes_late_settles_it(body: Any, status: int, said: list[str]) -> None:
+    async def act(stage: Stage) -> None:
+        stage.place()
+        await settle(5.1)
+        script = stage.network.last("entry")
+        script.say(answer(script.sent[1], body, status))
+        await settle()
+        assert stage.said() == ["sent submit t1", "unknown submit t1", *said]
+        assert stage.gateway.unknown() == ([] if said else ["t1"])
+
+    trading(act, orders=BY_ENTRY, how={"entry": mute_orders})
+
+
+def test_a_connection_cut_after_the_order_left_leaves_it_unknown() -> None:
+    def cut(script: Script, said: dict[str, Any]) -> None:
+        accepting(script, said) if said["op"] == "login" else script.cut("the cable")
+
+    async def act(stage: Stage) -> None:
+        stage.place()
+        await settle(5.0)
+        assert stage.said() == ["sent submit t1", "unknown submit t1", "rest t1 filled"]
+        assert stage.sent("place") == []
+
+    trading(act, orders=BY_ENTRY, said={"order": [ok(order("t1", "filled"))]}, how={"entry": cut})
+
+
+def test_a_stamp_refused_there_is_corrected_once() -> None:
+    stamps: list[int] = []
+
+    def picky(script: Script, said: dict[str, Any]) -> None:
+        if said["op"] == "login":
+            accepting(script, said)
+            return
+        stamps.append(said["stamp"])
+        good = len(stamps) == 2
+        script.say(answer(said, order("t1") if good else {"code": "stamp"}, 200 if good else 400))
+
+    async def act(stage: Stage) -> None:
+        stage.exchange.off_s = 100.0
+        stage.place()
+        await settle()
+        assert stage.said() == ["sent submit t1", "rest t1 open"]
+        assert stamps[1] - stamps[0] == 100 * SECOND_NS
+        stage.place("t2")
+        await settle()
+        assert stage.said()[2:] == ["sent submit t2", "refused submit t2 other"]
+        assert len(stamps) == 4
+
+    trading(act, orders=BY_ENTRY, how={"entry": picky})
+
+
+# ---- order of commands -------------------------------------------------------------------------------------------
+
+
+def test_a_cancel_does_not_overtake_what_it_cancels_and_other_orders_do_not_wait() -> None:
+    async def slowly(_request: Request) -> Response:
+        await asyncio.sleep(2.0)
+        return ok(order("t1"))
+
+    async def act(stage: Stage) -> None:
+        stage.place()
+        stage.gateway.execute(Cancel("t1"))
+        stage.place("t2")
+        await settle(1.0)
+        assert stage.exchange.paths() == ["/time", "/place", "/place"]
+        await settle(2.0)
+        assert stage.exchange.paths()[3:] == ["/cancel"]
+        assert stage.said() == [
+            "sent submit t1", "sent submit t2", "rest t2 open", "rest t1 open", "sent cancel t1", "rest t1 cancelled",
+        ]  # fmt: skip
+        assert stage.gateway._busy == {}
+
+    trading(act, said={"place": [slowly, ok(order("t2"))], "cancel": [ok(order("t1", "cancelled"))]})
+
+
+# ---- cancel all and the dead man ---------------------------------------------------------------------------------
+
+
+def test_cancel_all_uses_the_venues_own_call_and_makes_sure() -> None:
+    async def act(stage: Stage) -> None:
+        stage.gateway.execute(CancelAll(ACCOUNT))
+        await settle(2.0)
+        asked = [(request.path, dict(request.query).get("s", "")) for _, request in stage.exchange.asked[1:]]
+        assert asked == [("/open_orders", ""), ("/cancel_all", "A"), ("/cancel_all", "B"), ("/open_orders", "")]
+        assert stage.said() == []
+
+    open_two = ok([order("t1"), order("t2", s="B")])
+    trading(act, said={"open_orders": [open_two, ok([])]})
+
+
+def test_cancel_all_of_an_account_in_one_call_and_of_one_instrument() -> None:
+    async def act(stage: Stage) -> None:
+        stage.gateway.execute(CancelAll(ACCOUNT))
+        await settle(2.0)
+        assert stage.exchange.asked[2][1].path == "/cancel_all"
+        assert "s" not in dict(stage.exchange.asked[2][1].query)
+        stage.exchange.said = {"open_orders": [ok([order("t1")]), ok([])]}
+        stage.gateway.execute(CancelAll(ACCOUNT, B.id))
+        await settle(2.0)
+        queries = [dict(request.query).get("s") for _, request in stage.exchange.asked[4:]]
+        assert queries == ["B", "B", "B"]
+
+    trading(act, orders=replace(ORDERS, cancel_all="account"),
+            said={"open_orders": [ok([order("t1"), order("t2", s="B")]), ok([])]})  # fmt: skip
+
+
+def test_orders_of_other_origin_are_left_alone() -> None:
+    async def act(stage: Stage) -> None:
+        stage.gateway.execute(CancelAll(ACCOUNT))
+        await settle(2.0)
+        assert stage.exchange.paths()[1:] == ["/open_orders", "/cancel", "/open_orders"]
+        assert dict(stage.exchange.asked[2][1].query)["venue_id"] == "vt1"
+        assert stage.said() == ["sent cancel t1", "rest t1 cancelled"]
+
+    both, theirs = ok([order("t1"), order("web9")]), ok([order("web9")])
+    trading(act, said={"open_orders": [both, theirs], "cancel": [ok(order("t1", "cancelled"))]},
+            owns=lambda client_id: client_id.startswith("t"))  # fmt: skip
+
+
+def test_what_the_venues_own_call_leaves_open_is_cancelled_one_by_one_and_told_where_it_stays() -> None:
+    async def act(stage: Stage) -> None:
+        stage.gateway.execute(CancelAll(ACCOUNT))
+        await settle(120.0)
+        assert stage.sent("cancel_all") == [0.05]
+        assert len(stage.sent("cancel")) > 5
+        failed = [each for each in stage.heard if isinstance(each, Failed) and each.what == "cancel_all"]
+        assert [(each.outcome, each.why) for each in failed] == [("unknown", "1 orders are still open")]
+        assert ("cancel all", "refused: not now") in stage.problems
+
+    trading(act, said={"open_orders": [ok([order("t1")])], "cancel_all": [ok({"code": "not now"}, 400)],
+                       "cancel": [ok({"code": "not now"}, 400)]})  # fmt: skip
+
+
+def test_cancel_all_goes_on_though_the_venue_cannot_be_asked_for_a_while() -> None:
+    async def act(stage: Stage) -> None:
+        stage.gateway.execute(CancelAll(ACCOUNT))
+        await settle(60.0)
+        assert stage.exchange.paths()[-3:] == ["/open_orders", "/cancel", "/open_orders"]
+
+    late: list[Said] = [TimedOut("late")] * 4
+    trading(act, said={"open_orders": [*late, ok([order("t1")]), ok([])], "cancel": [ok(order("t1", "cancelled"))]},
+            orders=replace(ORDERS, cancel_all=""))  # fmt: skip
+
+
+def test_open_orders_that_are_told_an_instrument_at_a_time() -> None:
+    async def act(stage: Stage) -> None:
+        stage.gateway.execute(CancelAll(ACCOUNT))
+        await settle(2.0)
+        assert [dict(request.query)["s"] for _, request in stage.exchange.asked[1:]] == ["A", "B"]
+
+    one_by_one = replace(ORDERS.calls["open_orders"], per_instrument=True)
+    trading(act, orders=replace(ORDERS, calls={**ORDERS.calls, "open_orders": one_by_one}))
+
+
+def test_the_dead_man_is_armed_and_disarmed() -> None:
+    async def act(stage: Stage) -> None:
+        await stage.gateway.dead_man(30)
+        await stage.gateway.dead_man(0)
+        asked = [dict(request.query) for _, request in stage.exchange.asked if request.path == "/dead_man"]
+        assert [(each["countdown"], "s" in each) for each in asked] == [("30", False), ("0", False)]
+
+    trading(act)
+
+    async def each_instrument(stage: Stage) -> None:
+        await stage.gateway.dead_man(30, [A.id, B.id])
+        assert [dict(request.query)["s"] for _, request in stage.exchange.asked[1:]] == ["A", "B"]
+
+    trading(each_instrument, orders=replace(ORDERS, dead_man="instrument"))
+
+    async def none(stage: Stage) -> None:
+        with pytest.raises(Refused, match="no dead-man timer"):
+            await stage.gateway.dead_man(30)
+
+    trading(none, orders=replace(ORDERS, dead_man=""))
+
+
+def test_reading_is_for_whoever_reconciles_and_sends_nothing() -> None:
+    async def act(stage: Stage) -> None:
+        (update,) = await stage.gateway.read(OrderAsk(call="open_orders"))
+        assert isinstance(update, OrderUpdate)
+        with pytest.raises(AssertionError, match="place is a command"):
+            await stage.gateway.read(OrderAsk(call="place"))
+        stage.exchange.said["order"] = [NOT_FOUND]
+        with pytest.raises(OrderRefused):
+            await stage.gateway.read(OrderAsk(call="order", client_id="t1"))
+
+    trading(act, said={"open_orders": [ok([order("t1")])]})
+
+
+def test_the_test_network_is_the_venue_at_other_addresses() -> None:
+    testnet = {"rest": "https://test.toy"}
+    venue = at_testnet(replace(TOY, orders=replace(ORDERS, testnet=testnet)))
+    assert (venue.urls["rest"], venue.urls["private"]) == ("https://test.toy", "wss://toy/private")
+    for without in (TOY, replace(TOY, orders=None)):
+        with pytest.raises(ConfigError, match="toy has no test network"):
+            at_testnet(without)
