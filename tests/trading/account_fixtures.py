@@ -7,6 +7,7 @@ from tapeline.model.account import Fill, OrderUpdate
 from tapeline.model.order import Intent
 from tapeline.trading.input import Failed, Sent
 from tapeline.trading.orders import Applied, Blotter
+from tapeline.trading.risk import Approved, approve_flatten
 
 BTC = "v:BTC/USDT"
 A = "main"
@@ -81,3 +82,11 @@ def words(applied: Applied) -> str:
 
 def worst(blotter: Blotter, **more: str) -> Any:
     return blotter.worst(A, BTC, **more)[:2]
+
+
+def approved(client_id: str, wanted: Intent) -> Approved:
+    """As risk approves what closes a position."""
+    size = wanted.size or Decimal(0)
+    order = approve_flatten(wanted, -size if wanted.side == "buy" else size, client_id=client_id)
+    assert isinstance(order, Approved)
+    return order

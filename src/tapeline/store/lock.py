@@ -11,8 +11,8 @@ from tapeline.errors import StoreLocked
 class StoreLock:
     """Held from `acquire` to `release`; the system drops it with the process, however that ends."""
 
-    def __init__(self, folder: Path) -> None:
-        self._path = folder / "lock"
+    def __init__(self, folder: Path, name: str = "lock") -> None:
+        self._path = folder / name
         self._file: int | None = None
 
     def acquire(self, socket: str = "") -> None:

@@ -3,7 +3,7 @@
 Pure: the engine feeds in what it does and what venues say, in whatever order that comes.
 """
 
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 from decimal import Decimal
 from typing import NamedTuple
 
@@ -119,9 +119,16 @@ class Blotter:
         self._ours[handle] = life
         return life.order
 
-    def doubt(self, now_ns: int, why: str, account: str | None = None) -> list[Order]:
-        """After a restart, or a loss of answers: all that is in flight is unknown until the venue says."""
-        lives = [life for life in self._ours.values() if account in (None, life.order.intent.account)]
+    def doubt(self, now_ns: int, why: str, account: str | None = None, sparing: Container[str] = ()) -> list[Order]:
+        """After a restart, or a loss of answers: all that is in flight is unknown until the venue says.
+
+        `sparing`: client ids of what certainly was not sent.
+        """
+        lives = [
+            life
+            for client_id, life in self._ours.items()
+            if account in (None, life.order.intent.account) and client_id not in sparing
+        ]
         return [life.order for life in lives if life.doubt(now_ns, why)]
 
     # ---- what comes back -----------------------------------------------------------------------------------------

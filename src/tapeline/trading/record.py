@@ -1,0 +1,119 @@
+"""What the journal holds: commands, what came back, and what a restart has to know besides. Pure.
+
+Commands and news are written as they are; the structs here are those that only the journal has.
+"""
+
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+import msgspec
+
+from tapeline.errors import BadData
+from tapeline.model.account import AccountMode, Balance, Fill, OrderUpdate, Payment, Position
+from tapeline.model.instrument import Instrument
+from tapeline.model.order import Intent
+from tapeline.trading.command import Amend, Cancel, CancelAll, Command, Hold, Note, SetHalt, Submit, Withdraw
+from tapeline.trading.input import Failed, Halted, Healthy, Operator, Sent
+from tapeline.trading.ledger import Adjustment
+from tapeline.trading.losses import Since
+
+
+class Begun(msgspec.Struct, frozen=True, tag="begun"):
+    """A run began: of which version, with which settings (JSON, without secrets)."""
+
+    version: str
+    settings: str
+    at_ns: int
+
+
+class Listed(msgspec.Struct, frozen=True, tag="listed"):
+    """An instrument as it was when the fills after this were booked. Write it before its first, and when it changes."""
+
+    instrument: Instrument
+    at_ns: int
+
+
+class Marked(msgspec.Struct, frozen=True, tag="marked"):
+    """A price that fees were valued at: write it before a fill whose fee is in a third coin."""
+
+    instrument: str
+    price: str
+    at_ns: int
+
+
+class Remembered(msgspec.Struct, frozen=True, tag="remembered"):
+    """What loss limits have seen; the last one holds."""
+
+    losses: Mapping[str, Since]
+    at_ns: int
+
+
+class Digest(msgspec.Struct, frozen=True, tag="digest"):
+    """The engine's digest after the commands before this, since the last of its kind. The last one holds."""
+
+    digest: str
+    at_ns: int
+
+
+class Ordered(msgspec.Struct, frozen=True):
+    """What was approved, read back: it can be sent no more."""
+
+    client_id: str
+    intent: Intent
+
+
+class Submitted(msgspec.Struct, frozen=True, tag="submit"):
+    """A `Submit`, read back."""
+
+    order: Ordered
+
+
+News = OrderUpdate | Fill | Balance | Position | Payment | AccountMode | Sent | Failed | Operator | Halted | Healthy
+Written = Command | News | Adjustment | Begun | Listed | Marked | Remembered | Digest
+"""What may be appended."""
+
+Reread = (
+    Submitted | Hold | Withdraw | Amend | Cancel | CancelAll | SetHalt | Note | News | Adjustment
+    | Begun | Listed | Marked | Remembered | Digest
+)  # fmt: skip
+"""What comes back: the same, but for what was submitted."""
+
+COMMANDS = (Submit, Submitted, Hold, Withdraw, Amend, Cancel, CancelAll, SetHalt, Note)
+encode = msgspec.json.Encoder().encode
+_decode = msgspec.json.Decoder(Reread).decode
+
+
+class Entry(NamedTuple):
+    """A record as it stands in the journal: when, what, and its very text."""
+
+    at_ns: int
+    record: Reread
+    body: str
+
+
+class Heading(msgspec.Struct, frozen=True):
+    """What a record can be found by."""
+
+    kind: str
+    account: str
+    client_id: str
+    at_ns: int
+
+
+def heading(record: Written, now_ns: int) -> Heading:
+    """Of a record that is written now. Commands have no time of their own: it is `now_ns`."""
+    of: Any = record.order if isinstance(record, Submit) else record
+    tag = type(record).__struct_config__.tag
+    assert isinstance(tag, str), f"{type(record)} has no tag"
+    account: str = getattr(of, "account", "") or getattr(getattr(of, "intent", None), "account", "")
+    at_ns: int = getattr(of, "received_ns", None) or getattr(of, "at_ns", None) or now_ns
+    return Heading(tag, account, getattr(of, "client_id", ""), at_ns)
+
+
+def decode(body: bytes | str) -> Reread:
+    """A record as it was written. Raises BadData where it is none."""
+    try:
+        record: Reread = _decode(body)
+    except msgspec.MsgspecError as error:
+        raise BadData(f"no record of a journal: {error}", kind="bad_record") from error
+    return record

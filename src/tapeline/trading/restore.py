@@ -1,0 +1,159 @@
+"""A journal played back: orders, books, halts and what strategies waited for, as they were. Pure, sends nothing."""
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from decimal import Decimal
+from hashlib import blake2b
+from typing import Any
+
+from tapeline.errors import Broken
+from tapeline.model.account import Fill, OrderUpdate, Payment
+from tapeline.model.instrument import Instrument
+from tapeline.trading.command import Amend, Cancel, Hold, Withdraw
+from tapeline.trading.input import Failed, Halted, Operator, Sent
+from tapeline.trading.ledger import NOBODY, Adjustment, Ledger
+from tapeline.trading.losses import Since
+from tapeline.trading.orders import Blotter
+from tapeline.trading.record import COMMANDS, Digest, Entry, Listed, Marked, Remembered, Submitted
+
+RESTART = "a restart: what was in flight may have arrived or not"
+MOST_PROBLEMS = 100
+
+
+@dataclass(slots=True)
+class Restored:
+    """What a journal says. `held`: orders that wait with us, client id -> the order they wait for, or "".
+
+    `problems` are records that make no sense any more, in words: nothing is traded before a person has seen them.
+    """
+
+    blotter: Blotter
+    ledger: Ledger
+    halts: dict[str, str] = field(default_factory=dict)
+    held: dict[str, str] = field(default_factory=dict)
+    losses: dict[str, Since] = field(default_factory=dict)
+    instruments: dict[str, Instrument] = field(default_factory=dict)
+    digest: str = ""
+    records: int = 0
+    last_ns: int = 0
+    problems: list[str] = field(default_factory=list)
+
+
+def restore(
+    entries: Iterable[Entry], instance: str, now_ns: int, *, method: str = "average",
+    instruments: Mapping[str, Instrument] | None = None,
+) -> Restored:  # fmt: skip
+    """Play a journal back in order. Whatever was in flight at the end is unknown: it is asked for, never resent.
+
+    `instruments` serve where the journal lists none.
+    """
+    restored = Restored(Blotter(instance), Ledger(method), instruments=dict(instruments or {}))
+    player = _Player(restored)
+    for entry in entries:
+        player.play(entry)
+    restored.blotter.doubt(now_ns, RESTART, sparing=restored.held)
+    return restored
+
+
+class _Player:
+    def __init__(self, restored: Restored) -> None:
+        self._to = restored
+        self._commands: list[str] = []  # since the last digest
+        self._parts: Mapping[type, Callable[[Any, int], None]] = {
+            Submitted: self._submitted, Hold: self._hold, Withdraw: self._withdraw, Amend: self._asked,
+            Cancel: self._asked, OrderUpdate: self._news, Sent: self._news, Failed: self._news, Fill: self._fill,
+            Payment: self._payment, Adjustment: self._adjustment, Halted: self._halted, Operator: self._operator,
+            Listed: self._listed, Marked: self._marked, Remembered: self._remembered, Digest: self._digest,
+        }  # fmt: skip
+
+    def play(self, entry: Entry) -> None:
+        to, record, at_ns = self._to, entry.record, entry.at_ns
+        to.records += 1
+        to.last_ns = max(to.last_ns, at_ns)
+        if isinstance(record, COMMANDS):
+            self._commands.append(entry.body)
+        part = self._parts.get(type(record))
+        if part is None:
+            return
+        try:
+            part(record, at_ns)
+        except Broken as error:
+            self._problem(f"record {to.records}: {error}")
+
+    def _submitted(self, record: Submitted, at_ns: int) -> None:
+        order = record.order
+        self._to.held.pop(order.client_id, None)
+        if self._to.blotter.order(order.client_id) is None:
+            self._to.blotter.intend(order.client_id, order.intent, at_ns)
+
+    def _hold(self, record: Hold, at_ns: int) -> None:
+        self._to.blotter.intend(record.client_id, record.intent, at_ns)
+        self._to.held[record.client_id] = record.after
+
+    def _withdraw(self, record: Withdraw, at_ns: int) -> None:
+        self._to.held.pop(record.client_id, None)
+        self._news(Failed(record.client_id, "submit", "unsent", at_ns, record.why, record.reason), at_ns)
+
+    def _asked(self, record: Amend | Cancel, at_ns: int) -> None:
+        if isinstance(record, Amend):
+            self._to.blotter.asked(record.client_id, "amend", at_ns, record.size, record.price)
+        else:
+            self._to.blotter.asked(record.client_id, "cancel", at_ns)
+
+    def _news(self, record: OrderUpdate | Sent | Failed, at_ns: int) -> None:
+        self._to.blotter.apply(record, at_ns)
+
+    def _fill(self, record: Fill, at_ns: int) -> None:
+        applied = self._to.blotter.apply(record, at_ns)
+        if applied.fill not in {"new", "fee"}:
+            return
+        order = applied.order
+        instrument = self._to.instruments.get(record.instrument or "")
+        if instrument is None:
+            self._problem(f"record {self._to.records}: a fill of {record.instrument}, which nobody lists")
+            return
+        strategy = order.intent.strategy if order is not None and order.claimed else NOBODY
+        self._to.ledger.apply(record, instrument, strategy)
+
+    def _payment(self, record: Payment, _at_ns: int) -> None:
+        self._to.ledger.pay(record)
+
+    def _adjustment(self, record: Adjustment, _at_ns: int) -> None:
+        instrument = self._to.instruments.get(record.instrument)
+        if record.instrument and instrument is None:
+            self._problem(f"record {self._to.records}: a position of {record.instrument}, which nobody lists")
+            return
+        self._to.ledger.adjust(record, instrument)
+
+    def _halted(self, record: Halted, _at_ns: int) -> None:
+        self._to.halts[record.account] = record.state
+
+    def _operator(self, record: Operator, at_ns: int) -> None:
+        if record.action == "claim":
+            instrument, _, venue_id = record.value.rpartition(" ")
+            self._to.blotter.claim(record.account, instrument, venue_id, at_ns)
+
+    def _listed(self, record: Listed, _at_ns: int) -> None:
+        self._to.instruments[record.instrument.id] = record.instrument
+
+    def _marked(self, record: Marked, _at_ns: int) -> None:
+        self._to.ledger.mark(record.instrument, Decimal(record.price))
+
+    def _remembered(self, record: Remembered, _at_ns: int) -> None:
+        self._to.losses = dict(record.losses)
+
+    def _digest(self, record: Digest, _at_ns: int) -> None:
+        expected = digest_of(self._to.digest, self._commands)
+        if record.digest != expected:
+            self._problem(f"record {self._to.records}: the commands before it are not those of its digest")
+        self._to.digest = record.digest
+        self._commands.clear()
+
+    def _problem(self, text: str) -> None:
+        if len(self._to.problems) < MOST_PROBLEMS:
+            self._to.problems.append(text)
+
+
+def digest_of(before: str, commands: list[str]) -> str:
+    """What the engine's digest is after these commands of one step, each as JSON."""
+    return blake2b(f"{before}[{','.join(commands)}]".encode(), digest_size=16).hexdigest()
