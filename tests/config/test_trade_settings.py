@@ -37,14 +37,14 @@ def test_money_is_exact_and_tables_are_free(tmp_path: Path) -> None:
 
 def test_nothing_needs_to_be_said(tmp_path: Path) -> None:
     config = read(tmp_path, "")
-    assert (config.strategy, config.trade.instance, config.trade.at_stop) == ((), "main", "cancel")
+    assert (config.strategy, config.trade.currency, config.trade.at_stop) == ((), "USDT", "cancel")
     assert config.trade.balances == {"USDT": Decimal(100_000)}
 
 
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ('[trade]\ninstance = "My Bot"', "trade.instance"),
+        ('[trade]\nsend_ms = -1', "trade.send_ms"),
         ('[trade]\nat_stop = "hold"', "at_stop"),
         ("[[strategy]]\nname = 'x'", "run is missing"),
         ("[[strategy]]\nrun = 'module'", "names no class"),

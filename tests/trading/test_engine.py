@@ -278,11 +278,11 @@ def test_a_held_order_is_withdrawn_when_it_is_cancelled() -> None:
     made = engine(diary)
     made.step(trade("101"), SECOND)
     order = diary.sell(NAME, "0.1", stop="95")
-    diary.amend(order, price="90")
+    assert not diary.amend(order, price="90")
     diary.cancel(order)
     commands = made.step(trade("80"), SECOND)
     assert submitted(commands) == []
-    assert [type(each) for each in commands] == [Hold, Hold, Withdraw]
+    assert [type(each) for each in commands] == [Hold, Note, Withdraw]
     assert ("order", "withdrawn") in diary.heard
 
 

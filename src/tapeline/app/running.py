@@ -51,6 +51,7 @@ class Running:
         self.repairer: Repairer | None = None
         self.auditor: Auditor | None = None
         self.health: HealthDesk | None = None
+        self.more: dict[str, Callable[[], Any]] = {}  # parts of the status that others add
         self.modes: ModeKeeper
         self.opening: asyncio.Task[None]  # done once every venue has its instruments and every stream is asked for
         self._clock = clock
@@ -96,6 +97,7 @@ class Running:
             parts["audit"] = self.auditor.statistics()
         if self.health is not None:
             parts["alerts"] = self.health.statistics()
+        parts |= {name: part() for name, part in self.more.items()}
         return status(self.instance, state=state, now_ns=self._clock.wall_ns(), parts=parts)
 
 

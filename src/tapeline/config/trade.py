@@ -39,14 +39,6 @@ class StrategyConfig(Settings, frozen=True, kw_only=True):
 class TradeConfig(Settings, frozen=True, kw_only=True):
     """How strategies trade, on paper and live."""
 
-    instance: Annotated[
-        str,
-        Meta(
-            description="Begins the client order ids, so that ours are told from others': 1 to 8 small letters and "
-            "digits. Two instances on one account need two of them.",
-            pattern="^[a-z0-9]{1,8}$",
-        ),
-    ] = "main"
     currency: Annotated[Text, Meta(description="What accounts are valued in.")] = "USDT"
     accounting: Annotated[
         Literal["average", "fifo"],

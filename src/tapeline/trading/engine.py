@@ -13,7 +13,6 @@ import msgspec
 from tapeline.errors import ConfigError
 from tapeline.model.account import AccountMode, Balance, Fill, OrderUpdate, Payment, Position
 from tapeline.model.event import Bar, BookDelta, BookSnapshot, Gap, Mark, Quote, Repair, Status, Trade
-from tapeline.model.instrument import Instrument
 from tapeline.model.order import Order
 from tapeline.trading.command import Command, SetHalt
 from tapeline.trading.desk import BookView
@@ -145,6 +144,21 @@ class Engine:
         """How an account stands, as the engine was told."""
         return self.situation.halt(account)
 
+    def fee_mark(self, fill: Fill) -> tuple[str, Decimal] | None:
+        """(instrument, price) that a fee in a third coin is valued at; to be journalled before the fill."""
+        instrument = self.situation.sight(fill.instrument or "").instrument
+        if instrument is None or not fill.fee:
+            return None
+        settle = instrument.settle or instrument.quote
+        if fill.fee_currency in {settle, instrument.base, ""}:
+            return None
+        for symbol in (f"{fill.fee_currency}/{settle}", f"{fill.fee_currency}/{settle}:{settle}"):
+            sight = self.situation.sights.get(f"{instrument.venue}:{symbol}")
+            price = None if sight is None else sight.price()
+            if sight is not None and price is not None:
+                return sight.id, price
+        return None
+
     # ---- the market ----------------------------------------------------------------------------------------------
 
     def _trade(self, trade: Trade) -> None:
@@ -251,7 +265,10 @@ class Engine:
             if instrument is None:
                 situation.note("unbooked", fill.account, f"fill {fill.id} of {fill.instrument}, which nobody knows")
             else:
-                booking = situation.ledger.apply(fill, instrument, strategy, self._fee_rate(fill, instrument))
+                mark = self.fee_mark(fill)
+                if mark is not None:
+                    situation.ledger.mark(*mark)
+                booking = situation.ledger.apply(fill, instrument, strategy)
                 if booking.refused:
                     situation.note("unbooked", fill.account, booking.refused)
                 self._guard.filled(fill, strategy)
@@ -259,10 +276,6 @@ class Engine:
                     situation.news.append(News(strategy, "on_fill", fill))
         for order in found.orders:
             self._changed(order)
-
-    def _fee_rate(self, fill: Fill, instrument: Instrument) -> Decimal | None:
-        settle = instrument.settle or instrument.quote
-        return self.situation.rate(instrument.venue, fill.fee_currency, settle) if fill.fee else None
 
     def _changed(self, order: Order) -> None:
         self._guard.changed(order)

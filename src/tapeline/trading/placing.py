@@ -102,9 +102,6 @@ class Placing:
         if price is not None:
             price = down(price, instrument.tick) if order.intent.side == "buy" else up(price, instrument.tick)
         why = self._unamendable(order, size, price)
-        if not why and client_id in s.waiters:
-            self._amend_waiting(client_id, size, price)
-            return True
         if not why:
             left = order.left or ZERO
             wanted = left if size is None else EXACT.subtract(size, order.filled)
@@ -136,14 +133,6 @@ class Placing:
         if intent.time_in_force == "gtd":
             self._end_at(client_id, intent)
 
-    def _amend_waiting(self, client_id: str, size: Decimal | None, price: Decimal | None) -> None:
-        s = self._s
-        waiter = s.waiters.find(client_id)
-        assert waiter is not None, "the caller has looked"
-        priced = {} if price is None else {"price" if waiter.intent.price is not None else "stop_price": price}
-        waiter.intent = replace(waiter.intent, **priced, **({} if size is None else {"size": size}))
-        s.out.append(Hold(client_id, waiter.intent, waiter.after))
-
     def _unamendable(self, order: Order, size: Decimal | None, price: Decimal | None) -> str:
         if order.final:
             return f"it is {order.state}"
@@ -152,7 +141,7 @@ class Placing:
         if size is not None and size <= order.filled:
             return f"{plain(order.filled)} of it is filled"
         if order.client_id in self._s.waiters:
-            return ""
+            return "it waits with us: cancel it, and place another"
         able = self._s.setup.able(self._s.setup.accounts[order.intent.account].venue).amends
         smaller = "smaller" in able and order.size is not None and size is not None and size < order.size
         if (size is not None and "size" not in able and not smaller) or (price is not None and "price" not in able):

@@ -18,6 +18,7 @@ COMMANDS: dict[str, str] = {
     "demo": "demo:demo",
     "run": "run:run",
     "serve-venue": "serve_venue:serve_venue",
+    "trade": "trade:trade",
     "bars": "bars:bars",
     "trades": "trades:trades",
     "coverage": "coverage:coverage",
@@ -35,6 +36,9 @@ COMMANDS: dict[str, str] = {
     "export": "export:export",
     "import": "importing:import_",
     "compact": "compact:compact",
+    "halt": "halt:halt",
+    "resume": "resume:resume",
+    "watchdog": "watchdog:watchdog",
 }
 
 for _name, _target in COMMANDS.items():

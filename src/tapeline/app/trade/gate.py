@@ -1,0 +1,73 @@
+"""The gate of one account: every command passes here, and none but cancels while the account's latch says halted.
+
+The latch is read before each order, so that a halt by any process holds at once.
+"""
+
+import asyncio
+from collections.abc import Callable
+from typing import Any, Never
+
+import structlog
+
+from tapeline.app.trade.execution import Gateway
+from tapeline.clock import Clock
+from tapeline.errors import TapelineError
+from tapeline.store.latch import HaltLatch
+from tapeline.trading.command import Amend, Command, Submit
+from tapeline.trading.input import Failed, Halted
+
+LOOK_EVERY_S = 0.2
+SHUT = frozenset({"halted", "flattening", "flat"})
+_log = structlog.get_logger("tapeline")
+
+
+class Gate:
+    """A gateway behind a latch. `tell` gets what is refused here, and every change of the latch."""
+
+    def __init__(self, gateway: Gateway, latch: HaltLatch, *, clock: Clock, tell: Callable[[Any], None]) -> None:
+        self._gateway, self._latch, self._clock, self._tell = gateway, latch, clock, tell
+        self._known = latch.state
+
+    @property
+    def state(self) -> str:
+        """How the account stands this moment."""
+        return self._latch.state
+
+    def execute(self, command: Command) -> None:
+        """Let it pass, or refuse it. What only closes is judged by risk: here it is shut or open."""
+        state = self._latch.state
+        if state in SHUT and isinstance(command, Submit | Amend):
+            client_id, what = (
+                (command.order.client_id, "submit") if isinstance(command, Submit) else (command.client_id, "amend")
+            )
+            why = f"the account is {state}: nothing but cancels passes"
+            self._tell(Failed(client_id, what, "unsent", self._clock.wall_ns(), why, "permission"))
+            self._look()
+            return
+        self._gateway.execute(command)
+
+    async def halt(self, state: str, why: str, who: str) -> None:
+        """Ask the latch for a worse state, and tell how it stands then."""
+        try:
+            await asyncio.to_thread(self._latch.worsen, state, who=who, why=why)
+        except (OSError, TapelineError) as error:
+            _log.error("the latch was not written", account=self._latch.account, state=state, error=str(error))
+            self._tell(Halted(self._latch.account, state, f"{why} (the latch was not written: {error})", self._now()))
+        self._look()
+
+    async def watch(self) -> Never:
+        """Hear of changes that others made, until cancelled."""
+        while True:
+            self._look()
+            await asyncio.sleep(LOOK_EVERY_S)
+
+    def _look(self) -> None:
+        latch = self._latch.read()
+        if latch.state != self._known:
+            self._known = latch.state
+            _log.warning("account halted" if latch.rank else "account resumed", account=self._latch.account,
+                         state=latch.state, who=latch.who, why=latch.why)  # fmt: skip
+            self._tell(Halted(self._latch.account, latch.state, f"{latch.who}: {latch.why}", self._now()))
+
+    def _now(self) -> int:
+        return self._clock.wall_ns()

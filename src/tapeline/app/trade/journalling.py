@@ -1,0 +1,55 @@
+"""The journal of a trading run: what it says at the start, and how the run writes to it."""
+
+import asyncio
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+from tapeline.model.instrument import Instrument
+from tapeline.store.journal import Journal
+from tapeline.store.journal_writer import JournalStatistics, JournalWriter
+from tapeline.trading.record import Listed, Written
+from tapeline.trading.restore import Restored, restore
+
+STOP_WITHIN_S = 10.0
+
+
+class Journalling:
+    """An open journal: `restored` is what it said; `keep` appends."""
+
+    def __init__(self, writer: JournalWriter, restored: Restored) -> None:
+        self.restored = restored
+        self._writer = writer
+
+    async def keep(self, records: Sequence[Written], now_ns: int) -> None:
+        """Durable when this returns. Raises as `Journal.append`: then nothing may be sent."""
+        await asyncio.wrap_future(self._writer.append(records, now_ns))
+
+    def statistics(self) -> JournalStatistics:
+        """So far."""
+        return self._writer.statistics()
+
+    def unlisted(self, instruments: Iterable[Instrument], now_ns: int) -> list[Listed]:
+        """What the journal has to know of instruments before their first fill."""
+        known = self.restored.instruments
+        return [Listed(each, now_ns) for each in instruments if known.get(each.id) != each]
+
+
+@contextmanager
+def journalling(
+    folder: Path, now_ns: int, *, method: str, open_journal: Callable[[Path], Journal] = Journal
+) -> Iterator[Journalling]:
+    """Lead the journal in a store's folder until the block is left. Raises StoreLocked where another run does."""
+    journal = open_journal(folder)
+    try:
+        instance = journal.lead()
+        restored = restore(journal.replay(), instance, now_ns, method=method)
+    except BaseException:
+        journal.close()
+        raise
+    writer = JournalWriter(journal)
+    writer.start()
+    try:
+        yield Journalling(writer, restored)
+    finally:
+        writer.stop(STOP_WITHIN_S)

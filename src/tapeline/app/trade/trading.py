@@ -1,0 +1,224 @@
+"""A trading run from configuration: streams, engine, journal, gateways and latches, from start to a verified stop."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from importlib.metadata import version
+from pathlib import Path
+from typing import Never
+
+import msgspec
+import structlog
+
+from tapeline.app.instance import Instance
+from tapeline.app.running import Running, start
+from tapeline.app.trade.books import EngineBooks
+from tapeline.app.trade.execution import Execution
+from tapeline.app.trade.gate import Gate
+from tapeline.app.trade.journalling import Journalling, journalling
+from tapeline.app.trade.paper import Latency
+from tapeline.app.trade.paper_gateway import PaperGateway
+from tapeline.app.trade.paper_world import balances_of, deposits, gone_with_a_restart, paper_exchange
+from tapeline.app.trade.setting_up import accounts_of, feeds_of, setup_of, strategies_of, with_streams
+from tapeline.app.trade.status import trading_status
+from tapeline.app.trade.warming import proven_now, stored_bars
+from tapeline.clock import Clock, SystemClock
+from tapeline.config import Config
+from tapeline.errors import Broken, ConfigError
+from tapeline.model.channel import channel as parse_channel
+from tapeline.model.instrument import Instrument, split_id
+from tapeline.model.order import Order
+from tapeline.store.latch import HaltLatch
+from tapeline.trading.command import Note
+from tapeline.trading.engine import Engine
+from tapeline.trading.input import Halted
+from tapeline.trading.record import Begun, Remembered
+from tapeline.trading.setup import Setup
+from tapeline.trading.strategy import Strategy
+
+LOOK_EVERY_S = 1.0
+REMEMBER_EVERY = 60  # looks
+EXIT_DONE, EXIT_NOT_SURE = 0, 1
+Feeds = Mapping[str, Sequence[str]]
+_log = structlog.get_logger("tapeline")
+
+
+class Trading:
+    """A run on paper. `execution` decides and acts; `left` are orders that a stop could not be sure of."""
+
+    def __init__(
+        self, config: Config, running: Running, setup: Setup, strategies: Sequence[Strategy], journal: Journalling, *,
+        environ: Mapping[str, str], clock: Clock,
+    ) -> None:  # fmt: skip
+        restored = journal.restored
+        self.running, self.setup, self.journal = running, setup, journal
+        self._config, self._clock = config, clock
+        self._feeds: Feeds = feeds_of(strategies)
+        self._tasks: asyncio.TaskGroup | None = None
+        self.engine = Engine(
+            setup, strategies, blotter=restored.blotter, ledger=restored.ledger, books=EngineBooks(),
+            digest=restored.digest, losses=restored.losses, held=restored.held,
+        )  # fmt: skip
+        self.gates: dict[str, Gate] = {}
+        self.execution = Execution(
+            self.engine, self.gates, clock=clock, keep=journal.keep, halt=self._halt, told=_told,
+            most_behind_s=config.watch.overload_s,
+        )  # fmt: skip
+        self.papers: dict[str, PaperGateway] = {}
+        for venue in dict.fromkeys(account.venue for account in setup.accounts.values()):
+            own = [account for account in setup.accounts.values() if account.venue == venue]
+            listed = {name: each for name, each in setup.instruments.items() if each.venue == venue}
+            exchange = paper_exchange(listed, config.trade, own, restored.ledger)
+            latency = Latency(send_ns=round(config.trade.send_ms * 1e6), answer_ns=round(config.trade.answer_ms * 1e6))
+            paper = self.papers[venue] = PaperGateway(
+                exchange, restored.blotter, clock=clock, tell=self.execution.offer, latency=latency
+            )
+            for account in own:
+                latch = HaltLatch(account.name, "paper", environ, clock)
+                self.gates[account.name] = Gate(paper, latch, clock=clock, tell=self.execution.offer)
+        self.left: list[Order] = []
+
+    async def begin(self, tasks: asyncio.TaskGroup) -> list[asyncio.Task[None]]:
+        """Let everything run; what the journal and the latches know comes first, then `on_start`, then the market."""
+        self._tasks = tasks
+        now_ns = self._clock.wall_ns()
+        for bar in await asyncio.to_thread(stored_bars, self._folder, self._feeds):
+            self.engine.step(bar, now_ns)  # nobody has started: it is remembered, and nothing more
+        for problem in self.journal.restored.problems:
+            _log.error("journal", problem=problem)
+            for name in self.gates:
+                await self.gates[name].halt("halted", f"the journal: {problem}", "latch")
+        work = [tasks.create_task(self.execution.run(), name="execution")]
+        work += [tasks.create_task(each.run(), name=f"paper {name}") for name, each in self.papers.items()]
+        self._tell_what_is(now_ns)
+        await self.execution.start()
+        self._listen(self.running.instance)
+        work += [tasks.create_task(each.watch(), name=f"latch {name}") for name, each in self.gates.items()]
+        work += [tasks.create_task(self._look(), name="looking")]
+        self.running.more["trading"] = lambda: trading_status(self.engine, self.execution, self.journal, self.gates)
+        return work
+
+    async def stop(self, within_s: float) -> None:
+        """The orderly stop: no new orders, open ones cancelled or kept and verified, all of it in the journal."""
+        self._remember()
+        self.left = await self.execution.stop(within_s)
+        for order in self.left:
+            _log.error("an order may still be open", order=order.client_id, state=order.state, why=order.why)
+
+    # ---- within --------------------------------------------------------------------------------------------------
+
+    @property
+    def _folder(self) -> Path:
+        folder = self._config.store.folder
+        assert folder is not None, "looked at before"
+        return folder
+
+    def _tell_what_is(self, now_ns: int) -> None:
+        """How accounts stand, what they hold, and what became of the orders of the run before."""
+        settings = msgspec.json.encode([each.run for each in self._config.strategy]).decode()
+        self.execution.write(Begun(version("tapeline"), settings, now_ns))
+        for listed in self.journal.unlisted(self.setup.instruments.values(), now_ns):
+            self.execution.write(listed)
+        for name, account in self.setup.accounts.items():
+            paper = self.papers[account.venue]
+            if not self.engine.situation.ledger.balances(name):
+                for payment in deposits(name, self._config.trade.balances, now_ns):
+                    self.execution.offer(payment)
+            for balance in balances_of(paper.venue.exchange, name, now_ns):
+                self.execution.offer(balance)
+            for update in gone_with_a_restart(self.engine.situation.blotter, name, self.engine.situation.held, now_ns):
+                self.execution.offer(update)
+            state = self.gates[name].state
+            if state != "running":
+                self.engine.situation.halts[name] = state
+                self.execution.write(Halted(name, state, "as the latch stood at the start", now_ns))
+
+    def _listen(self, instance: Instance) -> None:
+        """The market goes to the paper venues first, and then to the engine, in the order of the bus."""
+        for instrument, channels in self._feeds.items():
+            paper = self.papers[split_id(instrument)[0]]
+            wired = {str(parse_channel(of).wire) for of in channels}
+            for of in dict.fromkeys((*wired, *channels)):
+                if of in wired:
+                    instance.on(paper.market, instrument=instrument, of=of)
+                if of in channels:
+                    instance.on(self.execution.offer, instrument=instrument, of=of)
+
+    async def _look(self) -> Never:
+        """Now and then: what is proven, and what loss limits have seen."""
+        looks = 0
+        while True:
+            for proven in proven_now(self.running.keeping.ledger, self._feeds, self._clock.wall_ns()):
+                self.execution.offer(proven)
+            looks += 1
+            if looks % REMEMBER_EVERY == 0:
+                self._remember()
+            await asyncio.sleep(LOOK_EVERY_S)
+
+    def _remember(self) -> None:
+        memo = self.engine.situation.risk.losses.memo()
+        self.execution.write(Remembered(memo, self._clock.wall_ns()))
+
+    def _halt(self, account: str, state: str, why: str, who: str) -> None:
+        if self._tasks is None:
+            raise Broken("nothing is halted before the run has begun")
+        for name in [account] if account else list(self.gates):
+            self._tasks.create_task(self.gates[name].halt(state, why, who), name=f"halt {name}")
+
+
+async def run_trading(
+    config: Config, *, stop: asyncio.Event, environ: Mapping[str, str], folder: Path | None = None,
+    for_s: float | None = None, told: Callable[[Trading], None] = lambda _trading: None,
+) -> int:  # fmt: skip
+    """Trade on paper until `stop`, or for so long; returns the exit code. Raises ConfigError."""
+    async with trading(config, environ=environ, folder=folder) as run:
+        told(run)
+        stopped = asyncio.create_task(stop.wait(), name="stop")
+        try:
+            await asyncio.wait({stopped}, timeout=for_s)
+        finally:
+            stopped.cancel()
+        await run.stop(config.trade.stop_within_s)
+        return EXIT_NOT_SURE if run.left else EXIT_DONE
+
+
+@asynccontextmanager
+async def trading(
+    config: Config, *, environ: Mapping[str, str], folder: Path | None = None, clock: Clock | None = None
+) -> AsyncIterator[Trading]:  # fmt: skip
+    """Everything a configuration trades, on paper; leaving the block ends it, without the orderly stop.
+
+    `folder` is where the files of strategies are looked for first.
+    """
+    clock = clock or SystemClock()
+    strategies = strategies_of(config, folder)
+    feeds = feeds_of(strategies)
+    accounts = accounts_of(config, feeds, "paper")
+    config = with_streams(config, feeds)
+    if config.store.folder is None:
+        raise ConfigError("no store: set [store] path, the folder that gets the journal and the data")
+    async with AsyncExitStack() as stack:
+        journal = stack.enter_context(journalling(config.store.folder, clock.wall_ns(), method=config.trade.accounting))
+        running = await stack.enter_async_context(start(config, clock=clock))
+        await asyncio.shield(running.opening)
+        setup = setup_of(config, accounts, _instruments(running.instance, feeds))
+        run = Trading(config, running, setup, strategies, journal, environ=environ, clock=clock)
+        tasks = await stack.enter_async_context(asyncio.TaskGroup())
+        work: list[asyncio.Task[None]] = []
+        stack.callback(lambda: [each.cancel() for each in work])
+        work += await run.begin(tasks)
+        yield run
+
+
+def _instruments(instance: Instance, feeds: Feeds) -> Iterator[Instrument]:
+    for name in feeds:
+        venue, symbol = split_id(name)
+        for desk in instance.desks.values():
+            if desk.venue.name == venue:
+                yield desk.symbols.find(symbol)
+                break
+
+
+def _told(note: Note) -> None:
+    tell = _log.warning if note.kind in {"denied", "strategy_failed", "strategy_paused", "unbooked"} else _log.info
+    tell(note.kind, account=note.account, strategy=note.strategy, order=note.client_id, text=note.text)
