@@ -275,7 +275,8 @@ def test_a_conditional_order_comes_back(fields: dict[str, Any]) -> None:
 
 
 def test_a_conditional_order_that_was_filled_has_become_another() -> None:
-    done = order(PERP, kind="stop", price=None, stop_price=D(90), state="filled", filled=D(2), average=D(91))
+    done = order(PERP, kind="stop", price=None, stop_price=D(90), state="filled", filled=D(2), average=D(91),
+                 triggered=True)  # fmt: skip
     assert answered(BINANCE_USDM, asked(BINANCE_USDM, "order", part="algo"), [done]) == [done]
     part = replace(done, state="cancelled", filled=D(1))
     assert answered(BINANCE_USDM, asked(BINANCE_USDM, "order", part="algo"), [part]) == [part]
@@ -470,8 +471,19 @@ def test_what_is_told_of_a_conditional_order_is_heard(fields: dict[str, Any]) ->
     assert told(BINANCE, [order(SPOT, **fields)]) == [order(SPOT, **fields)]
 
 
+def test_a_triggered_order_says_so_while_it_rests() -> None:
+    resting = order(PERP, kind="stop_limit", stop_price=D(90), triggered=True)
+    assert told(BINANCE_USDM, [resting]) == [resting]
+    assert answered(BINANCE_USDM, asked(BINANCE_USDM, "order", part="algo"), [resting]) == [resting]
+    assert answered(BINANCE_USDM, asked(BINANCE_USDM, "open_orders", part="orders"), [resting]) == [resting]
+    spot = order(SPOT, kind="stop_limit", stop_price=D(90), triggered=True)
+    assert told(BINANCE, [spot]) == [spot]
+    assert answered(BINANCE, asked(BINANCE, "order"), [spot]) == [spot]
+
+
 def test_a_triggered_order_tells_of_its_fills() -> None:
-    done = order(PERP, kind="stop", price=None, stop_price=D(90), state="filled", filled=D(2), average=D(91))
+    done = order(PERP, kind="stop", price=None, stop_price=D(90), state="filled", filled=D(2), average=D(91),
+                 triggered=True)  # fmt: skip
     bought = fill(PERP, size=D(2), price=D(91), realised=D(0))
     assert told(BINANCE_USDM, [bought, done]) == [bought, done]
 

@@ -20,6 +20,7 @@ from tapeline.venues.binance.orders.words import (
     SIDES,
     STATES,
     TIMES,
+    TRIGGERED,
     filled_state,
     mean,
     origin_of,
@@ -71,6 +72,7 @@ class SpotOrder(msgspec.Struct, gc=False):
     transactTime: Ms | None = None
     updateTime: Ms | None = None
     time: Ms | None = None
+    workingTime: int | None = None  # -1 where it waits for a price
     fills: list[OrderFill] = []
 
 
@@ -151,13 +153,15 @@ def order_update(row: SpotOrder, told: Told, at_ms: int | None = None) -> OrderU
     filled, size = number(row.executedQty) or ZERO, some(row.origQty or row.qty)
     client_id = row.origClientOrderId or row.clientOrderId
     value = number(row.cummulativeQuoteQty or row.cumulativeQuoteQty) or ZERO
+    kind = kind_of(row.type, row.trailingDelta)
     return OrderUpdate(
         told.id_of(row.symbol), "orders", stamp(row.transactTime or row.updateTime or row.time or at_ms),
         told.received_ns, "rest", told.account, client_id=client_id, venue_id=str(row.orderId),
         state=filled_state(STATES.get(row.status, ""), filled, size), side=SIDES.get(row.side or "", ""),
-        kind=kind_of(row.type, row.trailingDelta), size=size, price=some(row.price), stop_price=some(row.stopPrice),
+        kind=kind, size=size, price=some(row.price), stop_price=some(row.stopPrice),
         filled=filled, average=mean(value, filled), time_in_force=TIMES.get(row.timeInForce, row.timeInForce.lower()),
-        post_only=row.type in POST_ONLY, origin=origin_of(client_id),
+        post_only=row.type in POST_ONLY,
+        triggered=kind in TRIGGERED and (bool(filled) or (row.workingTime or -1) > 0), origin=origin_of(client_id),
     )  # fmt: skip
 
 

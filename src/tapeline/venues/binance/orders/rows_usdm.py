@@ -16,6 +16,7 @@ from tapeline.venues.binance.orders.wire import PositionSide, Side
 from tapeline.venues.binance.orders.words import (
     ALGO,
     ALGO_STATES,
+    CONDITIONAL,
     MS_NS,
     POSITIONS,
     POST_ONLY,
@@ -201,7 +202,7 @@ def order_update(row: UsdmOrder, told: Told) -> OrderUpdate:
         kind=USDM_KINDS.get(kind, kind.lower()), size=size, price=some(row.price), stop_price=some(row.stopPrice),
         filled=filled, average=some(row.avgPrice), time_in_force=TIMES.get(row.timeInForce, row.timeInForce.lower()),
         post_only=row.timeInForce in POST_ONLY, reduce_only=row.reduceOnly, position=POSITIONS[row.positionSide],
-        origin=origin_of(row.clientOrderId),
+        triggered=kind in CONDITIONAL and row.type != kind, origin=origin_of(row.clientOrderId),
     )  # fmt: skip
 
 
@@ -219,7 +220,7 @@ def algo_update(row: AlgoOrder, told: Told, *, otherwise: str = "open") -> Order
         kind=USDM_KINDS.get(kind, kind.lower()), size=size, price=some(row.price), stop_price=some(row.triggerPrice),
         filled=filled, average=some(row.actualPrice) if filled else None,
         time_in_force=TIMES.get(row.timeInForce, row.timeInForce.lower()), post_only=row.timeInForce in POST_ONLY,
-        reduce_only=row.reduceOnly, position=POSITIONS[row.positionSide],
+        reduce_only=row.reduceOnly, position=POSITIONS[row.positionSide], triggered=bool(became),
     )  # fmt: skip
 
 

@@ -180,12 +180,13 @@ def _opening(heard: Heard, key: str, now_ns: int) -> Opening | None:
         case "session.status":
             return Opening(answers=(_session(heard.id, key, now_ns),))
         case "session.logout":
-            return Opening(off=True, answers=(_session(heard.id, "", now_ns),))
+            return Opening(off=True, subscribe=CHANNELS, answers=(_session(heard.id, "", now_ns),))
         case "userDataStream.subscribe" | "userDataStream.subscribe.signature":
             yes = _enveloped(heard.id, 200, result={"subscriptionId": 0})
-            return Opening(key=key, login=heard.method == SUBSCRIBE, subscribe=CHANNELS, answers=(yes,))
+            no = _enveloped(heard.id, 401, error=b'{"code":-2015,"msg":"Log in first, or subscribe by signature."}')
+            return Opening(key=key, login=heard.method == SUBSCRIBE, subscribe=CHANNELS, answers=(yes,), refused=no)
         case "userDataStream.unsubscribe":
-            return Opening(off=True, answers=(_enveloped(heard.id, 200, result={}),))
+            return Opening(off=True, subscribe=CHANNELS, answers=(_enveloped(heard.id, 200, result={}),))
         case _:
             return None
 

@@ -96,7 +96,8 @@ def spot_order(order: OrderUpdate, natives: Natives, now_ns: int) -> Row:
     """An order, as every call but a new order's tells it."""
     at_ms = ms(order.at_ns) or ms(now_ns)
     return {**_spot_core(order, natives), "stopPrice": text(order.stop_price), "icebergQty": text(None),
-            "time": at_ms, "updateTime": at_ms, "isWorking": not waits(order), "workingTime": at_ms}  # fmt: skip
+            "time": at_ms, "updateTime": at_ms, "isWorking": not waits(order),
+            "workingTime": -1 if waits(order) else at_ms}  # fmt: skip
 
 
 def spot_type(order: OrderUpdate) -> str:
@@ -107,8 +108,8 @@ def spot_type(order: OrderUpdate) -> str:
 
 
 def waits(order: OrderUpdate) -> bool:
-    """Whether it still waits for a price, as far as can be told."""
-    return order.kind in TRIGGERED and not order.filled
+    """Whether it still waits for a price."""
+    return order.kind in TRIGGERED and not order.triggered and not order.filled
 
 
 def _spot_core(order: OrderUpdate, natives: Natives) -> Row:
@@ -136,7 +137,7 @@ def _spot_placed(natives: Natives, ask: OrderAsk, events: Sequence[OrderAnswer],
         if one.venue_id == order.venue_id
     ]  # fmt: skip
     return {**_spot_core(order, natives), "stopPrice": text(order.stop_price), "transactTime": at_ms,
-            "workingTime": at_ms, "fills": fills}  # fmt: skip
+            "workingTime": -1 if waits(order) else at_ms, "fills": fills}  # fmt: skip
 
 
 def _spot_one(natives: Natives, ask: OrderAsk, events: Sequence[OrderAnswer], now_ns: int) -> Row:

@@ -67,13 +67,13 @@ def algo_order(order: OrderUpdate, natives: Natives, now_ns: int) -> Row:
     """A conditional order. Once something is filled it has become an ordinary one, of the same number."""
     at_ms, number = ms(order.at_ns) or ms(now_ns), number_of(order.venue_id)
     status = ALGO_STATUSES.get(order.state, "NEW")
-    if order.filled and order.state in {"cancelled", "expired"}:
-        status = "FINISHED"
+    if not waits(order):
+        status = "FINISHED" if order.state in {"filled", "cancelled", "expired"} else "TRIGGERED"
     return {
         "algoId": number, "clientAlgoId": order.client_id, "algoType": "CONDITIONAL",
         "orderType": USDM_TYPES.get(order.kind, order.kind.upper()), "symbol": native_of(order.instrument, natives),
         "side": side(order.side), "positionSide": SIDES_OF[order.position], "timeInForce": time_in_force(order),
-        "quantity": text(order.size), "algoStatus": status, "actualOrderId": str(number) if order.filled else "",
+        "quantity": text(order.size), "algoStatus": status, "actualOrderId": "" if waits(order) else str(number),
         "actualPrice": text(order.average), "actualQty": text(order.filled), "triggerPrice": text(order.stop_price),
         "price": text(order.price), "icebergQuantity": None, "selfTradePreventionMode": "EXPIRE_MAKER",
         "workingType": "CONTRACT_PRICE", "priceMatch": "NONE", "closePosition": False, "priceProtect": False,

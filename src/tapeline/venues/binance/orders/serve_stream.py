@@ -121,7 +121,8 @@ def execution_report(update: OrderUpdate | None, fill: Fill | None, natives: Nat
         "t": number_of(fill.id) if fill is not None else -1, "I": number_of(order.venue_id),
         "w": order.state in {"open", "partly_filled"} and not waits(order),
         "m": fill is not None and fill.liquidity == "maker", "M": False, "O": at_ms, "Z": text(value_of(order)),
-        "Y": text(_product(price, size)), "Q": text(None), "W": at_ms, "V": "NONE",
+        "Y": text(_product(price, size)), "Q": text(None), "V": "NONE",
+        **({} if waits(order) else {"W": at_ms}),
         **({"d": 1} if order.kind == "trailing_stop" else {}), **({} if why == "NONE" else {"eR": why}),
     }  # fmt: skip
 

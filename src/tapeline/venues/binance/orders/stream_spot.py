@@ -19,6 +19,7 @@ from tapeline.venues.binance.orders.words import (
     SPOT_KINDS,
     STATES,
     TIMES,
+    TRIGGERED,
     filled_state,
     mean,
     origin_of,
@@ -54,12 +55,15 @@ def execution(report: wire.ExecutionReport, owner: Owner, received_ns: int) -> I
     at_ns, origin = report.T * MS_NS, origin_of(client_id)
     filled, size = number(report.z) or ZERO, some(report.q)
     why = next((word for word in (report.r, report.eR) if word not in {"NONE", ""}), "")
+    kind = kind_of(report.o, report.d)
     order = OrderUpdate(
         instrument, "orders", at_ns, received_ns, owner.source, owner.account, client_id=client_id,
         venue_id=str(report.i), state=filled_state(STATES.get(report.X, ""), filled, size), side=SIDES[report.S],
-        kind=kind_of(report.o, report.d), size=size, price=some(report.p), stop_price=some(report.P), filled=filled,
+        kind=kind, size=size, price=some(report.p), stop_price=some(report.P), filled=filled,
         average=mean(number(report.Z) or ZERO, filled), time_in_force=TIMES.get(report.f, report.f.lower()),
-        post_only=report.o in POST_ONLY, why=why, reason=WHY.get(why, ""), origin=origin,
+        post_only=report.o in POST_ONLY,
+        triggered=kind in TRIGGERED and (bool(filled) or (report.W or -1) > 0), why=why, reason=WHY.get(why, ""),
+        origin=origin,
     )  # fmt: skip
     last, price = some(report.l), some(report.L)
     if report.x not in FILLS or report.t <= 0 or last is None or price is None:

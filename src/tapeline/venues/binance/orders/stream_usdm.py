@@ -15,6 +15,7 @@ from tapeline.venues.binance.orders.stream_spot import FILLS
 from tapeline.venues.binance.orders.words import (
     ALGO,
     ALGO_STATES,
+    CONDITIONAL,
     MS_NS,
     POSITIONS,
     POST_ONLY,
@@ -75,7 +76,7 @@ def order_update(update: wire.OrderTradeUpdate, owner: Owner, received_ns: int) 
         state=state, side=SIDES[o.S], kind=USDM_KINDS.get(o.ot or o.o, (o.ot or o.o).lower()), size=size,
         price=some(o.p), stop_price=some(o.sp), filled=filled, average=some(o.ap),
         time_in_force=TIMES.get(o.f, o.f.lower()), post_only=o.f in POST_ONLY, reduce_only=o.R,
-        position=POSITIONS[o.ps], why=why, reason=reason, origin=origin,
+        position=POSITIONS[o.ps], triggered=o.ot in CONDITIONAL and o.o != o.ot, why=why, reason=reason, origin=origin,
     )  # fmt: skip
     last, price = some(o.l), some(o.L)
     if o.x not in FILLS or o.t <= 0 or last is None or price is None:
@@ -101,8 +102,8 @@ def algo_update(update: wire.AlgoUpdate, owner: Owner, received_ns: int) -> Item
             venue_id=became or f"{ALGO}{o.aid}", state=state, side=SIDES[o.S],
             kind=USDM_KINDS.get(o.o, o.o.lower()), size=size, price=some(o.p), stop_price=some(o.tp), filled=filled,
             average=some(o.ap) if filled else None, time_in_force=TIMES.get(o.f, o.f.lower()),
-            post_only=o.f in POST_ONLY, reduce_only=o.R, position=POSITIONS[o.ps], why=o.rm,
-            reason="other" if o.rm else "",
+            post_only=o.f in POST_ONLY, reduce_only=o.R, position=POSITIONS[o.ps],
+            triggered=bool(became), why=o.rm, reason="other" if o.rm else "",
         ),
     )  # fmt: skip
 

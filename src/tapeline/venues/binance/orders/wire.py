@@ -70,6 +70,7 @@ class ExecutionReport(msgspec.Struct, gc=False):
     t: Number = -1  # trade id, -1 where this is no fill
     m: bool = False  # filled as a maker
     Z: str = "0"  # value of all that is filled
+    W: int | None = None  # since when it works; absent where it waits for a price
 
 
 class SpotBalance(msgspec.Struct, gc=False):

@@ -28,6 +28,9 @@ PRICED = frozenset({"limit", "stop_limit", "take_profit_limit"})
 TRIGGERED = frozenset({"stop", "stop_limit", "take_profit", "take_profit_limit", "trailing_stop"})
 """Kinds that wait for a price. On USD-M they live in a service of their own (`algoOrder`)."""
 
+CONDITIONAL = frozenset(theirs for theirs, ours in USDM_KINDS.items() if ours in TRIGGERED)
+"""Their types on USD-M: an order whose type is another than it was placed with has been triggered."""
+
 TIMES: Mapping[str, str] = {
     "GTC": "gtc", "IOC": "ioc", "FOK": "fok", "GTD": "gtd", "GTX": "gtc", "GTE_GTC": "gtc", "RPI": "gtc",
 }  # fmt: skip
