@@ -27,7 +27,7 @@ from tapeline.trading.admission import Rules
 from tapeline.trading.exchange import Exchange
 from tapeline.trading.fees import Fees
 from tapeline.trading.outcome import Matching
-from tapeline.venues.orders import OrderAnswer, OrderAsk, OrderRequest, OrderServer, Placed
+from tapeline.venues.orders import Opening, OrderAnswer, OrderAsk, OrderRequest, OrderServer, Placed
 from tapeline.venues.request import Request
 from tapeline.venues.spec import Venue
 from tapeline.wire.pipe import Response
@@ -177,13 +177,20 @@ class Paper:
             self.begin()
             if isinstance(heard, Placed):
                 return self._placed(client, heard)
-            account = self._keys[heard.key].name if heard.key else ""
-            self._streams.opened(client, heard, account)
+            return self._opened(client, heard)
         except TapelineError as error:
             return [self._server.refuse(error)[1]]
-        if heard.off or not heard.subscribe:
-            return heard.answers
-        return [*heard.answers, *self._streams.greeting(client, heard.subscribe, self._desk.state)]
+
+    def _opened(self, client: Client, opening: Opening) -> Sequence[bytes]:
+        """A login, a subscription or its end; or what the venue's half has refused already."""
+        account = self._keys[opening.key].name if opening.key else ""
+        if opening.refused and not account and not self._streams.account_of(client):
+            return [opening.refused]
+        if account or opening.subscribe or opening.off:
+            self._streams.opened(client, opening, account)
+        if opening.off or not opening.subscribe:
+            return opening.answers
+        return [*opening.answers, *self._streams.greeting(client, opening.subscribe, self._desk.state)]
 
     def _placed(self, client: Client, heard: Placed) -> Sequence[bytes]:
         """An order call over a WebSocket."""

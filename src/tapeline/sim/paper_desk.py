@@ -101,7 +101,7 @@ class Desk:
         venue_id = ask.venue_id or (self._exchange.order(account, ask.client_id).venue_id if ask.client_id else "")
         found = self._exchange.fills(
             account, _instrument(ask), after_id=ask.from_id, from_ns=ask.from_ns, to_ns=ask.to_ns, venue_id=venue_id,
-            limit=ask.limit,
+            limit=None if ask.page else ask.limit,  # of a page the venue's half knows where it begins
         )  # fmt: skip
         return Done(found)
 
