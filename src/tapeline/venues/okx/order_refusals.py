@@ -119,7 +119,8 @@ def code_of(error: Exception) -> tuple[str, str]:
     """What OKX would say of an error of ours: its code and its words."""
     if isinstance(error, OrderRefused):
         code, text = CODE_OF.get(error.reason, CODE_OF["other"])
-        return (error.code, str(error)) if error.code.isdigit() else (code, text)
+        said = str(error)
+        return (error.code, said) if error.code.isdigit() else (code, f"{text} ({said})" if said else text)
     if isinstance(error, Refused):
         unsaid = "60011" if isinstance(error, AuthenticationRefused) else "51000"
         return (error.code if error.code.isdigit() else unsaid), str(error)

@@ -114,23 +114,23 @@ def _named(arg: Arg) -> str:
 
 def _samples() -> tuple[Instrument, ...]:
     """Two pairs and their perpetual swaps, by the venue's rules of 2024."""
-    spots = (("BTC", "0.1", "0.00000001", "0.00001"), ("ETH", "0.01", "0.000001", "0.001"))
-    swaps = (("BTC", "0.1", "0.01", "0.01"), ("ETH", "0.01", "0.1", "0.01"))
+    spots = (("BTC", "0.1", "0.00000001", "0.00001", "3"), ("ETH", "0.01", "0.000001", "0.001", "11"))
+    swaps = (("BTC", "0.1", "0.01", "0.01", "10459"), ("ETH", "0.01", "0.1", "0.01", "10461"))
     return (
         *(
             Instrument(
                 venue="okx", symbol=f"{base}/USDT", native=f"{base}-USDT", kind="spot", base=base, quote="USDT",
-                tick=Decimal(tick), lot=Decimal(lot), min_size=Decimal(least),
+                tick=Decimal(tick), lot=Decimal(lot), min_size=Decimal(least), code=code,
             )
-            for base, tick, lot, least in spots
+            for base, tick, lot, least, code in spots
         ),
         *(
             Instrument(
                 venue="okx", symbol=f"{base}/USDT:USDT", native=f"{base}-USDT-SWAP", kind="perpetual", base=base,
                 quote="USDT", settle="USDT", tick=Decimal(tick), lot=Decimal("0.01"), min_size=Decimal(least),
-                size_unit="contract", contract_size=Decimal(face),
+                size_unit="contract", contract_size=Decimal(face), code=code,
             )
-            for base, tick, face, least in swaps
+            for base, tick, face, least, code in swaps
         ),
     )  # fmt: skip
 

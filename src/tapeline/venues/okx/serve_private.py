@@ -89,7 +89,7 @@ def hear(
         case "subscribe" | "unsubscribe":
             return _subscription(request, request_id)
         case op if op in OPS:
-            return _order_call(op, request.args, request_id, instruments)
+            return _order_call(op, request, instruments, now_ns)
         case "mass-cancel":
             return _refused(request_id, "60018", "mass-cancel is for options, which are not traded here")
     return None
@@ -130,11 +130,12 @@ def _subscription(request: Request, request_id: str) -> Opening | None:
     )  # fmt: skip
 
 
-def _order_call(op: str, args: Raw, request_id: str, instruments: Mapping[str, Instrument]) -> Opening | Placed:
+def _order_call(op: str, request: Request, instruments: Instruments, now_ns: int) -> Opening | Placed:
+    request_id = str(request.id)
     try:
-        ask = OPS[op](args_of(bytes(args)), instruments)
+        ask = OPS[op](args_of(bytes(request.args)), instruments)
     except OrderRefused as error:
-        return Opening(answers=(_failed(op, request_id, OrderAsk(call="place"), error, 0),))
+        return Opening(answers=(_failed(op, request_id, OrderAsk(call="place"), error, now_ns),))
     part = op if op != _OP_OF[ask.call] else ""
     return Placed(ask=msgspec.structs.replace(ask, part=part), request_id=request_id)
 
