@@ -12,7 +12,7 @@ from stage_fixtures import patient, staged
 from store_fixtures import bar, trade
 from tapeline.surfaces.cli import resolved
 
-pytest_plugins = ["tapeline.testing"]
+pytest_plugins = ["secret_watch", "tapeline.testing"]
 __all__ = ["bar", "market", "patient", "shared", "staged", "trade"]
 
 

@@ -13,7 +13,16 @@ from typing import Any
 from rest_stage import CALL, VENUE, ceilings
 from wire_fakes import LIMITS, START_NS, Script
 
-from tapeline.errors import AuthenticationRefused, BadData, ClockWrong, OrderRefused, OutcomeUnknown, RateLimited
+from tapeline.errors import (
+    AuthenticationRefused,
+    BadData,
+    ClockWrong,
+    ConnectionLost,
+    OrderRefused,
+    OutcomeUnknown,
+    RateLimited,
+    TimedOut,
+)
 from tapeline.model.account import AccountEvent, Fill, OrderUpdate
 from tapeline.model.instrument import Instrument
 from tapeline.model.order import Intent
@@ -220,6 +229,13 @@ def signed_rest(
 ) -> SignedRest:
     rest = Rest(venue, "https://toy", fetch=exchange, clock=exchange.clock, delays=ceilings)
     return SignedRest(venue, orders, rest, credentials, clock=exchange.clock, delays=ceilings)
+
+
+AMBIGUOUS: list[Said] = [
+    TimedOut("no answer within 10 s"), ConnectionLost("cut"), Response(502, {}, b"bad gateway"), ok({"code": "maybe"}),
+    Response(200, {}, b"<html>"), ok({"code": "twice"}, 400),
+]  # fmt: skip
+"""Answers to an order that leave open what became of it."""
 
 
 # ---- private connections -----------------------------------------------------------------------------------------
