@@ -64,6 +64,16 @@ def test_an_approved_is_written_and_never_read() -> None:
         msgspec.json.decode(body, type=Submit)
 
 
+def test_what_closes_a_position_says_so() -> None:
+    long = state(Figures(held=Held(size=D(2))))
+    closing, opening = check(SELL, long, [], client_id="t1"), check(BUY, long, [], client_id="t2")
+    flattening = approve_flatten(SELL, D(2), client_id="t3")
+    assert isinstance(closing, Approved)
+    assert isinstance(opening, Approved)
+    assert isinstance(flattening, Approved)
+    assert (closing.closes, opening.closes, flattening.closes) == (True, False, True)
+
+
 # ---- the gate ----------------------------------------------------------------------------------------------------
 
 

@@ -37,11 +37,15 @@ CODES = (
 
 @dataclass(frozen=True, slots=True)
 class Approved:
-    """An order that risk has let through. It can be written to JSON, and never read from it."""
+    """An order that risk has let through. It can be written to JSON, and never read from it.
+
+    `closes`: it can only make a position smaller, so it passes where an account is reduce-only.
+    """
 
     client_id: str
     intent: Intent
     token: InitVar[object]
+    closes: bool = False
 
     def __post_init__(self, token: object) -> None:
         if token is not _PASSED_BY_RISK:
@@ -70,7 +74,7 @@ def check(
     `already`.
     """
     denied = _gate(intent, state) or next(_denials(intent, state, limits, already), None)
-    return denied or Approved(client_id, intent, _PASSED_BY_RISK)
+    return denied or Approved(client_id, intent, _PASSED_BY_RISK, case(intent, state, already).closing)
 
 
 def approve_flatten(intent: Intent, size: Decimal, *, client_id: str) -> Approved | Denied:
@@ -79,7 +83,7 @@ def approve_flatten(intent: Intent, size: Decimal, *, client_id: str) -> Approve
     if size == ZERO or not closes or intent.size is None or not ZERO < intent.size <= EXACT.abs(size):
         wanted = "?" if intent.size is None else plain(intent.size)
         return Denied("reduce_only", plain(size), wanted, f"{intent.side} {wanted} does not close {plain(size)}")
-    return Approved(client_id, intent, _PASSED_BY_RISK)
+    return Approved(client_id, intent, _PASSED_BY_RISK, closes=True)
 
 
 def _gate(intent: Intent, state: RiskState) -> Denied | None:

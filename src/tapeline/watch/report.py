@@ -41,14 +41,16 @@ class Report(msgspec.Struct, kw_only=True):
         """Whether all that was asked for is so, by the venue's word; dust that no venue takes is left aside."""
         return self.verified and not self.left_orders and (not self.flatten or all(p.dust for p in self.left_positions))
 
-    def lines(self) -> list[str]:
-        """In words, one fact a line."""
+    def lines(self, *, gate_only: bool = False) -> list[str]:
+        """In words, one fact a line; `gate_only`: nothing was done at the venue, nor was it to be."""
         took_s = (self.ended_ns - self.began_ns) / 1e9
         found = [
             f"account {self.account} ({self.mode}): {self.state}, {MEANS[self.state]}",
             f"  by {self.who}: {self.why or 'no reason given'}; it took {took_s:.1f} s",
-            f"  cancelled: {', '.join(self.cancelled) or 'no order was open'}",
         ]
+        if gate_only or (self.mode == "paper" and not self.verified):
+            return found + [f"  {text}" for text in self.problems]
+        found.append(f"  cancelled: {', '.join(self.cancelled) or 'no order was open'}")
         if self.flatten:
             found.append(f"  closed: {', '.join(self.closed) or 'nothing'} in {self.slices} orders")
         found += [f"  STILL OPEN: order {name}" for name in self.left_orders]

@@ -1,0 +1,63 @@
+"""What the minimal path takes from the journal, and what it writes there. That it cannot stops nothing."""
+
+import sqlite3
+from collections.abc import Callable
+from decimal import Decimal
+from pathlib import Path
+
+from tapeline.errors import BadData, TapelineError
+from tapeline.model.number import EXACT, ZERO
+from tapeline.store.journal import FILE, Journal
+from tapeline.trading.command import Note
+from tapeline.trading.restore import restore
+
+DEADLINE_S = 1.0  # an engine that hangs while it writes keeps nobody for longer
+
+
+def ours_of(folder: Path | None, account: str, now_ns: int) -> dict[str, Decimal]:
+    """What our strategies hold on spot, by instrument, as the journal of a store says; nothing where there is none.
+
+    Raises TapelineError where there is a journal that cannot be read.
+    """
+    if folder is None or not (folder / FILE).is_file():
+        return {}
+    try:
+        journal = Journal(folder, deadline_s=DEADLINE_S)
+        try:
+            restored = restore(journal.replay(), journal.instance, now_ns)
+        finally:
+            journal.close()
+    except sqlite3.Error as error:
+        raise BadData(f"the journal in {folder} cannot be read: {error}", kind="journal") from error
+    found: dict[str, Decimal] = {}
+    for strategy in restored.ledger.strategies(account):
+        if not strategy:
+            continue  # of other origin: not ours to sell
+        for (instrument, _), holding in restored.ledger.holdings(account, strategy).items():
+            known = restored.instruments.get(instrument)
+            if known is not None and known.kind == "spot":
+                found[instrument] = EXACT.add(found.get(instrument, ZERO), holding.size)
+    return {instrument: size for instrument, size in found.items() if size > ZERO}
+
+
+def notes_into(
+    folder: Path | None, account: str, now_ns: Callable[[], int], failed: Callable[[str], object]
+) -> Callable[[str, str], None]:
+    """note(kind, text) -> a line in the journal, where there is one. `failed` hears, once, why there is none."""
+    told = False
+
+    def note(kind: str, text: str) -> None:
+        nonlocal told
+        if folder is None or told or not (folder / FILE).is_file():
+            return
+        try:
+            journal = Journal(folder, deadline_s=DEADLINE_S)
+            try:
+                journal.append([Note(kind, account, text)], now_ns())
+            finally:
+                journal.close()
+        except (TapelineError, OSError, sqlite3.Error) as error:
+            told = True
+            failed(f"not in the journal: {error}")
+
+    return note
