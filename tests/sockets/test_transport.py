@@ -2,6 +2,7 @@
 
 import asyncio
 import datetime as dt
+import logging
 import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
@@ -536,3 +537,22 @@ def test_a_certificate_that_is_no_good_is_refused(kind: str, fault: str) -> None
             assert "certificate" in str(told).lower()
 
     over_sockets(main)
+
+
+@EVERY
+def test_no_librarys_log_holds_what_is_sent_nor_the_address(kind: str, caplog: pytest.LogCaptureFixture) -> None:
+    async def echo(connection: ServerConnection) -> None:
+        async for message in connection:
+            await connection.send(message)
+
+    async def main() -> None:
+        logging.getLogger("websockets.server").setLevel(logging.WARNING)
+        async with venue(echo) as url, real_dial(**KINDS[kind])(f"{url}/listen-key-of-a-stream") as pipe:
+            await pipe.send(b'{"apiKey": "key-of-a-login"}')
+            assert await received(pipe, 1) == [b'{"apiKey": "key-of-a-login"}']
+
+    with caplog.at_level(logging.DEBUG):
+        over_sockets(main)
+    said = "\n".join(record.getMessage() for record in caplog.records)
+    assert "key-of-a" not in said
+    assert "listen-key" not in said

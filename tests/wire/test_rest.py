@@ -1,4 +1,5 @@
 import asyncio
+import logging
 from collections.abc import Callable
 
 import httpx2
@@ -222,6 +223,15 @@ def test_a_malformed_header_is_told_without_what_it_says() -> None:
         fetching(handler)
     assert "the key" not in str(told.value)
     assert told.value.__suppress_context__
+
+
+def test_the_librarys_log_says_where_it_asked_and_not_what(caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level(logging.DEBUG):
+        for _ in range(2):
+            fetching(lambda _request: httpx2.Response(200), request=Request("GET", "/x", (("listenKey", "abc"),)))
+        logging.getLogger("httpx2").info("no arguments")
+    lines = [record.getMessage() for record in caplog.records if record.name == "httpx2"]
+    assert lines == ['HTTP Request: GET https://toy/x "HTTP/1.1 200 OK"'] * 2 + ["no arguments"]
 
 
 def test_a_stamp_for_signatures_goes_on_however_old_its_reading_is() -> None:

@@ -1,6 +1,7 @@
 """The only HTTP client: requests in turn through the venue's budgets, retried where the venue asks for it."""
 
 import asyncio
+import logging
 import ssl
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -21,8 +22,23 @@ MOST_HALF_S = 0.5  # a longer half of a round trip was spent on opening a connec
 _NOT_SENT = (httpx2.ConnectError, httpx2.ConnectTimeout, httpx2.PoolTimeout, httpx2.InvalidURL, httpx2.ProxyError)
 
 
+class _WithoutQuery(logging.Filter):
+    """The library logs the address of each request: its query is signed, and may hold the key of a stream."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        if isinstance(record.args, tuple):
+            record.args = tuple(
+                each.copy_with(query=None) if isinstance(each, httpx2.URL) else each for each in record.args
+            )
+        return True
+
+
+_WITHOUT_QUERY = _WithoutQuery()  # added to their logger as often as one likes, it is there once
+
+
 def real_fetch(*, within_s: float = 10.0, tls: ssl.SSLContext | None = None) -> tuple[Fetch, httpx2.AsyncClient]:
     """Fetch over the network, and the client to close at the end."""
+    logging.getLogger("httpx2").addFilter(_WITHOUT_QUERY)
     client = httpx2.AsyncClient(timeout=within_s, verify=tls or True, follow_redirects=False)
 
     async def fetch(base_url: str, request: Request) -> Response:

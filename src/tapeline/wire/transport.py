@@ -1,6 +1,7 @@
 """Pipes over real WebSocket libraries: picows where nothing else is needed, message-level clients for compression."""
 
 import asyncio
+import logging
 import ssl
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
@@ -27,6 +28,9 @@ SEND_WITHIN_S = 10.0
 _AT_FAULT = frozenset(
     {WSCloseCode.PROTOCOL_ERROR.value, WSCloseCode.INVALID_TEXT.value, WSCloseCode.MESSAGE_TOO_BIG.value}
 )
+# The library logs every frame, and addresses, where its logger is at the lowest level: keys and logins are among them.
+_LOG = logging.getLogger("tapeline.websockets")
+_LOG.setLevel(logging.WARNING)
 _TEXT = WSMsgType.TEXT
 _DATA = (_TEXT, WSMsgType.BINARY, WSMsgType.CONTINUATION)
 _FAILURES = (
@@ -327,7 +331,7 @@ def real_dial(
 ) -> Dial:  # fmt: skip
     """Dial over the network. `tls` replaces the machine's own trust (a private authority in tests)."""
     if transport == "websockets":
-        plain = partial(websockets.asyncio.client.connect, compression="deflate" if compression else None)
+        plain = partial(websockets.asyncio.client.connect, compression="deflate" if compression else None, logger=_LOG)
         return lambda url: _messages(url, max_bytes, within_s, tls, plain)
     if transport != "picows":
         raise ConfigError(f"unknown transport {transport!r}: picows or websockets")
