@@ -665,6 +665,7 @@ def test_calls_at_start() -> None:
     assert got(BINANCE_USDM, "/fapi/v1/multiAssetsMargin") == {"multiAssetsMargin": False}
     assert got(BINANCE_USDM, "/fapi/v1/apiTradingStatus")["indicators"] == {}
     assert got(BINANCE_USDM, "/sapi/v1/system/status")["status"] == 0
+    assert got(BINANCE_USDM, "/api/v3/time") == {"serverTime": AT // MS}
 
 
 def post(venue: Venue, path: str, body: str, method: str = "POST") -> Any:

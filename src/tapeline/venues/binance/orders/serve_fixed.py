@@ -151,6 +151,9 @@ _SPOT: Mapping[tuple[str, str], Fixed] = {
 _USDM: Mapping[tuple[str, str], Fixed] = {
     **_SAPI,
     ("GET", "/fapi/v1/ping"): _NOTHING,
+    # A client of both markets greets spot at start, whichever it is used for.
+    ("GET", "/api/v3/ping"): _NOTHING,
+    ("GET", "/api/v3/time"): lambda _fields, _instruments, now_ns: {"serverTime": ms(now_ns)},
     ("POST", "/fapi/v1/order/test"): _NOTHING,
     ("GET", "/fapi/v1/rateLimit/order"): _usdm_counts,
     ("GET", "/fapi/v1/leverageBracket"): _brackets,

@@ -34,6 +34,7 @@ ALGO_STATUSES: Mapping[str, str] = {
     "submitted": "NEW", "open": "NEW", "cancelling": "NEW", "partly_filled": "TRIGGERED", "filled": "FINISHED",
     "cancelled": "CANCELED", "expired": "EXPIRED", "rejected": "REJECTED",
 }  # fmt: skip
+COUNTED = "USDT"
 MODES = {"isolated": "isolated", "cross": "cross", "": "cross"}
 
 
@@ -129,7 +130,8 @@ def _balances(
 
 def _account(natives: Natives, held: Sequence[Balance], positions: Sequence[Position], at_ms: int) -> Row:
     open_profit = _sum([one.unrealised for one in positions])
-    wallet, free = _sum([one.total for one in held]), _sum([one.free for one in held])
+    counted = [one for one in held if one.currency == COUNTED] or held  # "only for USDT asset"
+    wallet, free = _sum([one.total for one in counted]), _sum([one.free for one in counted])
     return {
         "feeTier": 0, "feeBurn": False, "canTrade": True, "canDeposit": False, "canWithdraw": False,
         "updateTime": 0, "multiAssetsMargin": False, "tradeGroupId": -1, "totalInitialMargin": text(None),
