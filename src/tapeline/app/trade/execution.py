@@ -4,6 +4,7 @@ Nothing is sent before it is durable. Gateways answer by events, which come in a
 """
 
 import asyncio
+import contextlib
 from collections import deque
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -21,7 +22,6 @@ from tapeline.trading.record import Digest, Marked, Written
 
 MOST_WAITING = 100_000  # market events that wait to be decided on; more are dropped, and the accounts halted
 AT_ONCE = 500  # events between two looks at everything else that wants to run
-KEEP_WITHIN_S = 0.5  # what came back is in the journal by then, though nothing was decided on it
 KEPT = (OrderUpdate, Fill, Payment, Sent, Failed, Operator, Halted)  # what the state is rebuilt from
 _NEVER_DROPPED = (*KEPT, Balance, Position, AccountMode, Healthy, Timer)
 
@@ -74,7 +74,6 @@ class Execution:
         self._waiting: deque[tuple[float, Any]] = deque()
         self._awake = asyncio.Event()
         self._kept: list[Written] = []  # to be journalled
-        self._kept_at = 0.0
         self._overloaded = False
         self._events = self._steps = self._commands = self._orders = self._denied = self._dropped = self._commits = 0
         self._behind_s = self._slowest_s = self._commit_s = 0.0
@@ -139,17 +138,12 @@ class Execution:
     # ---- within --------------------------------------------------------------------------------------------------
 
     async def _wait(self) -> None:
-        """Until an event comes, a timer is due, or something is to be written down."""
+        """Until an event comes, or a timer is due."""
         self._awake.clear()
         due_s = (self.engine.due_ns - self._clock.wall_ns()) / 1e9
-        if self._kept:
-            due_s = min(due_s, self._kept_at + KEEP_WITHIN_S - self._clock.now())
-        try:
+        with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(max(0.0, min(due_s, 60.0))):
                 await self._awake.wait()
-        except TimeoutError:
-            if self._kept and self._clock.now() >= self._kept_at + KEEP_WITHIN_S:
-                await self.flush()
 
     async def _round(self) -> None:
         now_ns = self._clock.wall_ns()
@@ -162,11 +156,10 @@ class Execution:
             self._watch_load()
             self._events += 1
             await self._step(event, self._clock.wall_ns())
+        await self.flush()  # what came back is durable too, though nothing was decided on it
 
     async def _step(self, event: Any, now_ns: int) -> None:
         if isinstance(event, KEPT):
-            if not self._kept:
-                self._kept_at = self._clock.now()
             mark = self.engine.fee_mark(event) if isinstance(event, Fill) else None
             if mark is not None:
                 self._kept.append(Marked(mark[0], plain(mark[1]), now_ns))

@@ -14,10 +14,10 @@ from tapeline.clock import Clock
 from tapeline.errors import TapelineError
 from tapeline.store.latch import HaltLatch
 from tapeline.trading.command import Amend, Command, Submit
+from tapeline.trading.halt import MEANS, passes
 from tapeline.trading.input import Failed, Halted
 
 LOOK_EVERY_S = 0.2
-SHUT = frozenset({"halted", "flattening", "flat"})
 _log = structlog.get_logger("tapeline")
 
 
@@ -34,13 +34,14 @@ class Gate:
         return self._latch.state
 
     def execute(self, command: Command) -> None:
-        """Let it pass, or refuse it. What only closes is judged by risk: here it is shut or open."""
+        """Let it pass, or refuse it: only what risk has found to close a position passes where it is reduce-only."""
         state = self._latch.state
-        if state in SHUT and isinstance(command, Submit | Amend):
+        closes = isinstance(command, Submit) and command.order.closes
+        if isinstance(command, Submit | Amend) and not passes(state, closes=closes):
             client_id, what = (
                 (command.order.client_id, "submit") if isinstance(command, Submit) else (command.client_id, "amend")
             )
-            why = f"the account is {state}: nothing but cancels passes"
+            why = f"the account is {state}: {MEANS[state]}"
             self._tell(Failed(client_id, what, "unsent", self._clock.wall_ns(), why, "permission"))
             self._look()
             return
