@@ -50,6 +50,7 @@ def hand_of(
         raise ConfigError(f"account.{name}: venue {venue.name} takes no orders here")
     if account.testnet:
         venue = at_testnet(venue)
+        orders = venue.orders or orders
     settings = config.venue.get(account.venue)
     base = _rest_url(venue, settings.rest_url if settings is not None else None)
     rest = Rest(
