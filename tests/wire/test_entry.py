@@ -73,8 +73,8 @@ def only_login(script: Script, said: dict[str, Any]) -> None:
 def test_it_logs_in_and_answers() -> None:
     async def act(stage: Stage) -> None:
         assert stage.entry.up
-        assert stage.entry.takes("place")
-        assert not stage.entry.takes("order")
+        assert stage.entry.takes(place("t1"))
+        assert not stage.entry.takes(OrderAsk(call="order"))
         said = await stage.ask("t1")
         assert (said.request_id, said.status) == ("1", 200)
         assert b'"vt1"' in said.body
@@ -82,6 +82,14 @@ def test_it_logs_in_and_answers() -> None:
         assert stage.sent == ["t1"]
 
     entering(act)
+
+
+def test_what_the_venue_cannot_say_there_goes_another_way() -> None:
+    async def act(stage: Stage) -> None:
+        assert not stage.entry.takes(place("t1"))
+        assert stage.entry.takes(place("u1"))
+
+    entering(act, declared=replace(ENTRY, takes=lambda ask: ask.client_id.startswith("u")))
 
 
 def test_answers_out_of_order_and_twice_go_where_they_belong() -> None:
@@ -125,7 +133,7 @@ def test_a_connection_that_ends_leaves_what_was_sent_unknown_and_comes_back() ->
         stage.script().cut("the cable")
         with pytest.raises(OutcomeUnknown, match="place: the connection ended before the answer: the cable"):
             await waiting
-        assert stage.entry.takes("place") is False
+        assert stage.entry.takes(place("t2")) is False
         with pytest.raises(Unsent, match="not open"):
             await stage.ask("t2")
         assert stage.sent == ["t1"]

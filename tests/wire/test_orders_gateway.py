@@ -9,6 +9,8 @@ from gateway_stage import BY_ENTRY, NOT_FOUND, Stage, approved, trading
 from order_stage import (
     ACCOUNT,
     BUY,
+    CREDENTIALS,
+    KEY,
     ORDERS,
     SECOND_NS,
     TOY,
@@ -24,11 +26,10 @@ from order_stage import (
 )
 from wire_fakes import START_NS, Script
 
-from tapeline.errors import Broken, ConfigError, ConnectionLost, OrderRefused, Refused, TimedOut, Unsent
+from tapeline.errors import Broken, ConfigError, ConnectionLost, OrderRefused, Refused, Unsent
 from tapeline.model.account import OrderUpdate
 from tapeline.model.order import Intent
-from tapeline.trading.command import Amend, Cancel, CancelAll, Note, Submit
-from tapeline.trading.input import Failed
+from tapeline.trading.command import Amend, Cancel, Note, Submit
 from tapeline.venues.orders import OrderAsk
 from tapeline.venues.spec import Request
 from tapeline.wire.orders import at_testnet
@@ -296,83 +297,7 @@ def test_a_cancel_does_not_overtake_what_it_cancels_and_other_orders_do_not_wait
     trading(act, said={"place": [slowly, ok(order("t2"))], "cancel": [ok(order("t1", "cancelled"))]})
 
 
-# ---- cancel all and the dead man ---------------------------------------------------------------------------------
-
-
-def test_cancel_all_uses_the_venues_own_call_and_makes_sure() -> None:
-    async def act(stage: Stage) -> None:
-        stage.gateway.execute(CancelAll(ACCOUNT))
-        await settle(2.0)
-        asked = [(request.path, dict(request.query).get("s", "")) for _, request in stage.exchange.asked[1:]]
-        assert asked == [("/open_orders", ""), ("/cancel_all", "A"), ("/cancel_all", "B"), ("/open_orders", "")]
-        assert stage.said() == []
-
-    open_two = ok([order("t1"), order("t2", s="B")])
-    trading(act, said={"open_orders": [open_two, ok([])]})
-
-
-def test_cancel_all_of_an_account_in_one_call_and_of_one_instrument() -> None:
-    async def act(stage: Stage) -> None:
-        stage.gateway.execute(CancelAll(ACCOUNT))
-        await settle(2.0)
-        assert stage.exchange.asked[2][1].path == "/cancel_all"
-        assert "s" not in dict(stage.exchange.asked[2][1].query)
-        stage.exchange.said = {"open_orders": [ok([order("t1")]), ok([])]}
-        stage.gateway.execute(CancelAll(ACCOUNT, B.id))
-        await settle(2.0)
-        queries = [dict(request.query).get("s") for _, request in stage.exchange.asked[4:]]
-        assert queries == ["B", "B", "B"]
-
-    trading(act, orders=replace(ORDERS, cancel_all="account"),
-            said={"open_orders": [ok([order("t1"), order("t2", s="B")]), ok([])]})  # fmt: skip
-
-
-def test_orders_of_other_origin_are_left_alone() -> None:
-    async def act(stage: Stage) -> None:
-        stage.gateway.execute(CancelAll(ACCOUNT))
-        await settle(2.0)
-        assert stage.exchange.paths()[1:] == ["/open_orders", "/cancel", "/open_orders"]
-        assert dict(stage.exchange.asked[2][1].query)["venue_id"] == "vt1"
-        assert stage.said() == ["sent cancel t1", "rest t1 cancelled"]
-
-    both, theirs = ok([order("t1"), order("web9")]), ok([order("web9")])
-    trading(act, said={"open_orders": [both, theirs], "cancel": [ok(order("t1", "cancelled"))]},
-            owns=lambda client_id: client_id.startswith("t"))  # fmt: skip
-
-
-def test_what_the_venues_own_call_leaves_open_is_cancelled_one_by_one_and_told_where_it_stays() -> None:
-    async def act(stage: Stage) -> None:
-        stage.gateway.execute(CancelAll(ACCOUNT))
-        await settle(120.0)
-        assert stage.sent("cancel_all") == [0.05]
-        assert len(stage.sent("cancel")) > 5
-        failed = [each for each in stage.heard if isinstance(each, Failed) and each.what == "cancel_all"]
-        assert [(each.outcome, each.why) for each in failed] == [("unknown", "1 orders are still open")]
-        assert ("cancel all", "refused: not now") in stage.problems
-
-    trading(act, said={"open_orders": [ok([order("t1")])], "cancel_all": [ok({"code": "not now"}, 400)],
-                       "cancel": [ok({"code": "not now"}, 400)]})  # fmt: skip
-
-
-def test_cancel_all_goes_on_though_the_venue_cannot_be_asked_for_a_while() -> None:
-    async def act(stage: Stage) -> None:
-        stage.gateway.execute(CancelAll(ACCOUNT))
-        await settle(60.0)
-        assert stage.exchange.paths()[-3:] == ["/open_orders", "/cancel", "/open_orders"]
-
-    late: list[Said] = [TimedOut("late")] * 4
-    trading(act, said={"open_orders": [*late, ok([order("t1")]), ok([])], "cancel": [ok(order("t1", "cancelled"))]},
-            orders=replace(ORDERS, cancel_all=""))  # fmt: skip
-
-
-def test_open_orders_that_are_told_an_instrument_at_a_time() -> None:
-    async def act(stage: Stage) -> None:
-        stage.gateway.execute(CancelAll(ACCOUNT))
-        await settle(2.0)
-        assert [dict(request.query)["s"] for _, request in stage.exchange.asked[1:]] == ["A", "B"]
-
-    one_by_one = replace(ORDERS.calls["open_orders"], per_instrument=True)
-    trading(act, orders=replace(ORDERS, calls={**ORDERS.calls, "open_orders": one_by_one}))
+# ---- the dead man, and what is read ------------------------------------------------------------------------------
 
 
 def test_the_dead_man_is_armed_and_disarmed() -> None:
@@ -412,7 +337,12 @@ def test_reading_is_for_whoever_reconciles_and_sends_nothing() -> None:
 
 def test_the_test_network_is_the_venue_at_other_addresses() -> None:
     testnet = {"rest": "https://test.toy"}
-    venue = at_testnet(replace(TOY, orders=replace(ORDERS, testnet=testnet)))
+    declared = replace(ORDERS, testnet=testnet, testnet_headers=(("x-simulated", "1"),))
+    venue = at_testnet(replace(TOY, orders=declared))
+    assert venue.orders is not None
+    plain, orders = Request("GET", "/x"), venue.orders
+    for request in (orders.sign(plain, CREDENTIALS, 7), orders.with_key(plain, CREDENTIALS)):
+        assert dict(request.headers) == {"toy-key": KEY, "x-simulated": "1"}
     assert (venue.urls["rest"], venue.urls["private"]) == ("https://test.toy", "wss://toy/private")
     for without in (TOY, replace(TOY, orders=None)):
         with pytest.raises(ConfigError, match="toy has no test network"):

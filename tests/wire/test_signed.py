@@ -55,9 +55,9 @@ def calling(
 ) -> None:  # fmt: skip
     async def main() -> None:
         clock = VirtualClock(options.pop("ours_ns", START_NS))
-        venue = options.pop("venue", TOY)
+        venue, orders = options.pop("venue", TOY), options.pop("orders", ORDERS)
         exchange = Exchange(clock, said or {}, **options)
-        await act(signed_rest(exchange, venue=venue), exchange)
+        await act(signed_rest(exchange, venue=venue, orders=orders), exchange)
 
     run(main())
 
@@ -290,6 +290,34 @@ def test_answers_that_came_over_a_socket_are_read_the_same_way() -> None:
             rest.read(PLACE, IDS, 400, b'{"code": "balance"}')
 
     calling(act)
+
+
+def test_a_list_is_read_to_its_end_whatever_parts_and_pages_it_comes_in() -> None:
+    async def act(rest: SignedRest, exchange: Exchange) -> None:
+        found = await rest.listed(OrderAsk(call="fills"), IDS)
+        assert [each.client_id for each in found if isinstance(each, OrderUpdate)] == ["t1", "t2", "t3"]
+        asked = [dict(request.query) for _, request in exchange.asked[1:]]
+        assert [(each.get("part"), each.get("from")) for each in asked] == [("x", None), ("x", "t1"), ("y", None)]
+        exchange.said["fills"] = [ok(["again"])]
+        with pytest.raises(AssertionError, match="place is a command"):
+            await rest.listed(PLACE, IDS)
+
+    def following(ask: OrderAsk, body: bytes) -> OrderAsk | None:
+        return OrderAsk(call="fills", part=ask.part, from_id="t1") if b"more" in body else None
+
+    first: Any = [order("t1", why="more")]
+    pages: list[Said] = [ok(first), ok([order("t2")]), ok([order("t3")])]
+    paged = replace(ORDERS.calls["fills"], parts=("x", "y"), next=following)
+    calling(act, said={"fills": pages}, orders=replace(ORDERS, calls={**ORDERS.calls, "fills": paged}))
+
+
+def test_a_list_without_an_end_is_no_list() -> None:
+    async def act(rest: SignedRest, _exchange: Exchange) -> None:
+        with pytest.raises(BadData, match="no end after 1000 pages"):
+            await rest.listed(OrderAsk(call="fills"), IDS)
+
+    endless = replace(ORDERS.calls["fills"], next=lambda ask, _body: ask)
+    calling(act, orders=replace(ORDERS, calls={**ORDERS.calls, "fills": endless}))
 
 
 def test_no_message_shows_a_key() -> None:

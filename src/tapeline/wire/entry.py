@@ -47,9 +47,9 @@ class Entry:
         """Whether requests can go this way."""
         return self._line is not None and self._line.open
 
-    def takes(self, call: str) -> bool:
-        """Whether this call goes this way now."""
-        return self.up and call in self._entry.calls
+    def takes(self, ask: OrderAsk) -> bool:
+        """Whether this goes this way now. Raises OrderRefused for what the venue has no words for."""
+        return self.up and ask.call in self._entry.calls and self._entry.takes(ask)
 
     async def run(self) -> Never:
         """Keep it open until cancelled."""

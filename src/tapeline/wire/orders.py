@@ -38,18 +38,17 @@ from tapeline.trading.command import Amend, Cancel, CancelAll, Command, Submit
 from tapeline.trading.input import Failed, Sent
 from tapeline.trading.risk import Approved
 from tapeline.venues.orders import Answered, OrderAnswer, OrderAsk, Orders
-from tapeline.venues.spec import Venue
+from tapeline.venues.spec import Request, Venue
 from tapeline.wire.entry import Entry
 from tapeline.wire.inquiry import Inquiries
 from tapeline.wire.listening import Listening
-from tapeline.wire.pace import backoff
 from tapeline.wire.pipe import Dial
 from tapeline.wire.rest import Rest
 from tapeline.wire.signed import ONCE, SignedRest, unsure
+from tapeline.wire.sweep import Sweep
 
 GONE = frozenset({"unknown_order", "already_final", "duplicate"})
 """Refusals that leave open what became of the order itself: the venue is asked."""
-ROUNDS = 8  # of a cancel-all: after each the venue is asked what is still open
 _WHAT = {"place": "submit", "amend": "amend", "cancel": "cancel"}
 Work = Callable[[], Coroutine[Any, Any, None]]
 Told = AccountEvent | Gap | Sent | Failed
@@ -57,9 +56,22 @@ Told = AccountEvent | Gap | Sent | Failed
 
 def at_testnet(venue: Venue) -> Venue:
     """The venue's test network. Raises ConfigError where it has none."""
-    if venue.orders is None or not venue.orders.testnet:
+    orders = venue.orders
+    if orders is None or not orders.testnet:
         raise ConfigError(f"{venue.name} has no test network that we know")
-    return replace(venue, urls={**venue.urls, **venue.orders.testnet})
+
+    def sign(request: Request, credentials: Credentials, venue_ns: int) -> Request:
+        return _with_headers(orders.sign(request, credentials, venue_ns), orders.testnet_headers)
+
+    def with_key(request: Request, credentials: Credentials) -> Request:
+        return _with_headers(orders.with_key(request, credentials), orders.testnet_headers)
+
+    there = replace(orders, sign=sign, with_key=with_key)
+    return replace(venue, urls={**venue.urls, **orders.testnet}, orders=there)
+
+
+def _with_headers(request: Request, headers: tuple[tuple[str, str], ...]) -> Request:
+    return msgspec.structs.replace(request, headers=(*request.headers, *headers))
 
 
 class LiveGateway:
@@ -95,6 +107,10 @@ class LiveGateway:
             orders, self.rest, self._ids, account=account, clock=clock, fresh=self._fresh, ask_of=self._ask,
             cancel=self._cancel_again, answered=self._answered, heard=self._heard, problem=problem,
         )  # fmt: skip
+        self._sweep = Sweep(
+            orders, self.rest, self._ids, instruments, account=account, clock=clock, ours=self._is_ours,
+            cancel=self._cancel_found, answered=self._answered, tell=tell, problem=problem,
+        )  # fmt: skip
         self._busy: dict[str, asyncio.Task[None]] = {}  # the last command of an order that is under way
         self._tasks: asyncio.TaskGroup | None = None
 
@@ -117,7 +133,7 @@ class LiveGateway:
             case Cancel(client_id):
                 self._queue(client_id, partial(self._cancel, self._known(client_id)), "cancel")
             case CancelAll(_, instrument):
-                self._start(partial(self._cancel_all, instrument), f"cancel all of {self._account}")
+                self._start(partial(self._sweep.run, instrument), f"cancel all of {self._account}")
             case _:
                 raise Broken(f"{type(command).__name__} is no command for a venue")
 
@@ -179,6 +195,10 @@ class LiveGateway:
         except (Retry, Refused, BadData) as trouble:
             self._problem("cancel", f"{order.client_id}: {trouble}")
 
+    async def _cancel_found(self, update: OrderUpdate) -> None:
+        order = self._order_of(update.client_id) or _order_from(update)
+        await self._cancel(msgspec.structs.replace(order, venue_id=update.venue_id or order.venue_id))
+
     async def _send(self, order: Order, ask: OrderAsk) -> None:
         """One command, and its outcome told."""
         leaving = _Leaving(order.client_id, _WHAT[ask.call], self._clock, self._tell_to)
@@ -192,7 +212,7 @@ class LiveGateway:
     async def _exchange(self, ask: OrderAsk, sent: Callable[[], None]) -> Sequence[OrderAnswer]:
         """By the connection for orders where it is up, else by REST. A stamp that was refused is corrected once."""
         for attempt in (1, 2):
-            if self.entry is None or not self.entry.takes(ask.call):
+            if self.entry is None or not self.entry.takes(ask):
                 break
             asked_at = self._clock.now()
             await self.rest.know_clock()
@@ -220,60 +240,6 @@ class LiveGateway:
         """From now on the venue is asked for this order until it is known what became of it."""
         if self.inquiries.doubt(order, what, size=size, price=price):
             self._start(partial(self.inquiries.resolve, order.client_id), f"what became of {order.client_id}")
-
-    async def _cancel_all(self, instrument: str | None) -> None:
-        """By the venue's own call, then one by one, until the venue says that none of ours is open."""
-        problem, waits = "", backoff(0.5, 10.0, lambda: 1.0)
-        for attempt in range(ROUNDS):
-            await asyncio.sleep(next(waits))
-            try:
-                mine, others = await self._open(instrument)
-                if not mine:
-                    return
-                problem = f"{len(mine)} orders are still open"
-                if attempt == 0 and not others:  # orders of other origin are not ours to cancel
-                    await self._cancel_in_bulk(instrument, mine)
-                else:
-                    await asyncio.gather(*(self._cancel_found(update) for update in mine))
-            except (Retry, Refused, BadData) as trouble:
-                problem = str(trouble)
-                self._problem("cancel all", problem)
-        self._tell_to(Failed("", "cancel_all", "unknown", self._clock.wall_ns(), problem))
-
-    async def _cancel_in_bulk(self, instrument: str | None, found: Sequence[OrderUpdate]) -> None:
-        """The venue's own cancel-all. That it fails is no reason to stop: what is open is cancelled one by one."""
-        if not self._orders.cancel_all:
-            return
-        whole = self._orders.cancel_all == "account" and instrument is None
-        names = [None] if whole else [instrument] if instrument else sorted({each.instrument or "" for each in found})
-        for name in names:
-            ask = OrderAsk(
-                call="cancel_all", account=self._account, instrument=self._instruments.get(name) if name else None
-            )
-            try:
-                self._answered(await self.rest.call(ask, self._ids))
-            except (Retry, Refused, BadData) as trouble:
-                self._problem("cancel all", str(trouble))
-
-    async def _open(self, instrument: str | None) -> tuple[list[OrderUpdate], list[OrderUpdate]]:
-        """What the venue says is open: ours, and what is of other origin."""
-        call = self._orders.calls["open_orders"]
-        wanted: list[Instrument | None] = [self._instruments[instrument]] if instrument else [None]
-        if call.per_instrument and not instrument:
-            wanted = list(self._instruments.values())
-        mine: list[OrderUpdate] = []
-        others: list[OrderUpdate] = []
-        for each in wanted:
-            for part in call.parts:
-                for told in await self.read(OrderAsk(call="open_orders", instrument=each, part=part)):
-                    if isinstance(told, OrderUpdate):
-                        ours = self._owns(told.client_id) or self._order_of(told.client_id) is not None
-                        (mine if ours else others).append(told)
-        return mine, others
-
-    async def _cancel_found(self, update: OrderUpdate) -> None:
-        order = self._order_of(update.client_id) or _order_from(update)
-        await self._cancel(msgspec.structs.replace(order, venue_id=update.venue_id or order.venue_id))
 
     # ---- what is told ---------------------------------------------------------------------------------------------
 
@@ -306,6 +272,9 @@ class LiveGateway:
             call=call, account=self._account, instrument=self._instruments[order.intent.instrument],
             client_id=order.client_id, venue_id=order.venue_id, intent=order.intent,
         )  # fmt: skip
+
+    def _is_ours(self, update: OrderUpdate) -> bool:
+        return self._owns(update.client_id) or self._order_of(update.client_id) is not None
 
     def _known(self, client_id: str) -> Order:
         order = self._order_of(client_id)

@@ -4,6 +4,8 @@ import asyncio
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 
+import msgspec
+
 from tapeline.clock import Clock
 from tapeline.errors import (
     AuthenticationRefused,
@@ -28,6 +30,7 @@ from tapeline.wire.turns import MOST_WAIT_S
 
 ONCE = frozenset({"place", "amend", "cancel", "cancel_all"})
 """Calls that are sent once: where nobody knows what became of one, the venue is asked, and it is not repeated."""
+MOST_PAGES = 1000
 CLOCK_OLD_S = 300.0  # a reading of the venue's clock older than this is renewed before something is signed
 NO_LATER = frozenset({"place", "amend"})
 TURN_S = 5.0  # an order whose turn does not come within this is not sent: it was meant for the market of its moment
@@ -57,12 +60,35 @@ class SignedRest:
         self, ask: OrderAsk, ids: Mapping[str, str], *, priority: Priority = Priority.ORDERS,
         sent: Callable[[], None] = _nothing,
     ) -> Sequence[OrderAnswer]:  # fmt: skip
-        """The answer. `ids` maps native symbols to instrument ids; `sent` is called as the request leaves.
+        """The answer: one page of it. `ids` maps native symbols to instrument ids; `sent` is called as it leaves.
 
         Raises OrderRefused or AuthenticationRefused, a definite no. Of a call in ONCE: OutcomeUnknown where it may have
         been acted upon; any other Retry where it was not (Unsent, RateLimited, ClockWrong). All other calls are
         repeated while that may help, and raise Retry in the end, or BadData.
         """
+        return (await self._answer(ask, ids, priority, sent))[0]
+
+    async def listed(
+        self, ask: OrderAsk, ids: Mapping[str, str], *, priority: Priority = Priority.ORDERS
+    ) -> list[OrderAnswer]:
+        """All of a list, whatever parts and pages it comes in. Raises as `call`, and BadData where it has no end."""
+        assert ask.call not in ONCE, f"{ask.call} is a command and no list"
+        call, found = self._orders.calls[ask.call], list[OrderAnswer]()
+        for part in call.parts:
+            page: OrderAsk | None = msgspec.structs.replace(ask, part=part)
+            for _ in range(MOST_PAGES):
+                if page is None:
+                    break
+                answers, body = await self._answer(page, ids, priority, _nothing)
+                found += answers
+                page = call.next(page, body)
+            else:
+                raise BadData(f"{self._venue.name} {ask.call}: no end after {MOST_PAGES} pages", kind="schema")
+        return found
+
+    async def _answer(
+        self, ask: OrderAsk, ids: Mapping[str, str], priority: Priority, sent: Callable[[], None]
+    ) -> tuple[Sequence[OrderAnswer], bytes]:
         once = ask.call in ONCE
         waits = self._delays()
         clock_fixed = False
@@ -120,7 +146,7 @@ class SignedRest:
 
     async def _asked(
         self, ask: OrderAsk, ids: Mapping[str, str], priority: Priority, sent: Callable[[], None]
-    ) -> Sequence[OrderAnswer]:
+    ) -> tuple[Sequence[OrderAnswer], bytes]:
         call = self._orders.calls[ask.call]
         request = call.build(ask)
         if call.signed == "signed":
@@ -135,7 +161,7 @@ class SignedRest:
             if isinstance(lost, Unsent) or ask.call not in ONCE:
                 raise
             raise OutcomeUnknown(f"{self._venue.name} {ask.call}: {lost}") from lost
-        return self._read(call, ask, ids, response)
+        return self._read(call, ask, ids, response), response.body
 
     async def _turn(self, request: Request, ask: OrderAsk, priority: Priority) -> None:
         try:
