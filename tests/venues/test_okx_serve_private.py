@@ -180,6 +180,8 @@ def test_ccxt_places_by_batches_of_one_and_is_answered_by_the_same_op() -> None:
     assert isinstance(several, Placed)
     told = json.loads(SERVER.told("4", several.ask, [change(OPEN, state="cancelled")], NOW_NS))
     assert [(row["ordId"], row["sCode"]) for row in told["data"]] == [("5", "0"), ("6", "51400")]
+    assert told["code"] == "2"
+    assert json.loads(SERVER.told("4", several.ask, [], NOW_NS))["code"] == "1"
 
 
 @pytest.mark.parametrize(

@@ -188,7 +188,14 @@ def _ns(arg: Arg, name: str) -> int | None:
 
 def answer(ask: OrderAsk, events: Sequence[OrderAnswer], now_ns: int) -> bytes:
     """The body of an answer; lists newest first."""
-    return _json({"code": "0", "msg": "", "data": rows(ask, events, now_ns)})
+    data = rows(ask, events, now_ns)
+    return _json({"code": verdict(ask, data), "msg": "", "data": data})
+
+
+def verdict(ask: OrderAsk, data: Sequence[Any]) -> str:
+    """0 where all went well, 1 where nothing did, 2 where some did: of several orders named at once."""
+    bad = [row for row in data if row["sCode"] != "0"] if ask.call == "cancel_all" else []
+    return "0" if not bad else "1" if len(bad) == len(data) else "2"
 
 
 def rows(ask: OrderAsk, events: Sequence[OrderAnswer], now_ns: int) -> Sequence[Any]:

@@ -15,7 +15,7 @@ from tapeline.venues.okx.order_rows import account_item, algo_item, fill_item, o
 from tapeline.venues.okx.placing import ALGO_KINDS
 from tapeline.venues.okx.private import ACCOUNT, ALGO_ORDERS, ORDERS, POSITIONS
 from tapeline.venues.okx.serve import refuse as error_frame
-from tapeline.venues.okx.serve_orders import outcome, rows
+from tapeline.venues.okx.serve_orders import outcome, rows, verdict
 from tapeline.venues.okx.serve_placing import Arg, Instruments, args_of, only, read_amend, read_cancels, read_place
 from tapeline.venues.okx.signing import LoginArg, SecretOf, verify_login
 from tapeline.venues.okx.wire import CONNECTION, UNREADABLE
@@ -158,7 +158,8 @@ def told(request_id: str, ask: OrderAsk, result: Sequence[OrderAnswer] | Excepti
     op = ask.part or _OP_OF.get(ask.call, "order")
     if isinstance(result, Exception):
         return _failed(op, request_id, ask, result, now_ns)
-    return _answered(op, request_id, rows(msgspec.structs.replace(ask, part=""), result, now_ns), now_ns)
+    data = rows(msgspec.structs.replace(ask, part=""), result, now_ns)
+    return _answered(op, request_id, data, now_ns, code=verdict(ask, data))
 
 
 def _failed(op: str, request_id: str, ask: OrderAsk, error: Exception, now_ns: int) -> bytes:

@@ -7,6 +7,7 @@ from tapeline.venues.okx.private import PRIVATE, WAITING
 from tapeline.venues.okx.serve_fixed import fixed
 from tapeline.venues.okx.serve_orders import answer, read, refuse
 from tapeline.venues.okx.serve_private import encode, hear, told
+from tapeline.venues.okx.serve_tickers import tickers
 from tapeline.venues.okx.signing import sign, verify, with_key
 from tapeline.venues.orders import Orders, OrderServer
 
@@ -29,6 +30,7 @@ ORDERS = Orders(
         encode=encode,
         greets=frozenset({"balances", "positions"}),
         fixed=fixed,
+        tickers=tickers,
     ),
     client_id=r"[A-Za-z0-9]{1,32}",
     kinds=frozenset({"market", "limit"}) | ALGO_KINDS,
