@@ -9,10 +9,11 @@ import msgspec
 import pytest
 
 from tapeline.model.account import AccountEvent, Fill, OrderUpdate
+from tapeline.venues.binance import BINANCE, BINANCE_USDM
 from tapeline.venues.binance.orders.private import decoder
 from tapeline.venues.binance.orders.stream_spot import SPOT
 from tapeline.venues.binance.orders.stream_usdm import USDM
-from tapeline.venues.orders import PrivateControl
+from tapeline.venues.orders import Answered, ListenKey, OrderAnswer, OrderAsk, PrivateControl
 
 AT = 1_800_000_000_000_000_000
 DIALECTS = {"binance_spot": ("binance", SPOT), "binance_usdm": ("binance-usdm", USDM)}
@@ -27,6 +28,7 @@ NOTHING = {
     "MARGIN_LEVEL_STATUS_CHANGE": "of margin accounts", "GRID_UPDATE": "of the venue's own strategies",
     "STRATEGY_UPDATE": "of the venue's own strategies", "ACCOUNT_CONFIG_UPDATE": "asked for where it matters",
     "TRADE_LITE": "the order update says the same, with its fee",
+    "externalLockUpdate": "what is locked elsewhere comes with the balances it changes",
 }  # fmt: skip
 
 
@@ -46,7 +48,8 @@ def samples(shared: Path) -> Iterator[tuple[dict[str, Any], list[Any]]]:
         decode = decoder(dialect, venue, "main", {})
         for line in (shared / "samples" / f"{name}.jsonl").read_text(encoding="utf-8").splitlines():
             row = json.loads(line)
-            if row["kind"] == "ws_private" or row["channel"] in ACCOUNT:
+            document = row["kind"] == "doc_json" and row["src"].endswith("user-data-stream.md")
+            if row["kind"] == "ws_private" or row["channel"] in ACCOUNT or document:
                 yield row, list(decode(row["raw"].encode(), AT))
 
 
@@ -126,3 +129,55 @@ def test_what_is_ignored_has_a_reason(name: str, dialect: Any) -> None:
     assert name
     assert all(reason for reason in dialect.ignored.values())
     assert dialect.readers.keys().isdisjoint(dialect.ignored)
+
+
+# Answers of order calls: the call that reads those of this method and path, or of this channel of the WebSocket API.
+READ = {
+    "POST /api/v3/order": "place", "DELETE /api/v3/order": "cancel", "GET /api/v3/order": "order",
+    "PUT /api/v3/order/amend/keepPriority": "amend", "DELETE /api/v3/openOrders": "cancel_all",
+    "GET /api/v3/account": "balances", "POST /fapi/v1/order": "place", "PUT /fapi/v1/order": "amend",
+    "DELETE /fapi/v1/order": "cancel", "GET /fapi/v1/order": "order", "POST /fapi/v1/algoOrder": "place",
+    "DELETE /fapi/v1/algoOrder": "cancel", "GET /fapi/v1/algoOrder": "order", "GET /fapi/v1/openAlgoOrders": "algo",
+    "GET /fapi/v1/allOrders": "open_orders", "GET /fapi/v1/forceOrders": "open_orders",
+    "GET /fapi/v1/userTrades": "fills", "GET /fapi/v3/balance": "balances", "GET /fapi/v3/positionRisk": "positions",
+    "GET /fapi/v2/positionRisk": "positions", "GET /fapi/v1/income": "payments", "GET /fapi/v1/accountConfig": "mode",
+    "POST /fapi/v1/countdownCancelAll": "dead_man", "POST /fapi/v1/leverage": "leverage",
+}  # fmt: skip
+CHANNELS = {
+    "PlaceOrder": "place", "CancelOrder": "cancel", "GetOrder": "order", "EditOrder": "amend",
+    "CancelAllOrders": "cancel_all", "GetOpenOrders": "open_orders", "PlaceConditionalOrder": "place",
+    "CancelConditionalOrder": "cancel", "GetPositions": "positions", "balance": "balances",
+    "position_risk": "positions", "open_algo_orders": "algo", "http_futures_account_orders": "open_orders",
+    "http_futures_account_positions_one_way": "positions",
+}  # fmt: skip
+
+
+def answers(shared: Path) -> Iterator[str]:
+    for name, venue in (("binance_spot", BINANCE), ("binance_usdm", BINANCE_USDM)):
+        assert venue.orders is not None
+        assert venue.orders.entry is not None
+        for line in (shared / "samples" / f"{name}.jsonl").read_text(encoding="utf-8").splitlines():
+            row = json.loads(line)
+            spoken = row["kind"] == "ws_api_response"
+            if row["kind"] != "rest_private" and not spoken:
+                continue
+            call = READ.get(f"{row.get('method')} {row.get('url')}") or CHANNELS.get(row["channel"])
+            if call is None or "/sapi/" in row.get("url", "") or "/papi/" in row.get("url", ""):
+                continue
+            body = row["raw"].encode()
+            if spoken:
+                (answered,) = venue.orders.entry.decoder(body, AT)
+                assert isinstance(answered, Answered)
+                assert answered.status == 200
+                body = answered.body
+            ask = OrderAsk(call="open_orders", account="main", part="algo") if call == "algo" else None
+            ask = ask or OrderAsk(call=call, account="main")
+            events: list[OrderAnswer | None] = [*venue.orders.calls[ask.call].parse(body, ask, {}, AT)]
+            for event in events or [None]:
+                assert not isinstance(event, ListenKey)
+                yield f"{row['id']} {ask.call}: {brief(event)}"
+
+
+def test_every_sample_of_an_answer_is_read(shared: Path) -> None:
+    lines = (Path(__file__).parent / "binance_answer_samples.txt").read_text(encoding="utf-8").splitlines()
+    assert list(answers(shared)) == lines

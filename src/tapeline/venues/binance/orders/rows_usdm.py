@@ -151,6 +151,7 @@ class UsdmRisk(msgspec.Struct, gc=False):
     entryPrice: str | None = None
     markPrice: str | None = None
     unRealizedProfit: str | None = None
+    unrealizedProfit: str | None = None  # on the WebSocket API
     liquidationPrice: str | None = None
     leverage: str | None = None
     marginType: str = ""
@@ -254,7 +255,7 @@ def position(row: UsdmRisk, told: Told) -> Position:
     return Position(
         told.id_of(row.symbol), "positions", stamp(row.updateTime), told.received_ns, "rest", told.account, size=size,
         position=POSITIONS[row.positionSide], entry_price=some(row.entryPrice), mark_price=some(row.markPrice),
-        unrealised=number(row.unRealizedProfit), liquidation_price=some(row.liquidationPrice),
+        unrealised=number(row.unRealizedProfit or row.unrealizedProfit), liquidation_price=some(row.liquidationPrice),
         leverage=number(row.leverage), margin_mode="isolated" if isolated else "cross",
     )  # fmt: skip
 

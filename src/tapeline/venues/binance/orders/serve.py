@@ -21,6 +21,7 @@ from tapeline.venues.binance.orders.serve_read import Natives, Routes, spot_rout
 from tapeline.venues.binance.orders.serve_rows import spot_answer
 from tapeline.venues.binance.orders.serve_rows_usdm import usdm_answer
 from tapeline.venues.binance.orders.serve_stream import spot_frames, usdm_frames
+from tapeline.venues.binance.orders.serve_tickers import tickers
 from tapeline.venues.binance.orders.sign import SecretOf, fields_of, pairs_of, verify, verify_params
 from tapeline.venues.orders import Opening, OrderAnswer, OrderAsk, OrderRequest, OrderServer, Placed
 
@@ -81,6 +82,7 @@ def server(side: Side) -> OrderServer:
         encode=side.encode,
         listen_key_of=listen_key_of,
         fixed=side.fixed,
+        tickers=tickers,
     )
 
 

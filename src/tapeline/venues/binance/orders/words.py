@@ -5,11 +5,12 @@ https://developers.binance.com/docs/derivatives/usds-margined-futures/common-def
 """
 
 from collections.abc import Mapping
-from decimal import Decimal
+from decimal import ROUND_HALF_EVEN, Context, Decimal
 
-from tapeline.model.number import ROUNDING, ZERO, number
+from tapeline.model.number import ZERO, number
 
 MS_NS = 1_000_000
+_MEAN = Context(prec=28, rounding=ROUND_HALF_EVEN)
 BUY, SELL = "BUY", "SELL"
 SIDES: Mapping[str, str] = {BUY: "buy", SELL: "sell"}
 
@@ -95,5 +96,5 @@ def some(text: str | None) -> Decimal | None:
 
 
 def mean(value: Decimal, size: Decimal) -> Decimal | None:
-    """The average price; None where nothing is filled, or the venue does not say for how much."""
-    return None if ZERO in (value, size) else ROUNDING.divide(value, size)
+    """The average price, half-even at 28 digits; None where nothing is filled, or it is not said for how much."""
+    return None if ZERO in (value, size) else _MEAN.divide(value, size)
