@@ -1,87 +1,29 @@
-import asyncio
 import json
-from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
+from listening_stage import LISTEN, NAME, Stage, listening
 from order_stage import (
     ACCOUNT,
     KEY,
-    KNOWN,
     ORDERS,
     SECOND_NS,
-    SECRET,
-    STREAM,
-    TOY,
-    Exchange,
-    Network,
     Said,
     accepting,
     ok,
     order,
     settle,
-    signed_rest,
     told,
 )
-from rest_stage import ceilings
 from wire_fakes import START_NS, Script, mute
 
 from tapeline.errors import ConnectionLost, TimedOut
 from tapeline.model.account import OrderUpdate
 from tapeline.model.event import Gap
-from tapeline.sim.loop import VirtualClock, run
-from tapeline.venues.orders import Orders
-from tapeline.wire.listening import REFUSED_S, Listening
+from tapeline.wire.listening import REFUSED_S
 from tapeline.wire.pipe import Response
-
-NAME = f"toy:{ACCOUNT}"
-LISTEN = replace(
-    STREAM, opening=(), listen_key=True, alive_s=1800.0, url=lambda base, key: f"{base}/{key}", silence_s=1e6
-)
-
-
-@dataclass
-class Stage:
-    """A listening account, and all that it says."""
-
-    exchange: Exchange
-    network: Network
-    heard: list[Any] = field(default_factory=list)
-    reconciled: list[tuple[float, str]] = field(default_factory=list)
-    problems: list[tuple[str, str]] = field(default_factory=list)
-    reconciling: Callable[[], Awaitable[None]] | None = None
-    listening: Listening = None  # type: ignore[assignment]  # made right after
-
-    async def reconcile(self, why: str) -> None:
-        self.reconciled.append((round(asyncio.get_running_loop().time(), 2), why))
-        if self.reconciling is not None:
-            await self.reconciling()
-
-    def gaps(self) -> list[Gap]:
-        return [each for each in self.heard if isinstance(each, Gap)]
-
-
-def listening(
-    act: Callable[[Stage], Awaitable[None]], *, how: Any = accepting, orders: Orders = ORDERS,
-    said: dict[str, list[Said]] | None = None, ours_s: int = 0, **options: Any,
-) -> None:  # fmt: skip
-    async def main() -> None:
-        clock = VirtualClock(START_NS + ours_s * SECOND_NS)
-        stage = Stage(Exchange(clock, said or {}), Network({"private": how}))
-        rest = signed_rest(stage.exchange, orders=orders)
-        stage.listening = Listening(
-            ACCOUNT, TOY, orders, rest, KNOWN, dial=stage.network.dial, clock=clock, delays=ceilings,
-            tell=stage.heard.append, reconcile=stage.reconcile,
-            problem=lambda kind, text: stage.problems.append((kind, text)), **options,
-        )  # fmt: skip
-        task = asyncio.create_task(stage.listening.run())
-        await settle()
-        await act(stage)
-        assert not task.done()
-        task.cancel()
-
-    run(main())
 
 
 def test_it_opens_with_the_venues_clock_and_has_everything_reconciled() -> None:
@@ -119,7 +61,7 @@ def test_a_loss_is_a_gap_and_so_is_its_end_and_then_everything_is_reconciled() -
         assert back.before_ns == back.at_ns == START_NS + round(33.05 * 1e9)
         assert [why for _, why in stage.reconciled] == ["the private stream was opened"] * 2
         assert [at for at, _ in stage.network.dialled] == [0.0, 30.05, 31.05, 33.05]
-        stats = stage.listening.statistics()
+        (stats,) = stage.listening.statistics()["streams"]
         assert (stats["opened"], stats["losses"], stats["failures"], stats["why"]) == (2, 1, 0, "")
 
     listening(act)
@@ -132,7 +74,7 @@ def test_it_tries_for_ever_and_tells_of_one_loss_only() -> None:
         await settle(3600.0)
         assert len(stage.gaps()) == 1
         assert 60 < len(stage.network.dialled) < 90  # once a minute, in the end
-        assert stage.listening.statistics()["why"] == "refused"
+        assert stage.listening.statistics()["streams"][0]["why"] == "refused"
         stage.network.how["private"] = accepting
         await settle(61.0)
         assert stage.listening.open
@@ -338,51 +280,3 @@ def test_the_listen_key_is_in_no_message() -> None:
 
     lost = ConnectionLost("could not connect to wss://toy/private/k1-of-the-stream: refused")
     listening(act, how=[lost, accepting], **with_key({}))
-
-
-# ---- reconciliation ----------------------------------------------------------------------------------------------
-
-
-def test_it_is_reconciled_now_and_then() -> None:
-    async def act(stage: Stage) -> None:
-        await settle(650.0)
-        assert stage.reconciled[1:] == [(300.0, "it was time"), (600.0, "it was time")]
-
-    listening(act, reconcile_every_s=300.0)
-
-
-def test_what_could_not_be_reconciled_is_tried_again() -> None:
-    async def act(stage: Stage) -> None:
-        await settle(10.0)
-        assert [at for at, _ in stage.reconciled] == [0.0, 1.0, 2.0, 4.0]
-        assert {why for _, why in stage.reconciled} == {"the private stream was opened"}
-        assert stage.listening.statistics()["reconciled"] == 1
-
-    times = iter(range(99))
-
-    async def fail() -> None:
-        if next(times) < 3:
-            raise TimedOut("late")
-
-    original = Stage.reconcile
-
-    async def reconcile(self: Stage, why: str) -> None:
-        self.reconciling = fail
-        await original(self, why)
-
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(Stage, "reconcile", reconcile)
-        listening(act)
-
-
-def test_a_second_loss_during_a_reconciliation_has_it_done_again() -> None:
-    async def act(stage: Stage) -> None:
-        stage.reconciling = lambda: asyncio.sleep(20.0)
-        stage.network.last("private").cut()
-        await settle(1.0)
-        stage.network.last("private").cut()
-        await settle(60.0)
-        assert [round(at) for at, _ in stage.reconciled] == [0, 0, 20]
-        assert SECRET not in repr(stage.problems) + repr(stage.listening.statistics())
-
-    listening(act)

@@ -92,7 +92,7 @@ def test_nothing_of_an_account_shows_at_the_most_talkative_level(caplog: pytest.
         stage.network.how["private"] = sour
         stage.network.last("private").cut()
         await settle(100.0)
-        status = msgspec.json.encode(stage.gateway.listening.statistics()).decode()
+        status = msgspec.json.encode(stage.gateway.stream.statistics()).decode()
         for text in (status, repr(stage.gateway.rest.credentials), repr(stage.exchange.asked), repr(stage.heard)):
             WATCH.look("status", text)
         assert WATCH.told() == ""

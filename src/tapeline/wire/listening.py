@@ -1,16 +1,15 @@
-"""Keeps one account's private stream alive for ever, and tells of every time in which it may have missed something."""
+"""Keeps one private stream of an account alive, for ever."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
-from typing import Any, Never
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Never, Protocol
 
 from tapeline.clock import Clock
 from tapeline.errors import AuthenticationRefused, BadData, ClockWrong, Refused, Retry, TapelineError
 from tapeline.model.account import AccountEvent, OrderUpdate
-from tapeline.model.event import Gap
 from tapeline.model.instrument import Instrument
-from tapeline.venues.orders import Answered, ListenKey, OrderAsk, Orders
+from tapeline.venues.orders import Answered, ListenKey, OrderAsk, PrivateStream
 from tapeline.venues.spec import Venue
 from tapeline.wire.pipe import Dial
 from tapeline.wire.private import Heard, Over, Way
@@ -22,43 +21,49 @@ HEALTHY_AFTER_S = 60.0  # the back-off starts anew only after a stream has been 
 REFUSED_S = 30.0  # a venue that does not take the key is not asked more often
 SURE_S = 1.0  # a stamp this close to the opening may be of before it
 
-Tell = Callable[[AccountEvent | Gap], None]
-
 
 @dataclass(slots=True)
 class ListeningStatistics:
-    """How an account's private stream does. `why`: it is not open for this reason, "" where it is."""
+    """How a private stream does. `why`: it is not open for this reason, "" where it is."""
 
+    endpoint: str
     open: bool = False
     why: str = "not opened yet"
     opened: int = 0
     losses: int = 0
     failures: int = 0  # dials and openings without success since it was last open
-    reconciled: int = 0
     doubts: int = 0
 
 
-class Listening:
-    """One account's private stream.
+class Keeper(Protocol):
+    """Who has to know what was missed."""
 
-    `tell` gets its events, and a Gap (channel "account", instrument "venue:ACCOUNT") when it is lost and when it is
-    back. `reconcile` is called, with the reason, whenever something may have been missed: after each opening, after a
-    frame that could not be read, and every `reconcile_every_s`; where it raises Retry or Refused, again after a
-    back-off. `problem` gets (kind, text) of what else goes wrong.
-    """
+    def hear(self, event: AccountEvent) -> None:
+        """An event of the stream."""
+
+    def rose(self, listening: "Listening", at_ns: int) -> None:
+        """It is open from here on, by the venue's clock."""
+
+    def fell(self, listening: "Listening", cause: str, heard_ns: int) -> None:
+        """It was open, and is not any more; the last sign of life was then. `cause` is a Gap's."""
+
+    def doubt(self, why: str) -> None:
+        """Something may have been missed although it is open."""
+
+
+class Listening:
+    """One private stream. `keeper` gets its events and hears of its losses; `problem` gets (kind, text)."""
 
     def __init__(
-        self, account: str, venue: Venue, orders: Orders, rest: SignedRest, instruments: Mapping[str, Instrument], *,
-        dial: Dial, clock: Clock, delays: Callable[[], Iterator[float]], tell: Tell,
-        reconcile: Callable[[str], Awaitable[None]], problem: Callable[[str, str], None],
-        reconcile_every_s: float = 300.0,
+        self, account: str, venue: Venue, stream: PrivateStream, rest: SignedRest,
+        instruments: Mapping[str, Instrument], *, dial: Dial, clock: Clock, delays: Callable[[], Iterator[float]],
+        keeper: Keeper, problem: Callable[[str, str], None],
     ) -> None:  # fmt: skip
-        self._account, self._venue, self._stream, self._rest = account, venue, orders.private, rest
+        self._account, self._venue, self._stream, self._rest = account, venue, stream, rest
         self._instruments = {each.native: each for each in instruments.values()}
         self._ids = {native: each.id for native, each in self._instruments.items()}
         self._dial, self._clock, self._delays = dial, clock, delays
-        self._tell, self._reconcile, self._problem = tell, reconcile, problem
-        self._every_s = reconcile_every_s
+        self._keeper, self._problem = keeper, problem
         self._waits = delays()
         self._unheard = Unheard()
         self._line: PrivateLine | None = None
@@ -66,26 +71,18 @@ class Listening:
         self._keeping: asyncio.Task[None] | None = None
         self._tasks: asyncio.TaskGroup | None = None
         self._opened_at, self._opened_ns = 0.0, 0
-        self._heard_ns: int | None = None  # by the venue's clock; None before the first opening
-        self._cause = "link_down"  # of the last loss
-        self._doubt = ""
-        self._wanted = asyncio.Event()
-        self._stats = ListeningStatistics()
+        self._heard_ns = 0  # by the venue's clock, of the last stream that was open
+        self.statistics = ListeningStatistics(stream.endpoint)
 
     @property
     def open(self) -> bool:
-        """Whether everything of the account is told as it happens, as far as one can know."""
-        return self._stats.open
-
-    def statistics(self) -> dict[str, Any]:
-        """How it does, as plain values."""
-        return asdict(self._stats)
+        """Whether everything is told as it happens, as far as one can know."""
+        return self.statistics.open
 
     async def run(self) -> Never:
         """Until cancelled."""
         async with asyncio.TaskGroup() as tasks:
             self._tasks = tasks
-            tasks.create_task(self._reconciling(), name=f"reconciliation of {self._account}")
             while True:
                 after_s = await self._once()
                 await asyncio.sleep(max(next(self._waits), after_s))
@@ -98,22 +95,16 @@ class Listening:
             if self._line is not None:
                 self._line.wake()
 
-    def want_reconciliation(self, why: str) -> None:
-        """Have it reconciled soon."""
-        self._doubt = self._doubt or why
-        self._wanted.set()
-
     # ---- what the connection calls --------------------------------------------------------------------------------
 
     def opened(self, line: PrivateLine) -> None:
         """See `private_line.Owner`."""
         assert line is self._line, "only one connection is ours at a time"
         self._opened_at, self._opened_ns = self._clock.now(), self._rest.stamp_ns()
-        if self._heard_ns is not None:
-            self._gap(before_ns=self._opened_ns)
-        self._stats.open, self._stats.why, self._stats.failures = True, "", 0
-        self._stats.opened += 1
-        self.want_reconciliation("the private stream was opened")
+        stats = self.statistics
+        stats.open, stats.why, stats.failures = True, "", 0
+        stats.opened += 1
+        self._keeper.rose(self, self._opened_ns)
 
     def hear(self, items: Sequence[Heard]) -> None:
         """See `private_line.Owner`."""
@@ -124,7 +115,7 @@ class Listening:
                 continue
             if isinstance(item, OrderUpdate):
                 self._unheard.told(item)
-            self._tell(item)
+            self._keeper.hear(item)
 
     def tick(self, line: PrivateLine, now: float) -> float:
         """See `private_line.Owner`."""
@@ -134,9 +125,9 @@ class Listening:
             session.keep_due = False
             self._keep_alive(line)
         if session.doubt:
-            self._stats.doubts += 1
+            self.statistics.doubts += 1
             self._problem("private stream", session.doubt)
-            self.want_reconciliation(session.doubt)
+            self._keeper.doubt(session.doubt)
             session.doubt = ""
         silent_on = self._unheard.overdue(now)
         if silent_on:
@@ -188,14 +179,13 @@ class Listening:
 
     def _lost(self, why: str, cause: str) -> None:
         self._unheard.forget()
-        stats = self._stats
+        stats = self.statistics
         was_open, stats.open = stats.open, False
         if was_open:
             stats.losses += 1
             if self._clock.now() - self._opened_at >= HEALTHY_AFTER_S:
                 self._waits = self._delays()
-            self._cause = cause
-            self._gap(before_ns=None)
+            self._keeper.fell(self, cause, self._heard_ns)
         else:
             stats.failures += 1
         stats.why = why
@@ -217,15 +207,6 @@ class Listening:
         except TapelineError as trouble:
             return str(trouble), getattr(trouble, "after_s", None) or 0.0
         return f"HTTP-like status {refusal.status}", 0.0
-
-    def _gap(self, *, before_ns: int | None) -> None:
-        name = f"{self._venue.name}:{self._account}"
-        self._tell(
-            Gap(
-                name, "account", before_ns, self._clock.wall_ns(), "ws", self._heard_ns, before_ns, None, None,
-                self._cause, open=before_ns is None,
-            )
-        )  # fmt: skip
 
     # ---- its listen key -------------------------------------------------------------------------------------------
 
@@ -255,29 +236,3 @@ class Listening:
         elif line.session is not None:
             line.session.kept(self._clock.now())
             line.wake()
-
-    # ---- reconciliation -------------------------------------------------------------------------------------------
-
-    async def _reconciling(self) -> Never:
-        """One at a time, while the stream is open: what is asked for is then never older than what is told."""
-        waits = self._delays()
-        while True:
-            await self._until_wanted()
-            self._wanted.clear()
-            why, self._doubt = self._doubt or "it was time", ""
-            try:
-                await self._reconcile(why)
-            except (Retry, Refused, BadData) as trouble:
-                self._problem("reconciliation", str(trouble))
-                self.want_reconciliation(why)
-                await asyncio.sleep(max(1.0, next(waits), getattr(trouble, "after_s", None) or 0.0))
-            else:
-                self._stats.reconciled += 1
-                waits = self._delays()
-
-    async def _until_wanted(self) -> None:
-        try:
-            async with asyncio.timeout(self._every_s):
-                await self._wanted.wait()
-        except TimeoutError:
-            return

@@ -39,9 +39,9 @@ from tapeline.trading.input import Failed, Sent
 from tapeline.trading.risk import Approved
 from tapeline.venues.orders import Answered, OrderAnswer, OrderAsk, Orders
 from tapeline.venues.spec import Request, Venue
+from tapeline.wire.account import AccountStream
 from tapeline.wire.entry import Entry
 from tapeline.wire.inquiry import Inquiries
-from tapeline.wire.listening import Listening
 from tapeline.wire.pipe import Dial
 from tapeline.wire.rest import Rest
 from tapeline.wire.signed import ONCE, SignedRest, unsure
@@ -79,7 +79,7 @@ class LiveGateway:
 
     `rest` is the venue's, shared with its market data; `instruments` those that are traded, by id; `order_of` finds an
     order of ours by its client id (`Blotter.order`), and `owns` knows our client ids. `reconcile` is called as
-    `Listening` says, and `problem` gets (kind, text).
+    `AccountStream` says, and `problem` gets (kind, text).
     """
 
     def __init__(
@@ -95,7 +95,7 @@ class LiveGateway:
         self._clock, self._order_of, self._owns = clock, order_of, owns
         self._tell_to, self._problem = tell, problem
         self.rest = SignedRest(venue, orders, rest, credentials, clock=clock, delays=delays)
-        self.listening = Listening(
+        self.stream = AccountStream(
             account, venue, orders, self.rest, instruments, dial=dial, clock=clock, delays=delays, tell=self._heard,
             reconcile=reconcile, problem=problem, reconcile_every_s=reconcile_every_s,
         )  # fmt: skip
@@ -120,7 +120,7 @@ class LiveGateway:
             self._tasks = tasks
             if self.entry is not None:
                 tasks.create_task(self.entry.run(), name=f"order entry of {self._account}")
-            await self.listening.run()
+            await self.stream.run()
         raise AssertionError("an account is kept for ever")
 
     def execute(self, command: Command) -> None:
@@ -253,7 +253,7 @@ class LiveGateway:
         """From a request: the stream has to tell the same in time."""
         for answer in answers:
             if isinstance(answer, OrderUpdate):
-                self.listening.shown(answer)
+                self.stream.shown(answer)
             if isinstance(answer, AccountEvent):
                 self._heard(answer)
 
