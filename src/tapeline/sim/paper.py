@@ -8,10 +8,12 @@ import asyncio
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
+from functools import partial
 
 from tapeline.errors import AuthenticationRefused, ConfigError, OrderRefused, RateLimited, TapelineError
 from tapeline.model.account import AccountEvent
 from tapeline.model.event import Event
+from tapeline.model.instrument import Instrument
 from tapeline.model.interval import SECOND_NS
 from tapeline.model.secret import Credentials
 from tapeline.sim.client import Client
@@ -21,13 +23,14 @@ from tapeline.sim.paper_desk import CHANGES, Desk
 from tapeline.sim.paper_feed import PaperFeed, listed
 from tapeline.sim.paper_keys import Key, accounts_of, amounts
 from tapeline.sim.paper_streams import Streams
+from tapeline.sim.paper_tickers import summary
 from tapeline.sim.playback import Player
 from tapeline.sim.source import Source
 from tapeline.trading.admission import Rules
 from tapeline.trading.exchange import Exchange
 from tapeline.trading.fees import Fees
 from tapeline.trading.outcome import Matching
-from tapeline.venues.orders import Opening, OrderAnswer, OrderAsk, OrderRequest, OrderServer, Placed
+from tapeline.venues.orders import Opening, OrderAnswer, OrderAsk, OrderRequest, OrderServer, Placed, Summary
 from tapeline.venues.request import Request
 from tapeline.venues.spec import Venue
 from tapeline.wire.pipe import Response
@@ -63,6 +66,7 @@ class Paper:
     def __init__(self, venue: Venue, source: Source, player: Player, settings: PaperSettings) -> None:
         if venue.orders is None or venue.orders.server is None:
             raise ConfigError(f"venue {venue.name!r} takes no orders here yet: it has no paper exchange")
+        self._venue, self._source = venue, source
         self._orders = venue.orders
         self._server: OrderServer = venue.orders.server
         self._player = player
@@ -116,6 +120,9 @@ class Paper:
         body = self._server.fixed(request, list(self._by_id.values()), now_ns)
         if body is not None:
             return Response(200, JSON, body)
+        body = self._server.tickers(request, self._by_native, partial(self._summary, now_ns), now_ns)
+        if body is not None:
+            return Response(200, JSON, body)
         try:
             ask = self._server.read(request, self._by_native)
             if ask is None:
@@ -134,6 +141,11 @@ class Paper:
         except TapelineError as error:
             answered = self._refusal(error)
         return answered if fault is None else await self._bent(fault, answered)
+
+    def _summary(self, now_ns: int, instrument: Instrument) -> Summary:
+        """What a ticker call says of it; the market is followed from now on."""
+        self.begin()
+        return summary(self._venue, self._source, self.exchange.matcher(instrument.id), now_ns)
 
     async def _bent(self, fault: Fault, answered: Answered) -> Answered:
         """What becomes of the answer to an order call that was carried out."""

@@ -7,6 +7,7 @@ from decimal import Decimal
 import msgspec
 
 from tapeline.model.account import AccountEvent
+from tapeline.model.event import Quote, Ticker
 from tapeline.model.instrument import Instrument
 from tapeline.model.order import Intent
 from tapeline.model.secret import Credentials
@@ -183,6 +184,13 @@ class Placed(msgspec.Struct, frozen=True, kw_only=True):
     key: str = ""  # "" where the connection has logged in
 
 
+class Summary(msgspec.Struct, frozen=True):
+    """What a venue's ticker calls say of one instrument: its last 24 hours, and the top of its book."""
+
+    ticker: Ticker
+    quote: Quote
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OrderServer:
     """The inverse of the above. `secret_of(key)` gives the credentials of a key, None for one that nobody has.
@@ -198,6 +206,7 @@ class OrderServer:
     where it is no such call. `events` of place, amend and cancel are the order's fills and, last, its state; of lists
     what they list; of leverage and dead_man none. encode gets them in the order they happened: a `Fill` right before
     the `OrderUpdate` that counts it. `greets`: channels whose state is told to who subscribes.
+    tickers(request, instruments by native, summary of one, now_ns): the body of a ticker call, None where it is none.
     """
 
     verify: Callable[[OrderRequest, Callable[[str], Credentials | None], int], str]
@@ -211,6 +220,9 @@ class OrderServer:
     listen_key_of: Callable[[str, str], str] = field(default=lambda _path, _query: "")
     fixed: Callable[[OrderRequest, Sequence[Instrument], int], bytes | None] = field(
         default=lambda _request, _instruments, _now_ns: None
+    )
+    tickers: Callable[[OrderRequest, Mapping[str, Instrument], Callable[[Instrument], Summary], int], bytes | None] = (
+        field(default=lambda _request, _instruments, _summary, _now_ns: None)
     )
 
 
