@@ -136,7 +136,9 @@ def test_what_means_nothing(asked: OrderAsk, answer: bytes) -> None:
 def test_every_reason_has_a_code_that_means_it_or_the_nearest_there_is() -> None:
     assert set(CODE_OF) == set(REASONS)
     assert set(REASON_OF.values()) <= set(REASONS)
-    nearest = {"min_notional": "min_size", "other": "parameter", "margin": "balance"}
+    nearest = {
+        "min_notional": "min_size", "other": "parameter", "margin": "balance", "already_final": "unknown_order",
+    }  # fmt: skip
     for reason in REASONS:
         code, text = code_of(OrderRefused("no", reason=reason))
         with pytest.raises(OrderRefused) as refused:

@@ -168,7 +168,9 @@ def test_lists_come_in_pages_newest_first() -> None:
 
 
 def test_every_refusal_reads_as_the_same_reason_or_the_nearest() -> None:
-    nearest = {"min_notional": "min_size", "other": "parameter", "margin": "balance"}
+    nearest = {
+        "min_notional": "min_size", "other": "parameter", "margin": "balance", "already_final": "unknown_order",
+    }  # fmt: skip
     for reason in REASONS:
         status, body = SERVER.refuse(OrderRefused("no", reason=reason))
         assert status == 200

@@ -75,7 +75,7 @@ CODE_OF: Mapping[str, tuple[str, str]] = {
     "address": ("50110", "Your IP is not included in your API key's IP whitelist"),
     "duplicate": ("51016", "Duplicated client order ID"),
     "unknown_order": ("51400", "Cancellation failed as the order has been filled, canceled or does not exist"),
-    "already_final": ("51402", "Cancellation failed as the order is already completed"),
+    "already_final": ("51400", "Cancellation failed as the order has been filled, canceled or does not exist"),
     "too_many_orders": ("51025", "Order count exceeds the limit"),
     "unsupported": ("51506", "Order modification unavailable for the order type"),
     "instrument": ("51001", "Instrument ID does not exist"),

@@ -307,12 +307,16 @@ _ANSWERS: Mapping[str, Callable[[OrderAsk, Sequence[OrderAnswer], int], Sequence
 
 
 def refuse(error: Exception) -> tuple[int, bytes]:
-    """An error as OKX answers it: of an order with its own code inside an answer that is fine by HTTP."""
+    """An error as OKX answers it: of an order with its own code inside an answer that is fine by HTTP.
+
+    Of an unknown order a question is answered with 51603, a cancel with 51400 inside: both are said, for who asked is
+    not known here.
+    """
     code, why = code_of(error)
     if isinstance(error, OrderRefused):
-        if error.reason == "unknown_order":
-            return 200, _json({"code": NO_SUCH_ORDER, "msg": "Order does not exist", "data": []})
+        unknown = error.reason == "unknown_order"
         item = {"clOrdId": "", "ordId": "", "tag": "", "ts": "", "sCode": code, "sMsg": why}
-        return 200, _json({"code": "1", "msg": "All operations failed", "data": [item]})
+        told = (NO_SUCH_ORDER, "Order does not exist") if unknown else ("1", "All operations failed")
+        return 200, _json({"code": told[0], "msg": told[1], "data": [item]})
     status = 401 if isinstance(error, AuthenticationRefused | ClockWrong) else 400
     return 429 if isinstance(error, RateLimited) else status, _json({"code": code, "msg": why, "data": []})
