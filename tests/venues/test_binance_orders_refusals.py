@@ -67,6 +67,13 @@ def test_a_ban_names_its_end() -> None:
     assert banned.after_s == pytest.approx(3492.469)
 
 
+def test_the_websocket_api_names_a_time() -> None:
+    body = b'{"code":-1003,"msg":"Too much.","data":{"serverTime":1659142907531,"retryAfter":1659142937531}}'
+    with pytest.raises(RateLimited) as limited:
+        raise_refusal(body, "place", "test", SPOT_MARKET, AT)
+    assert limited.value.after_s == pytest.approx(30.0)
+
+
 @pytest.mark.parametrize(
     ("code", "message", "reason"),
     [

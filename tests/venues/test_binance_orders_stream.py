@@ -123,6 +123,9 @@ def test_an_unknown_reason_is_an_adjustment() -> None:
     payment, balance = usdm({"e": "ACCOUNT_UPDATE", "T": 7, "a": {"m": "NEW", "B": [{"a": "X", "wb": "1", "bc": "1"}]}})
 
     assert (payment.kind, payment.instrument, balance.reason) == ("adjustment", None, "")
+    body = {"m": "INSURANCE_CLEAR", "B": [{"a": "X", "wb": "1", "bc": "1"}]}
+    cleared, held = usdm({"e": "ACCOUNT_UPDATE", "T": 7, "a": body})
+    assert (cleared.kind, held.reason) == ("liquidation", "adjustment")
 
 
 def test_a_short_position_is_negative() -> None:

@@ -77,6 +77,12 @@ NO_CHANGE: Final = frozenset({-4046, -4059, -5027})
 """It is as it was asked to be: as good as done."""
 
 
+class ErrorData(msgspec.Struct, gc=False):
+    """What the WebSocket API adds: {"serverTime":1659142907531,"retryAfter":1659146400000}, both in milliseconds."""
+
+    retryAfter: int | None = None
+
+
 class OrderError(msgspec.Struct, gc=False):
     """A refusal.
 
@@ -85,6 +91,7 @@ class OrderError(msgspec.Struct, gc=False):
 
     code: int
     msg: str = ""
+    data: ErrorData | None = None
 
 
 _error = msgspec.json.Decoder(OrderError).decode
@@ -118,10 +125,18 @@ def meaning(error: OrderError, call: str, what: str, market: Market, now_ns: int
         return OutcomeUnknown(message)
     kind = CODES.get(error.code)
     if kind in (RateLimited, ClockWrong, Retry):
-        return kind(message, after_s=banned_s(error.msg, now_ns))
+        return kind(message, after_s=_after_s(error, now_ns))
     if kind is AuthenticationRefused:
         return AuthenticationRefused(message, code=code)
     return OrderRefused(message, code=code, reason=reason_of(error, market))
+
+
+def _after_s(error: OrderError, now_ns: int) -> float | None:
+    """How long to wait: until a time that is named, as the WebSocket API does or in the message."""
+    named_ms = None if error.data is None else error.data.retryAfter
+    if named_ms is None:
+        return banned_s(error.msg, now_ns)
+    return max(0.0, named_ms / 1e3 - now_ns / 1e9)
 
 
 def reason_of(error: OrderError, market: Market) -> str:

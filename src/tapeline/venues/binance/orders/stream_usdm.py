@@ -58,6 +58,8 @@ CHANGES: Mapping[str, str] = {
     "AUTO_EXCHANGE": "adjustment", "OPTIONS_SETTLE_PROFIT": "adjustment",
 }  # fmt: skip
 """Why a balance changed, to ours."""
+PAID: Mapping[str, str] = {"INSURANCE_CLEAR": "liquidation"}
+"""The same of a payment, where that knows a better word: the one that the list of payments has for it."""
 
 _MARGIN = {"isolated": "isolated", "cross": "cross", "crossed": "cross"}
 
@@ -123,6 +125,7 @@ def account_update(update: wire.AccountUpdate, owner: Owner, received_ns: int) -
     """Balances and positions that changed, and payments that no fill explains."""
     at_ns, body = update.T * MS_NS, update.a
     reason = CHANGES.get(body.m, "")
+    kind = PAID.get(body.m, reason or "adjustment")
     items: list[Payment | Balance | Position] = []
     for each in body.B:
         paid = number(each.bc) or ZERO
@@ -130,7 +133,7 @@ def account_update(update: wire.AccountUpdate, owner: Owner, received_ns: int) -
             items.append(
                 Payment(
                     owner.id_of(body.S) if body.S else None, "payments", at_ns, received_ns, owner.source,
-                    owner.account, id="", currency=each.a, amount=paid, kind=reason or "adjustment",
+                    owner.account, id="", currency=each.a, amount=paid, kind=kind,
                 )
             )  # fmt: skip
         items.append(
