@@ -199,6 +199,7 @@ def test_what_the_venue_says_of_its_orders() -> None:
     assert ORDERS.testnet["private"] == "wss://wspap.okx.com:8443/ws/v5/private"
     assert set(ORDERS.testnet) < set(OKX.urls)
     assert ORDERS.testnet_headers == (("x-simulated-trading", "1"),)
+    assert not ORDERS.testnet_entry
     assert {ORDERS.private.endpoint, ENTRY.endpoint, *(each.endpoint for each in ORDERS.more)} <= set(OKX.urls)
     assert ENTRY.calls == {"place", "amend", "cancel"}
     login = json.loads(ENTRY.opening[0](OURS, AT_NS, "1"))

@@ -344,6 +344,9 @@ def test_the_test_network_is_the_venue_at_other_addresses() -> None:
     for request in (orders.sign(plain, CREDENTIALS, 7), orders.with_key(plain, CREDENTIALS)):
         assert dict(request.headers) == {"toy-key": KEY, "x-simulated": "1"}
     assert (venue.urls["rest"], venue.urls["private"]) == ("https://test.toy", "wss://toy/private")
+    by_rest = at_testnet(replace(TOY, orders=replace(BY_ENTRY, testnet=testnet, testnet_entry=False))).orders
+    by_entry = at_testnet(replace(TOY, orders=replace(BY_ENTRY, testnet=testnet))).orders
+    assert (by_rest is not None and by_rest.entry, by_entry is not None and by_entry.entry) == (None, BY_ENTRY.entry)
     for without in (TOY, replace(TOY, orders=None)):
         with pytest.raises(ConfigError, match="toy has no test network"):
             at_testnet(without)

@@ -255,4 +255,5 @@ class Orders:
     derivatives: bool = False  # positions and margin
     testnet: Mapping[str, str] = field(default_factory=dict)  # urls that replace `Venue.urls` there
     testnet_headers: tuple[tuple[str, str], ...] = ()  # that every REST request carries there
+    testnet_entry: bool = True  # whether `entry` is of use there
     more: tuple[PrivateStream, ...] = ()  # private streams of other endpoints that complete `private`

@@ -66,7 +66,7 @@ def at_testnet(venue: Venue) -> Venue:
     def with_key(request: Request, credentials: Credentials) -> Request:
         return _with_headers(orders.with_key(request, credentials), orders.testnet_headers)
 
-    there = replace(orders, sign=sign, with_key=with_key)
+    there = replace(orders, sign=sign, with_key=with_key, entry=orders.entry if orders.testnet_entry else None)
     return replace(venue, urls={**venue.urls, **orders.testnet}, orders=there)
 
 

@@ -43,4 +43,6 @@ ORDERS = Orders(
     derivatives=True,
     testnet={name: f"{DEMO}/{name}" for name in ("public", "private", "business")},
     testnet_headers=(("x-simulated-trading", "1"),),
+    # Its WebSocket refuses the instIdCode that its own list gives (51001, seen in September 2026), its REST does not.
+    testnet_entry=False,
 )
