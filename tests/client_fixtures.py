@@ -1,0 +1,68 @@
+"""Other people's clients, each in an environment of its own, against our paper exchange on real sockets."""
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+HERE = Path(__file__).parent / "clients"
+ENVIRONMENTS = Path(__file__).parents[1] / ".clients"
+KEY, SECRET, PASSPHRASE = "paper-key-5f1c", "paper-secret-9a77e3", "paper-words-31"
+READY_S, RUN_S = 30, 120
+PACKAGES = {
+    "sdks": ("ccxt==4.5.90", "python-okx==0.4.4", "binance-sdk-spot==13.2.0"),
+    "freqtrade": ("freqtrade==2026.9",),
+}
+
+
+def environment(name: str) -> Path:
+    """The interpreter of an environment with these packages; made where it is not there yet."""
+    python = ENVIRONMENTS / name / "bin" / "python"
+    done = ENVIRONMENTS / name / "tapeline-done"
+    wanted = "\n".join(PACKAGES[name])
+    if done.exists() and done.read_text() == wanted:
+        return python
+    version = f"{sys.version_info.major}.{sys.version_info.minor}"
+    _run(["uv", "venv", "--no-config", "--quiet", "--clear", "--python", version, str(ENVIRONMENTS / name)])
+    _run(["uv", "pip", "install", "--no-config", "--quiet", "--python", str(python), *PACKAGES[name]])
+    done.write_text(wanted)
+    return python
+
+
+@contextmanager
+def paper(venue: str, balance: str, *options: str) -> Iterator[dict[str, Any]]:
+    """`tapeline serve-venue VENUE --paper` as a process; gives its first line of JSON."""
+    command = [
+        sys.executable, "-m", "tapeline.surfaces.cli", "serve-venue", venue, "--market", "7", "--paper",
+        "--key", KEY, "--secret", SECRET, "--passphrase", PASSPHRASE, "--balance", balance, *options,
+    ]  # fmt: skip
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        try:
+            assert process.stdout is not None
+            line = process.stdout.readline()
+            assert line, f"no paper exchange: {process.stderr.read() if process.stderr else ''}"
+            yield json.loads(line)
+        finally:
+            process.terminate()
+            process.communicate(timeout=READY_S)
+
+
+def report(python: Path, program: str, settings: dict[str, Any], *, trust: str = "") -> Any:
+    """What a client program printed last, as JSON; its errors where it failed. `trust`: a certificate it believes."""
+    found = subprocess.run(
+        [str(python), str(HERE / "programs" / program), json.dumps(settings)],
+        capture_output=True, text=True, timeout=RUN_S, check=False,
+        env={**os.environ, **({"SSL_CERT_FILE": trust} if trust else {})},
+    )  # fmt: skip
+    assert found.returncode == 0, f"{program}: {found.stdout[-2000:]}\n{found.stderr[-6000:]}"
+    return json.loads(found.stdout.strip().splitlines()[-1])
+
+
+def _run(command: list[str]) -> None:
+    ENVIRONMENTS.mkdir(exist_ok=True)  # not in our own folder: its constraints are not for other people's packages
+    done = subprocess.run(command, capture_output=True, text=True, timeout=600, check=False, cwd=ENVIRONMENTS)
+    assert done.returncode == 0, f"{' '.join(command)}: {done.stderr[-3000:]}"

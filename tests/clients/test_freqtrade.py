@@ -1,0 +1,22 @@
+"""freqtrade, unmodified, against the paper exchange: dry-run, and live with a key of ours."""
+
+import pytest
+
+from client_fixtures import KEY, SECRET, environment, paper, report
+
+pytestmark = [pytest.mark.clients, pytest.mark.sockets]
+
+
+@pytest.mark.parametrize("dry_run", [True, False], ids=["dry-run", "live"])
+def test_freqtrade_goes_in_and_out(dry_run: bool) -> None:
+    python = environment("freqtrade")
+
+    with paper("binance", "USDT=100000") as line:
+        found = report(
+            python, "freqtrade_bot.py",
+            {"rest": line["rest"], "ws": line["ws"], "key": KEY, "secret": SECRET, "dry_run": dry_run},
+        )  # fmt: skip
+
+    assert found["orders"][0] == ["buy", "closed", 1]
+    assert found["orders"][-1] == ["sell", "closed", 1]
+    assert found["errors"] == []
