@@ -56,6 +56,13 @@ class TradeConfig(Settings, frozen=True, kw_only=True):
     ] = MappingProxyType({"USDT": Decimal(100_000)})
     maker_fee: Annotated[Fraction, Meta(description="Fee of a paper fill that rested.")] = Decimal("0.001")
     taker_fee: Annotated[Fraction, Meta(description="Fee of a paper fill that took.")] = Decimal("0.001")
+    slippage: Annotated[
+        Fraction,
+        Meta(
+            description="How much worse than the last price a paper order that takes is filled, where neither a book "
+            "nor quotes are known."
+        ),
+    ] = Decimal(0)
     send_ms: Annotated[Milliseconds, Meta(description="How long a paper order takes to the venue.")] = 5.0
     answer_ms: Annotated[Milliseconds, Meta(description="How long the venue's answer takes back.")] = 5.0
 

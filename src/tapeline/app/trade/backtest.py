@@ -9,7 +9,7 @@ from tapeline.app.trade.paper import NEVER, Latency, PaperVenue
 from tapeline.app.trade.record import Record
 from tapeline.model.account import Balance, Fill, Payment
 from tapeline.model.instrument import split_id
-from tapeline.model.interval import MINUTE_NS
+from tapeline.model.interval import SECOND_NS
 from tapeline.model.number import EXACT, ZERO
 from tapeline.trading.command import Amend, Cancel, CancelAll, Command, Note, SetHalt, Submit
 from tapeline.trading.engine import BookKeeper, Engine
@@ -41,7 +41,7 @@ class Backtest:
         self._venues = {name: PaperVenue(each, self._blotter, latency) for name, each in exchanges.items()}
         self._only = next(iter(self._venues.values())) if len(self._venues) == 1 else None
         self._due_ns = NEVER  # when the first venue, or the engine, has something to do
-        self._sample_ns = max(MINUTE_NS, (to_ns - from_ns) // SAMPLES)
+        self._sample_ns = max(SECOND_NS, (to_ns - from_ns) // SAMPLES)
         self._next_sample_ns = from_ns
         self.record = Record(setup.instruments, self.engine.situation.rate)
         self.events = 0

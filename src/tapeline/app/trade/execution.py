@@ -127,6 +127,10 @@ class Execution:
         if self._kept:
             await self._commit(())
 
+    def oldest_s(self) -> float:
+        """How long the oldest event waits that was not decided on yet."""
+        return self._clock.now() - self._waiting[0][0] if self._waiting else 0.0
+
     def statistics(self) -> ExecutionStatistics:
         """Counts since the start."""
         return ExecutionStatistics(

@@ -115,8 +115,7 @@ def with_bars(
     trades: Iterable[Trade], instrument: Instrument, of: str, intervals: Sequence[str], to_ns: int
 ) -> Iterator[Timed]:
     """Trades, and the bars that they make, each before the first trade that is not in it."""
-    sizes = None if instrument.size_unit == "base" else _valued(instrument)
-    builder = BarBuilder(instrument.id, [interval(name) for name in intervals], origin=of, notional=sizes)
+    builder = _builder(instrument, of, intervals)
     latest_ns = 0
     for trade in trades:
         at_ns = latest_ns = max(latest_ns, trade.at_ns or trade.received_ns)
@@ -129,13 +128,39 @@ def with_bars(
         yield _closed_ns(bar), bar
 
 
-def as_they_were_heard(events: Iterable[Event], from_ns: int, to_ns: int) -> Iterator[Timed]:
-    """Events of a tape by the time we heard them, which never goes back."""
-    latest_ns = 0
-    for event in events:
-        latest_ns = max(latest_ns, event.received_ns)
-        if from_ns <= latest_ns < to_ns:
-            yield latest_ns, event
+def with_built_bars(
+    events: Iterable[Timed], feeds: Mapping[str, Sequence[str]], instruments: Mapping[str, Instrument], to_ns: int
+) -> Iterator[Timed]:
+    """Events of a tape, and the bars that strategies want of its trades, by the time they were heard."""
+    builders = _builders(feeds, instruments)
+    for at_ns, event in events:
+        for builder in builders.values():
+            for bar in builder.advance(at_ns, at_ns):
+                yield at_ns, bar
+        if isinstance(event, Trade) and (event.instrument, event.channel) in builders:
+            for bar in builders[event.instrument, event.channel].add(event, at_ns):
+                yield at_ns, bar
+        yield at_ns, event
+    for builder in builders.values():
+        for bar in builder.advance(to_ns, to_ns):
+            yield to_ns, bar
+
+
+def _builders(
+    feeds: Mapping[str, Sequence[str]], instruments: Mapping[str, Instrument]
+) -> dict[tuple[str, str], BarBuilder]:
+    """(instrument, channel of trades) -> what makes bars of them."""
+    wanted: dict[tuple[str, str], list[str]] = {}
+    for instrument, channels in feeds.items():
+        for of in map(parse_channel, channels):
+            if of.kind == "bars" and of.built_from:
+                wanted.setdefault((instrument, of.built_from), []).append(of.interval)
+    return {key: _builder(instruments[key[0]], key[1], intervals) for key, intervals in wanted.items()}
+
+
+def _builder(instrument: Instrument, of: str, intervals: Sequence[str]) -> BarBuilder:
+    sizes = None if instrument.size_unit == "base" else _valued(instrument)
+    return BarBuilder(instrument.id, [interval(name) for name in intervals], origin=of, notional=sizes)
 
 
 def _closed_ns(bar: Bar) -> int:

@@ -1,7 +1,7 @@
 """Paper fills on a live market: the same `PaperVenue` as in a backtest, on the machine's clock."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any, Never
 
 from tapeline.app.trade.paper import NEVER, Latency, PaperVenue
@@ -37,6 +37,11 @@ class PaperGateway:
         if self.venue.due_ns != NEVER:
             self._advance(now_ns)
             self._awake.set()
+
+    def answer(self, events: Iterable[Any]) -> None:
+        """Tell of what the exchange did without an order of the engine's: an emergency stop acts by itself."""
+        for event in events:
+            self._tell(event)
 
     async def run(self) -> Never:
         """Let answers come when they are due, until cancelled."""

@@ -1,7 +1,8 @@
 """What people expect to be told of a run: return, CAGR, Sharpe, Sortino, drawdown, win rate and so on. Pure.
 
 Money stays exact; ratios are floats. Sharpe and Sortino are of the returns of whole UTC days, a year being 365, and of
-the samples themselves where there are fewer than five days; the free rate is zero.
+the samples themselves where there are fewer than five days; the free rate is zero. What is said of a year is said of
+runs of a day or longer only.
 """
 
 import math
@@ -62,7 +63,7 @@ def statistics(record: Record, currency: str, from_ns: int, to_ns: int) -> Stati
     samples = record.samples or [Sample(from_ns, ZERO, exposed=False)]
     start, end = samples[0].equity, samples[-1].equity
     total = _ratio(EXACT.subtract(end, start), start)
-    returns, year = _returns(samples)
+    returns, year = _returns(samples) if to_ns - from_ns >= DAY_NS else ([], 0.0)
     depth, depth_value, longest_s = drawdown(samples)
     cagr = _yearly(total, to_ns - from_ns)
     won = [each.won for each in record.trips if not each.open]
@@ -151,7 +152,7 @@ def _downside(returns: Sequence[float]) -> float | None:
 
 
 def _yearly(total: float | None, span_ns: int) -> float | None:
-    if total is None or span_ns <= 0 or total <= -1:
+    if total is None or span_ns < DAY_NS or total <= -1:
         return None
     try:
         return math.expm1(math.log1p(total) * (YEAR_NS / span_ns))

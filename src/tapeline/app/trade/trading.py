@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from importlib.metadata import version
 from pathlib import Path
-from typing import Never
+from typing import Any, Never
 
 import msgspec
 import structlog
@@ -14,6 +14,7 @@ from tapeline.app.instance import Instance
 from tapeline.app.running import Running, start
 from tapeline.app.trade.books import EngineBooks
 from tapeline.app.trade.execution import Execution
+from tapeline.app.trade.flattening import Flattening, PaperHand
 from tapeline.app.trade.gate import Gate
 from tapeline.app.trade.journalling import Journalling, journalling
 from tapeline.app.trade.paper import Latency
@@ -22,6 +23,7 @@ from tapeline.app.trade.paper_world import balances_of, deposits, gone_with_a_re
 from tapeline.app.trade.setting_up import accounts_of, feeds_of, setup_of, strategies_of, with_streams
 from tapeline.app.trade.status import trading_status
 from tapeline.app.trade.warming import proven_now, stored_bars
+from tapeline.app.trade.watching import Watching
 from tapeline.clock import Clock, SystemClock
 from tapeline.config import Config
 from tapeline.errors import Broken, ConfigError
@@ -35,6 +37,7 @@ from tapeline.trading.input import Halted
 from tapeline.trading.record import Begun, Remembered
 from tapeline.trading.setup import Setup
 from tapeline.trading.strategy import Strategy
+from tapeline.watch.heartbeat import Heart
 
 LOOK_EVERY_S = 1.0
 REMEMBER_EVERY = 60  # looks
@@ -71,11 +74,22 @@ class Trading:
             exchange = paper_exchange(listed, config.trade, own, restored.ledger)
             latency = Latency(send_ns=round(config.trade.send_ms * 1e6), answer_ns=round(config.trade.answer_ms * 1e6))
             paper = self.papers[venue] = PaperGateway(
-                exchange, restored.blotter, clock=clock, tell=self.execution.offer, latency=latency
+                exchange, restored.blotter, clock=clock, tell=self._heard, latency=latency
             )
             for account in own:
                 latch = HaltLatch(account.name, "paper", environ, clock)
                 self.gates[account.name] = Gate(paper, latch, clock=clock, tell=self.execution.offer)
+        self.heart = Heart(self._folder, tuple(setup.accounts), clock)
+        hands = {
+            name: PaperHand(name, self.papers[account.venue], restored.ledger, clock)
+            for name, account in setup.accounts.items()
+        }
+        latches = {name: HaltLatch(name, "paper", environ, clock) for name in setup.accounts}
+        self.flattening = Flattening(hands, latches, config.flatten, clock=clock, note=self._note)
+        self.watching = Watching(
+            self.engine, self.execution, running, config.watch, clock=clock, heart=self.heart,
+            flattening=self.flattening, halt=self._halt,
+        )  # fmt: skip
         self.left: list[Order] = []
 
     async def begin(self, tasks: asyncio.TaskGroup) -> list[asyncio.Task[None]]:
@@ -95,6 +109,8 @@ class Trading:
         self._listen(self.running.instance)
         work += [tasks.create_task(each.watch(), name=f"latch {name}") for name, each in self.gates.items()]
         work += [tasks.create_task(self._look(), name="looking")]
+        work += [tasks.create_task(self.watching.run(tasks), name="watching")]
+        self.running.more["checks"] = self.watching.statistics
         self.running.more["trading"] = lambda: trading_status(self.engine, self.execution, self.journal, self.gates)
         return work
 
@@ -104,6 +120,8 @@ class Trading:
         self.left = await self.execution.stop(within_s)
         for order in self.left:
             _log.error("an order may still be open", order=order.client_id, state=order.state, why=order.why)
+        if not self.left:
+            self.heart.end()
 
     # ---- within --------------------------------------------------------------------------------------------------
 
@@ -158,6 +176,14 @@ class Trading:
     def _remember(self) -> None:
         memo = self.engine.situation.risk.losses.memo()
         self.execution.write(Remembered(memo, self._clock.wall_ns()))
+
+    def _heard(self, event: Any) -> None:
+        """An answer of a venue, for the engine; refusals are counted on the way."""
+        self.watching.heard(event)
+        self.execution.offer(event)
+
+    def _note(self, account: str, kind: str, text: str) -> None:
+        self.execution.write(Note(kind, account, text))
 
     def _halt(self, account: str, state: str, why: str, who: str) -> None:
         if self._tasks is None:

@@ -19,6 +19,7 @@ COMMANDS: dict[str, str] = {
     "run": "run:run",
     "serve-venue": "serve_venue:serve_venue",
     "trade": "trade:trade",
+    "backtest": "backtest:backtest",
     "bars": "bars:bars",
     "trades": "trades:trades",
     "coverage": "coverage:coverage",

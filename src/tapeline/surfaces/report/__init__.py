@@ -1,0 +1,1 @@
+"""The report of a backtest: one file, which needs nothing from the network."""
