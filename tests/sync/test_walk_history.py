@@ -241,6 +241,15 @@ def test_where_a_number_was_given_twice_no_number_proves_anything() -> None:
     assert finding.why == "the venue gave number 120 twice: buy 1 at 10, and buy 1 at 11 at another time"
 
 
+def test_a_number_of_a_later_trade_fills_no_hole() -> None:
+    """What is missing was numbered 110 to 119; the venue numbers anew since, and has these twice."""
+    walk = IdsWalk("trades", "X", (110, 119), seconds(109, 121), 10, newest_first=True)
+    gone_through(walk, [trade(seq, seq + 60) for seq in range(100, 130)])
+    (finding,) = walk.findings()
+    assert (finding.from_ns, finding.to_ns, finding.state) == (*seconds(109, 121), "disputed")
+    assert finding.why == "the venue gave number 110 to a later trade: buy 1 at 10"
+
+
 def test_one_id_with_two_prices_is_disputed() -> None:
     walk = ids()
     found, _ = gone_through(

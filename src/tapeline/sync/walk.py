@@ -163,7 +163,7 @@ class IdsWalk:
             self._found_start = True
         page = _Page(self._seen, _seq_of)
         page.read([trade for trade in trades if not self._by_time or (trade.at_ns or 0) >= from_ns])
-        self._anew = self._anew or page.anew
+        self._anew = self._anew or page.anew or self._of_another_time(trades)
         fresh = _taken(page, self._places, lambda row: row.at_ns or 0)
         if fresh is None:
             return ()
@@ -173,6 +173,12 @@ class IdsWalk:
             self._places.holes.pop()
             self._places.begin_at(window[1])  # nothing there, twice: this is as far back as the venue goes
         return fresh
+
+    def _of_another_time(self, trades: Sequence[Trade]) -> str:
+        """Why numbers prove nothing here: one that was asked for is of a trade from after all that is missing."""
+        until_ns = self._span[1] + DISORDER_NS
+        late = next((each for each in trades if _seq_of(each) in self._places and (each.at_ns or 0) > until_ns), None)
+        return "" if late is None else f"the venue gave number {late.seq} to a later trade: {_words(late)}"
 
     def failed(self, why: str) -> None:
         """See `Walk`."""
