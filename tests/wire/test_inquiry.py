@@ -168,9 +168,49 @@ def test_an_amend_whose_answer_was_lost_shows_or_has_failed() -> None:
         await settle()
         stage.gateway.execute(Amend("t1", price=Decimal("9.5")))
         await settle(60.0)
-        assert stage.said()[2:] == ["sent amend t1", "unknown amend t1", "rest t1 open"]
-        assert stage.heard[-1].price == Decimal(10)
+        assert stage.said()[2:] == ["sent amend t1", "unknown amend t1", "rest t1 open", "refused amend t1 other"]
+        assert stage.heard[-2].price == Decimal(10)
         assert stage.sent("order")[-1] >= 10.0
         assert stage.gateway.unknown() == []
 
     trading(failed, said={"place": [ok(order("t1"))], "amend": [TimedOut("late")], "order": [before]})
+
+
+def test_an_amend_that_was_only_taken_is_settled_by_the_stream_or_looked_up() -> None:
+    amended = order("t1", size="2", price="9.5")
+
+    async def streamed(stage: Stage) -> None:
+        stage.place()
+        await settle()
+        stage.gateway.execute(Amend("t1", price=Decimal("9.5")))
+        await settle()
+        assert stage.gateway.unknown() == ["t1"]
+        stage.network.last("private").say(told(**amended))
+        await settle(10.0)
+        assert stage.said()[2:] == ["sent amend t1", "ws t1 open"]
+        assert stage.sent("order") == []
+
+    trading(streamed, said={"place": [ok(order("t1"))], "amend": [ok([])]})
+
+    async def silent(stage: Stage) -> None:
+        stage.place()
+        await settle()
+        stage.gateway.execute(Amend("t1", price=Decimal("9.5")))
+        await settle(2.0)
+        assert stage.said()[2:] == ["sent amend t1", "rest t1 open"]
+        assert stage.gateway.unknown() == []
+
+    trading(silent, said={"place": [ok(order("t1"))], "amend": [ok([])], "order": [ok(amended)]})
+
+
+def test_a_cancel_that_was_only_taken_is_looked_up_until_the_order_is_gone() -> None:
+    async def act(stage: Stage) -> None:
+        stage.place()
+        await settle()
+        stage.gateway.execute(Cancel("t1"))
+        await settle(5.0)
+        assert stage.said()[2:] == ["sent cancel t1", "rest t1 cancelling", "rest t1 cancelled"]
+        assert stage.sent("order") == [0.6]
+
+    trading(act, said={"place": [ok(order("t1"))], "cancel": [ok(order("t1", "cancelling"))],
+                       "order": [ok(order("t1", "cancelled"))]})  # fmt: skip

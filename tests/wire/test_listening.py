@@ -97,8 +97,8 @@ def test_a_stream_that_does_not_tell_what_a_request_showed_is_lost(told_too: boo
     async def act(stage: Stage) -> None:
         await settle(10.0)
         at = START_NS + 10 * SECOND_NS
-        stage.listening.shown(update("t1", at))
-        stage.listening.shown(update("before", START_NS))  # of before the stream was opened
+        stage.listening.shown(update("t1", at), at)
+        stage.listening.shown(update("before", START_NS), START_NS)  # of before the stream was opened
         if told_too:
             stage.network.last("private").say(told(**order("t1")))
         await settle(11.0)

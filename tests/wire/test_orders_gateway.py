@@ -326,6 +326,8 @@ def test_reading_is_for_whoever_reconciles_and_sends_nothing() -> None:
     async def act(stage: Stage) -> None:
         (update,) = await stage.gateway.read(OrderAsk(call="open_orders"))
         assert isinstance(update, OrderUpdate)
+        statement = await stage.gateway.statement(since_ns=START_NS)
+        assert [each.client_id for each in statement.orders] == ["t1"]
         with pytest.raises(AssertionError, match="place is a command"):
             await stage.gateway.read(OrderAsk(call="place"))
         stage.exchange.said["order"] = [NOT_FOUND]

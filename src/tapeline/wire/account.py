@@ -69,9 +69,9 @@ class AccountStream:
             await self._reconciling()
         raise AssertionError("an account is kept for ever")
 
-    def shown(self, update: OrderUpdate) -> None:
-        """A request showed this: the stream has to tell it too."""
-        self._streams[0].shown(update)
+    def shown(self, update: OrderUpdate, at_ns: int | None) -> None:
+        """A request showed this, of that time by the venue's clock: the stream has to tell it too."""
+        self._streams[0].shown(update, at_ns)
 
     # ---- what its streams call ------------------------------------------------------------------------------------
 

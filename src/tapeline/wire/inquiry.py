@@ -9,6 +9,7 @@ from tapeline.clock import Clock
 from tapeline.errors import BadData, OrderRefused, Refused, Retry
 from tapeline.model.account import OrderUpdate
 from tapeline.model.order import Order
+from tapeline.trading.input import Failed
 from tapeline.venues.orders import OrderAnswer, OrderAsk, Orders
 from tapeline.wire.doubt import Doubt
 from tapeline.wire.pace import backoff
@@ -21,18 +22,19 @@ class Inquiries:
     """The doubts of one account.
 
     `fresh` gives an order as it is known by now, `ask_of` a call about it; `cancel` cancels it once more, which does no
-    harm; `answered` gets what requests bring, `heard` what we conclude.
+    harm; `answered` gets what requests bring, `heard` and `failed` what we conclude.
     """
 
     def __init__(
         self, orders: Orders, rest: SignedRest, ids: Mapping[str, str], *, account: str, clock: Clock,
         fresh: Callable[[Order], Order], ask_of: Callable[[str, Order], OrderAsk],
         cancel: Callable[[Order], Awaitable[None]], answered: Callable[[Sequence[OrderAnswer]], None],
-        heard: Callable[[OrderUpdate], None], problem: Callable[[str, str], None],
+        heard: Callable[[OrderUpdate], None], failed: Callable[[Failed], None],
+        problem: Callable[[str, str], None],
     ) -> None:  # fmt: skip
         self._orders, self._rest, self._ids, self._account, self._clock = orders, rest, ids, account, clock
         self._fresh, self._ask_of, self._cancel = fresh, ask_of, cancel
-        self._answered, self._heard, self._problem = answered, heard, problem
+        self._answered, self._heard, self._failed, self._problem = answered, heard, failed, problem
         self._doubts: dict[str, Doubt] = {}
         self._settled: dict[str, asyncio.Event] = {}  # of each of them
 
@@ -102,6 +104,8 @@ class Inquiries:
         self._answered(answers)
         if amending and doubt.amending:
             doubt.amend_failed()
+            why = "the venue shows the order as it was before"
+            self._failed(Failed(order.client_id, "amend", "refused", self._clock.wall_ns(), why, "other"))
         if doubt.cancelling and not doubt.placing:
             await self._cancel(order)
 

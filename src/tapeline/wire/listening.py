@@ -88,9 +88,9 @@ class Listening:
                 await asyncio.sleep(max(next(self._waits), after_s))
         raise AssertionError("a stream is kept for ever")
 
-    def shown(self, update: OrderUpdate) -> None:
-        """A request showed this: where it is of a time since when the stream is open, the stream has to tell it too."""
-        if self.open and "orders" in self._stream.tells and (update.at_ns or 0) > self._opened_ns + SURE_S * 1e9:
+    def shown(self, update: OrderUpdate, at_ns: int | None) -> None:
+        """A request showed this, of that time: where the stream has been open since before, it has to tell it too."""
+        if self.open and "orders" in self._stream.tells and (at_ns or 0) > self._opened_ns + SURE_S * 1e9:
             self._unheard.shown(update, self._clock.now())
             if self._line is not None:
                 self._line.wake()

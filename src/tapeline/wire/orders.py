@@ -32,10 +32,11 @@ from tapeline.model.account import AccountEvent, OrderUpdate
 from tapeline.model.event import Gap
 from tapeline.model.instrument import Instrument
 from tapeline.model.number import EXACT
-from tapeline.model.order import Intent, Order
+from tapeline.model.order import FINAL, Intent, Order
 from tapeline.model.secret import Credentials
 from tapeline.trading.command import Amend, Cancel, CancelAll, Command, Submit
 from tapeline.trading.input import Failed, Sent
+from tapeline.trading.reconcile import Statement
 from tapeline.trading.risk import Approved
 from tapeline.venues.orders import Answered, OrderAnswer, OrderAsk, Orders
 from tapeline.venues.spec import Request, Venue
@@ -45,6 +46,7 @@ from tapeline.wire.inquiry import Inquiries
 from tapeline.wire.pipe import Dial
 from tapeline.wire.rest import Rest
 from tapeline.wire.signed import ONCE, SignedRest, unsure
+from tapeline.wire.statement import StatementReader
 from tapeline.wire.sweep import Sweep
 
 GONE = frozenset({"unknown_order", "already_final", "duplicate"})
@@ -105,12 +107,13 @@ class LiveGateway:
         )  # fmt: skip
         self.inquiries = Inquiries(
             orders, self.rest, self._ids, account=account, clock=clock, fresh=self._fresh, ask_of=self._ask,
-            cancel=self._cancel_again, answered=self._answered, heard=self._heard, problem=problem,
+            cancel=self._cancel_again, answered=self._answered, heard=self._heard, failed=tell, problem=problem,
         )  # fmt: skip
         self._sweep = Sweep(
             orders, self.rest, self._ids, instruments, account=account, clock=clock, ours=self._is_ours,
             cancel=self._cancel_found, answered=self._answered, tell=tell, problem=problem,
         )  # fmt: skip
+        self._reader = StatementReader(account, orders, self.rest, instruments)
         self._busy: dict[str, asyncio.Task[None]] = {}  # the last command of an order that is under way
         self._tasks: asyncio.TaskGroup | None = None
 
@@ -159,6 +162,13 @@ class LiveGateway:
         assert ask.call not in ONCE, f"{ask.call} is a command: execute() it"
         return await self.rest.call(msgspec.structs.replace(ask, account=self._account), self._ids)
 
+    async def statement(
+        self, *, since_ns: int, last_fill: Mapping[str, str] | None = None, look_up: Sequence[Order] = (),
+        reasons: Mapping[str, Sequence[str]] | None = None,
+    ) -> Statement:  # fmt: skip
+        """All that the venue says of the account, for `reconcile`; see `StatementReader.read`."""
+        return await self._reader.read(since_ns=since_ns, last_fill=last_fill, look_up=look_up, reasons=reasons)
+
     async def dead_man(self, countdown_s: int, instruments: Sequence[str] = ()) -> None:
         """Arm or renew the venue's own timer, which cancels everything when it runs out; 0 disarms.
 
@@ -191,7 +201,7 @@ class LiveGateway:
         """Of an order that should be cancelled and is alive: what comes of it, the next inquiry shows."""
         leaving = _Leaving(order.client_id, "cancel", self._clock, self._tell_to)
         try:
-            self._answered(await self._exchange(self._ask("cancel", order), leaving))
+            self._answered(await self._exchange(self._ask("cancel", order), leaving), fresh=True)
         except (Retry, Refused, BadData) as trouble:
             self._problem("cancel", f"{order.client_id}: {trouble}")
 
@@ -207,7 +217,10 @@ class LiveGateway:
         except TapelineError as error:
             self._failed(order, ask, error, left=leaving.left)
         else:
-            self._answered(answers)
+            self._answered(answers, fresh=True)
+            if ask.call != "place" and not any(_ends(each, ask) for each in answers):
+                # Taken, and not done yet: the stream tells how it ended, or else the venue is asked.
+                self._doubt(order, leaving.what, size=ask.size, price=ask.price)
 
     async def _exchange(self, ask: OrderAsk, sent: Callable[[], None]) -> Sequence[OrderAnswer]:
         """By the connection for orders where it is up, else by REST. A stamp that was refused is corrected once."""
@@ -249,11 +262,12 @@ class LiveGateway:
             self.inquiries.hear(event)
         self._tell_to(event)
 
-    def _answered(self, answers: Sequence[OrderAnswer]) -> None:
-        """From a request: the stream has to tell the same in time."""
+    def _answered(self, answers: Sequence[OrderAnswer], *, fresh: bool = False) -> None:
+        """From a request: the stream has to tell the same in time. `fresh`: it is of what has just been done."""
         for answer in answers:
             if isinstance(answer, OrderUpdate):
-                self.stream.shown(answer)
+                at_ns = self.rest.stamp_ns() if fresh and answer.at_ns is None else answer.at_ns
+                self.stream.shown(answer, at_ns)
             if isinstance(answer, AccountEvent):
                 self._heard(answer)
 
@@ -311,13 +325,13 @@ class _Leaving:
     """Called as the bytes of a command leave; told once, however often the same has to be sent."""
 
     def __init__(self, client_id: str, what: str, clock: Clock, tell: Callable[[Told], None]) -> None:
-        self._client_id, self._what, self._clock, self._tell = client_id, what, clock, tell
+        self._client_id, self.what, self._clock, self._tell = client_id, what, clock, tell
         self.left = False
 
     def __call__(self) -> None:
         if not self.left:
             self.left = True
-            self._tell(Sent(self._client_id, self._what, self._clock.wall_ns()))
+            self._tell(Sent(self._client_id, self.what, self._clock.wall_ns()))
 
 
 def _reason(error: TapelineError) -> str:
@@ -332,6 +346,13 @@ def _reason(error: TapelineError) -> str:
         case RateLimited():
             return "too_many_orders"
     return "" if unsure(error) else "other"
+
+
+def _ends(answer: OrderAnswer, ask: OrderAsk) -> bool:
+    """Whether an answer to an amend or a cancel says what became of it, and not only that it was taken."""
+    if not isinstance(answer, OrderUpdate):
+        return False
+    return answer.state in FINAL or (ask.call == "amend" and answer.state != "submitted")
 
 
 def _on_grid(value: Decimal | None, step: Decimal | None) -> bool:

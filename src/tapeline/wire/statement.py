@@ -1,0 +1,111 @@
+"""All that a venue says of an account when it is asked, for whoever reconciles: orders, balances, positions, fills."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import TypeVar
+
+from tapeline.errors import OrderRefused
+from tapeline.model.account import Balance, Fill, OrderUpdate, Payment, Position
+from tapeline.model.instrument import Instrument
+from tapeline.model.order import Order
+from tapeline.trading.reconcile import Statement
+from tapeline.venues.orders import OrderAnswer, OrderAsk, OrderCall, Orders
+from tapeline.wire.signed import SignedRest
+
+AHEAD_NS = 60 * 10**9  # what happens while we ask is asked for too
+GONE = frozenset({"unknown_order", "already_final"})
+
+T = TypeVar("T", bound=OrderAnswer)
+
+
+class StatementReader:
+    """One account's. What the venue has no call for is left out: None for balances and positions."""
+
+    def __init__(
+        self, account: str, orders: Orders, rest: SignedRest, instruments: Mapping[str, Instrument]
+    ) -> None:  # fmt: skip
+        self._account, self._orders, self._rest, self._instruments = account, orders, rest, instruments
+        self._ids = {each.native: each.id for each in instruments.values()}
+
+    async def read(
+        self, *, since_ns: int, last_fill: Mapping[str, str] | None = None, look_up: Sequence[Order] = (),
+        reasons: Mapping[str, Sequence[str]] | None = None,
+    ) -> Statement:  # fmt: skip
+        """A statement. Fills and payments are of `since_ns` on, by the venue's clock; of an instrument in `last_fill`
+        (the newest fill's id), of after that where the venue takes an id. `look_up`: orders asked for one by one.
+
+        Raises as `SignedRest.call`. Fills come last, so that what happened meanwhile is among them.
+        """
+        await self._rest.know_clock()
+        at_ns = self._rest.stamp_ns()
+        orders = await self._listed("open_orders", OrderUpdate)
+        for order in look_up:
+            orders += await self._order(order)
+        has = self._orders.calls
+        balances = await self._listed("balances", Balance) if "balances" in has else None
+        positions = await self._listed("positions", Position) if "positions" in has else None
+        payments = await self._since("payments", Payment, since_ns, at_ns, {})
+        fills = await self._since("fills", Fill, since_ns, at_ns, last_fill or {})
+        return Statement(
+            account=self._account, at_ns=at_ns, orders=orders, fills=fills, payments=payments, balances=balances,
+            positions=positions, reasons=reasons or {},
+        )  # fmt: skip
+
+    async def _order(self, order: Order) -> list[OrderUpdate]:
+        """One order; nothing where the venue does not know it, which is not definite yet."""
+        ask = OrderAsk(
+            call="order", account=self._account, instrument=self._instruments[order.intent.instrument],
+            client_id=order.client_id, venue_id=order.venue_id, intent=order.intent,
+        )  # fmt: skip
+        try:
+            return _only(await self._rest.call(ask, self._ids), OrderUpdate)
+        except OrderRefused as refused:
+            if refused.reason not in GONE:
+                raise
+            return []
+
+    async def _listed(self, call: str, kind: type[T]) -> list[T]:
+        found: list[T] = []
+        for instrument in self._targets(self._orders.calls[call]):
+            ask = OrderAsk(call=call, account=self._account, instrument=instrument)
+            found += _only(await self._rest.listed(ask, self._ids), kind)
+        return found
+
+    async def _since(
+        self, name: str, kind: type[T], since_ns: int, at_ns: int, last: Mapping[str, str]
+    ) -> list[T]:  # fmt: skip
+        """A list with a history: in windows the venue allows, by the call that reaches back far enough."""
+        calls = self._orders.calls
+        if name not in calls:
+            return []
+        older = f"older_{name}"
+        if older in calls and at_ns - since_ns > calls[name].keeps_s * 1e9:
+            name = older
+        call, found = calls[name], list[T]()
+        for instrument in self._targets(call):
+            last_id = last.get(instrument.id, "") if instrument is not None else ""
+            spans = [(None, None)] if last_id else _windows(since_ns, at_ns + AHEAD_NS, call.window_s)
+            for from_ns, to_ns in spans:
+                ask = OrderAsk(
+                    call=name, account=self._account, instrument=instrument, from_id=last_id, from_ns=from_ns,
+                    to_ns=to_ns,
+                )  # fmt: skip
+                found += _only(await self._rest.listed(ask, self._ids), kind)
+        return found
+
+    def _targets(self, call: OrderCall) -> list[Instrument | None]:
+        return list(self._instruments.values()) if call.per_instrument else [None]
+
+
+def _windows(from_ns: int, to_ns: int, window_s: float) -> Iterator[tuple[int | None, int | None]]:
+    """Half-open spans that together are [from_ns, to_ns); one without an end where the venue sets no limit."""
+    if window_s == float("inf"):
+        yield from_ns, None
+        return
+    step = int(window_s * 1e9)
+    while from_ns < to_ns:
+        yield from_ns, min(from_ns + step, to_ns)
+        from_ns += step
+
+
+def _only(answers: Sequence[OrderAnswer], kind: type[T]) -> list[T]:
+    return [each for each in answers if isinstance(each, kind)]
