@@ -15,7 +15,7 @@ from tapeline.trading.input import Halted, Operator
 from tapeline.trading.ledger import Adjustment, Ledger
 from tapeline.trading.losses import Since
 from tapeline.trading.orders import Blotter
-from tapeline.trading.record import Digest, Entry, Listed, Marked, Remembered, decode, encode
+from tapeline.trading.record import Agreed, Digest, Entry, Listed, Marked, Remembered, decode, encode
 from tapeline.trading.restore import Restored, digest_of, restore
 
 D = Decimal
@@ -116,6 +116,16 @@ def test_halts_losses_claims_and_adjustments_hold() -> None:
     assert found.ledger.balance(A, "USDT") == 7
     assert found.ledger.holding(A, SWAP.id).size == 2
     assert found.last_ns == 9
+
+
+def test_a_reconciliation_that_ended_is_remembered() -> None:
+    client_id = Blotter("i").next_id("s")
+    told = [Submit(approved(client_id, intent())), update(client_id, "filled", 2, filled="3")]
+    found = played([*told, Agreed(A, 2, 1, "", 3), Agreed("other", 1, 1, "me: fine", 4)])
+
+    assert played(told).blotter.worst(A, BTC).buy == 3
+    assert found.blotter.worst(A, BTC).buy == 0
+    assert found.unexplained == {A: 1, "other": 0}
 
 
 def test_fees_are_valued_at_the_price_of_then() -> None:

@@ -3,7 +3,7 @@
 Every change of a balance is a `Change` that some call returned: their sum is the balance, always.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from decimal import Decimal
 from typing import NamedTuple
 
@@ -13,13 +13,16 @@ from tapeline.model.account import Fill, Payment
 from tapeline.model.instrument import Instrument, notional
 from tapeline.model.number import EXACT, ROUNDING, ZERO
 from tapeline.trading.holding import Holding, entry_price
-from tapeline.trading.lots import FINEST, Lots, Part
+from tapeline.trading.lines import Line, Wallet, add, effect, settle_of, unsupported, worth
+from tapeline.trading.lots import Part
 from tapeline.trading.once import Once
+from tapeline.trading.paid import Paid
 
 NOBODY = ""  # the line of fills that belong to no strategy: orders of other origin
 _ONE = Decimal(1)
 
 Place = tuple[str, str, str]  # account, instrument, position
+Name = tuple[str, str | None, str, str]  # of a fill: account, instrument, id, side
 
 
 class Change(NamedTuple):
@@ -49,7 +52,8 @@ class Booking(msgspec.Struct, frozen=True):
 class Adjustment(msgspec.Struct, frozen=True, kw_only=True, tag="adjustment"):
     """Our figure is put right by the venue's: of a balance (`currency`), or of a position (`instrument`).
 
-    `price` is the venue's entry price of a position, where it gives one. `why` says what explains the difference.
+    `price` is the venue's entry price of a position, where it gives one. `why` says what explains the difference;
+    `fees`: it stands for those of fills that came without, and should they still come, they are booked already.
     """
 
     account: str
@@ -62,47 +66,7 @@ class Adjustment(msgspec.Struct, frozen=True, kw_only=True, tag="adjustment"):
     instrument: str = ""
     position: str = "net"
     price: Decimal | None = None
-
-
-class _Line:
-    """One holding, of the account or of a strategy."""
-
-    __slots__ = ("fees", "funding", "gross", "instrument", "lots", "net", "unrated")
-
-    def __init__(self, method: str) -> None:
-        self.lots = Lots(method)
-        self.instrument: Instrument | None = None
-        self.gross = self.net = self.funding = ZERO
-        self.fees: dict[str, Decimal] = {}
-        self.unrated: dict[str, Decimal] = {}
-
-    def trade(self, delta: Decimal, value: Decimal) -> list[Part]:
-        parts = self.lots.trade(delta, value)
-        for part in parts:
-            if part.realised is not None:
-                self.gross = EXACT.add(self.gross, part.realised)
-                self.net = EXACT.add(self.net, part.realised)
-        return parts
-
-    def fee(self, currency: str, amount: Decimal, rate: Decimal | None) -> None:
-        _add(self.fees, currency, amount)
-        if rate is None:
-            _add(self.unrated, currency, amount)
-        else:
-            self.net = EXACT.subtract(self.net, _worth(amount, rate))
-
-    def fund(self, amount: Decimal) -> None:
-        self.funding = EXACT.add(self.funding, amount)
-        self.net = EXACT.add(self.net, amount)
-
-
-class _Wallet:
-    """What of a derivative position is in the wallet already: its cost by the venue's reckoning, always on average."""
-
-    __slots__ = ("basis", "instrument", "lots")
-
-    def __init__(self, instrument: Instrument) -> None:
-        self.lots, self.basis, self.instrument = Lots("average"), ZERO, instrument
+    fees: bool = False
 
 
 class Ledger:
@@ -115,12 +79,15 @@ class Ledger:
     def __init__(self, method: str = "average") -> None:
         self.method = method
         self._balances: dict[str, dict[str, Decimal]] = {}
-        self._lines: dict[Place, dict[str | None, _Line]] = {}  # by strategy; None: the account's
-        self._wallets: dict[Place, _Wallet] = {}
+        self._lines: dict[Place, dict[str | None, Line]] = {}  # by strategy; None: the account's
+        self._wallets: dict[Place, Wallet] = {}
         self._marks: dict[str, Decimal] = {}
         self._once = Once()
-        self._bare: dict[tuple[str, str | None, str, str], Decimal] = {}  # fills without the venue's profit: ours
-        self._paid: set[tuple[str, str, str, str]] = set()
+        self._bare: dict[Name, Decimal] = {}  # fills without the venue's profit: ours
+        self._paid = Paid()
+        self._feeless: dict[Name, Fill] = {}
+        self._begun_ns: dict[str, int] = {}
+        self._newest_ns: dict[str, int] = {}  # account -> the stamp of its newest fill or payment
 
     # ---- what changes it -----------------------------------------------------------------------------------------
 
@@ -135,11 +102,15 @@ class Ledger:
         news = self._once.offer(fill)
         if news == "known":
             return Booking()
+        self._stamp(fill)
         rate = self._rate(instrument, fill.fee_currency, rate) if fill.fee is not None else None
         if news == "fee":
+            del self._feeless[_name(fill)]
             return self._late(fill, instrument, strategy, rate)
         spot = instrument.kind == "spot"
-        delta, value, besides = _effect(fill, instrument)
+        if fill.fee is None:
+            self._feeless[_name(fill)] = fill
+        delta, value, besides = effect(fill, instrument)
         parts: list[Part] = []
         for line in self._lines_of(fill.account, instrument, fill.position, strategy):
             parts = line.trade(delta, value)
@@ -153,11 +124,10 @@ class Ledger:
         return Booking((*changes, *self._fee(fill)), tuple(parts), rate, differs)
 
     def pay(self, payment: Payment) -> Booking:
-        """Book funding, a transfer, interest: once, where it has an id. Funding is shared by what strategies hold."""
-        key = (payment.account, payment.currency, payment.kind, payment.id)
-        if payment.id and key in self._paid:
+        """Book funding, a transfer, interest: once (see `Paid`). Funding is shared by what strategies hold."""
+        if not self._paid.offer(payment):
             return Booking()
-        self._paid.add(key)
+        self._stamp(payment)
         if payment.kind == "funding" and payment.instrument is not None:
             self._fund(payment)
         return Booking((self._change(payment.account, payment.currency, payment.amount, payment.kind),))
@@ -165,6 +135,12 @@ class Ledger:
     def adjust(self, adjustment: Adjustment, instrument: Instrument | None = None) -> Booking:
         """Take the venue's figure. A position needs its `instrument`; it changes no balance."""
         delta = EXACT.subtract(adjustment.theirs, adjustment.ours)
+        if self.begun_ns(adjustment.account) is None:
+            self._begun_ns[adjustment.account] = adjustment.at_ns
+        if adjustment.fees:
+            for name, fill in list(self._feeless.items()):
+                if fill.account == adjustment.account and _time(fill) <= adjustment.at_ns:
+                    self._once.settle(self._feeless.pop(name))
         if adjustment.currency:
             return Booking((self._change(adjustment.account, adjustment.currency, delta, "adjustment"),))
         assert instrument is not None, "a position has an instrument"
@@ -178,7 +154,7 @@ class Ledger:
         cost = notional(instrument, price, abs(size))
         nobody.trade(delta, notional(instrument, price, abs(delta)))
         account.lots.reset(size, cost)
-        wallet = self._wallets.setdefault(place, _Wallet(instrument))
+        wallet = self._wallets.setdefault(place, Wallet(instrument))
         wallet.lots.reset(size, cost)
         wallet.basis = cost.copy_sign(size) if size else ZERO
         return Booking()
@@ -232,8 +208,8 @@ class Ledger:
         for (of, instrument, _), wallet in self._wallets.items():
             price = self._marks.get(instrument)
             if of == account and price is not None:
-                worth = notional(wallet.instrument, price, wallet.lots.size)
-                _add(found, _settle(wallet.instrument), EXACT.subtract(worth, wallet.basis))
+                value = notional(wallet.instrument, price, wallet.lots.size)
+                add(found, settle_of(wallet.instrument), EXACT.subtract(value, wallet.basis))
         return found
 
     def equity(self, account: str, currency: str, rates: Mapping[str, Decimal]) -> Decimal:
@@ -246,7 +222,7 @@ class Ledger:
             for each, amount in amounts.items():
                 rate = _ONE if each == currency else rates.get(each)
                 if rate is not None and amount:
-                    total = EXACT.add(total, _worth(amount, rate))
+                    total = EXACT.add(total, worth(amount, rate))
         return total
 
     def unrated(self, account: str, currency: str, rates: Mapping[str, Decimal]) -> list[str]:
@@ -254,15 +230,51 @@ class Ledger:
         held = {each for each, amount in self._balances.get(account, {}).items() if amount}
         return sorted(held - rates.keys() - {currency})
 
+    # ---- for reconciliation --------------------------------------------------------------------------------------
+
+    def begun_ns(self, account: str) -> int | None:
+        """When the books of an account were opened by the venue's figures: what was before is in them. None: they have
+        nothing yet; 0: they began with nothing.
+        """
+        if account in self._begun_ns:
+            return self._begun_ns[account]
+        return 0 if self._balances.get(account) or any(place[0] == account for place in self._lines) else None
+
+    def feeless(self, account: str) -> list[Fill]:
+        """Fills whose fee the venue has not told yet."""
+        return [fill for fill in self._feeless.values() if fill.account == account]
+
+    def newest_ns(self, account: str) -> int:
+        """The stamp of the newest fill or payment, 0 where there was none."""
+        return self._newest_ns.get(account, 0)
+
+    def price(self, base: str, quote: str) -> Decimal | None:
+        """The last mark of one currency in another, at any venue."""
+        symbols = (f":{base}/{quote}", f":{base}/{quote}:{quote}")
+        return next((price for name, price in self._marks.items() if name.endswith(symbols)), None)
+
+    def fork(self, account: str, fills: Iterable[Fill]) -> "Ledger":
+        """One account's books, to try out what these fills would make of them."""
+        other = Ledger(self.method)
+        other._balances[account] = dict(self._balances.get(account, {}))  # of our own kind, all of it
+        for place, lines in self._lines.items():
+            if place[0] == account:
+                other._lines[place] = {name: line.copy() for name, line in lines.items()}
+        other._wallets = {place: each.copy() for place, each in self._wallets.items() if place[0] == account}
+        other._once = self._once.of(fills)
+        other._marks, other._bare = dict(self._marks), dict(self._bare)
+        other._feeless, other._paid = dict(self._feeless), self._paid.copy()
+        return other
+
     # ---- within --------------------------------------------------------------------------------------------------
 
-    def _lines_of(self, account: str, instrument: Instrument, position: str, strategy: str) -> Iterator[_Line]:
+    def _lines_of(self, account: str, instrument: Instrument, position: str, strategy: str) -> Iterator[Line]:
         """The account's line, then the strategy's."""
         lines = self._lines.setdefault((account, instrument.id, position), {})
         for name in (None, strategy):
             line = lines.get(name)
             if line is None:
-                line = lines[name] = _Line(self.method)
+                line = lines[name] = Line(self.method)
             line.instrument = instrument
             yield line
 
@@ -278,15 +290,15 @@ class Ledger:
         self, fill: Fill, instrument: Instrument, delta: Decimal, value: Decimal
     ) -> tuple[tuple[Change, ...], Decimal]:
         place = (fill.account, instrument.id, fill.position)
-        wallet = self._wallets.setdefault(place, _Wallet(instrument))
+        wallet = self._wallets.setdefault(place, Wallet(instrument))
         wallet.instrument = instrument
         closed = [part.realised for part in wallet.lots.trade(delta, value) if part.realised is not None]
         ours = closed[0] if closed else ZERO
         booked = ours if fill.realised is None else fill.realised
         if fill.realised is None:
-            self._bare[fill.account, fill.instrument, fill.id, fill.side] = ours
+            self._bare[_name(fill)] = ours
         wallet.basis = EXACT.add(wallet.basis, EXACT.add(value.copy_sign(delta), booked))
-        changes = (self._change(fill.account, _settle(instrument), booked, "realised"),) if booked else ()
+        changes = (self._change(fill.account, settle_of(instrument), booked, "realised"),) if booked else ()
         return changes, EXACT.subtract(booked, ours)
 
     def _late(self, fill: Fill, instrument: Instrument, strategy: str, rate: Decimal | None) -> Booking:
@@ -299,12 +311,12 @@ class Ledger:
             line.fee(fill.fee_currency, fill.fee, ZERO if of_size else rate)
         changes: list[Change] = []
         differs = ZERO
-        ours = self._bare.pop((fill.account, fill.instrument, fill.id, fill.side), None)
+        ours = self._bare.pop(_name(fill), None)
         if ours is not None and fill.realised is not None and fill.realised != ours:
             differs = EXACT.subtract(fill.realised, ours)
             wallet = self._wallets[fill.account, instrument.id, fill.position]
             wallet.basis = EXACT.add(wallet.basis, differs)
-            changes.append(self._change(fill.account, _settle(instrument), differs, "realised"))
+            changes.append(self._change(fill.account, settle_of(instrument), differs, "realised"))
         return Booking((*changes, *self._fee(fill)), (), rate, differs)
 
     def _fee(self, fill: Fill) -> tuple[Change, ...]:
@@ -317,20 +329,20 @@ class Ledger:
         places = [(payment.account, payment.instrument or "", position) for position in ("net", "long", "short")]
         held = [place for place in places if place in self._lines and self._lines[place][None].lots.size]
         lines = self._lines.setdefault(held[0] if held else places[0], {})
-        lines.setdefault(None, _Line(self.method)).fund(payment.amount)
+        lines.setdefault(None, Line(self.method)).fund(payment.amount)
         shares = {name: abs(line.lots.size) for name, line in lines.items() if name is not None and line.lots.size}
         whole, left = ZERO, payment.amount
         for size in shares.values():
             whole = EXACT.add(whole, size)
         for count, (name, size) in enumerate(shares.items(), 1):
-            share = left if count == len(shares) else _worth(payment.amount, ROUNDING.divide(size, whole))
+            share = left if count == len(shares) else worth(payment.amount, ROUNDING.divide(size, whole))
             lines[name].fund(share)
             left = EXACT.subtract(left, share)
         if not shares:
-            lines.setdefault(NOBODY, _Line(self.method)).fund(payment.amount)
+            lines.setdefault(NOBODY, Line(self.method)).fund(payment.amount)
 
     def _rate(self, instrument: Instrument, currency: str, given: Decimal | None) -> Decimal | None:
-        into = _settle(instrument)
+        into = settle_of(instrument)
         if given is not None or currency == into:
             return given if currency != into else _ONE
         for symbol in (f"{currency}/{into}", f"{currency}/{into}:{into}"):
@@ -339,48 +351,17 @@ class Ledger:
                 return price
         return None
 
+    def _stamp(self, news: Fill | Payment) -> None:
+        self._newest_ns[news.account] = max(_time(news), self._newest_ns.get(news.account, 0))
+
     def _change(self, account: str, currency: str, amount: Decimal, why: str) -> Change:
-        _add(self._balances.setdefault(account, {}), currency, amount)
+        add(self._balances.setdefault(account, {}), currency, amount)
         return Change(account, currency, amount, why)
 
 
-def unsupported(instrument: Instrument) -> str:
-    """Why the ledger keeps no books of an instrument; "" where it does."""
-    if instrument.kind == "option":
-        return "options are not kept in the ledger"
-    if instrument.inverse:
-        return "an inverse contract's profit divides by prices and is never exact: it is not kept in the ledger"
-    if instrument.kind != "spot" and _settle(instrument) != instrument.quote:
-        return f"it settles in {instrument.settle} and is priced in {instrument.quote}: that is not kept in the ledger"
-    return ""
+def _name(fill: Fill) -> Name:
+    return (fill.account, fill.instrument, fill.id, fill.side)
 
 
-def _effect(fill: Fill, instrument: Instrument) -> tuple[Decimal, Decimal, Decimal]:
-    """Signed change of what is held, what it cost or brought, and what went besides, for nothing.
-
-    A spot fee in base makes the holding smaller: what is left of a purchase has cost as much. One that is no smaller
-    than the purchase itself goes besides.
-    """
-    delta = fill.size if fill.side == "buy" else fill.size.copy_negate()
-    value = notional(instrument, fill.price, fill.size)
-    if instrument.kind != "spot" or not fill.fee or fill.fee_currency != instrument.base:
-        return delta, value, ZERO
-    if abs(fill.fee) < fill.size:
-        return EXACT.subtract(delta, fill.fee), value, ZERO
-    return delta, value, fill.fee.copy_negate()
-
-
-def _settle(instrument: Instrument) -> str:
-    return instrument.quote if instrument.kind == "spot" else instrument.settle or instrument.quote
-
-
-def _worth(amount: Decimal, rate: Decimal) -> Decimal:
-    """Their product, at most 18 digits after the point, half to even."""
-    worth = ROUNDING.multiply(amount, rate)
-    if worth.as_tuple().exponent < -18:  # type: ignore[operator]  # of a finite number: an int
-        worth = worth.quantize(FINEST, context=ROUNDING)
-    return worth
-
-
-def _add(amounts: dict[str, Decimal], key: str, amount: Decimal) -> None:
-    amounts[key] = EXACT.add(amounts.get(key, ZERO), amount)
+def _time(news: Fill | Payment) -> int:
+    return news.received_ns if news.at_ns is None else news.at_ns

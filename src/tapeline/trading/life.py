@@ -127,6 +127,11 @@ class Life:
         self._move("unknown", now_ns, why=why)
         return True
 
+    def waive(self, now_ns: int) -> None:
+        """Fills that the venue told of are not to be had: what we have is all."""
+        self._told, self._told_value = self.held, None
+        self._count(now_ns)
+
     # ---- what the venue says -------------------------------------------------------------------------------------
 
     def told(self, update: OrderUpdate, now_ns: int) -> str:

@@ -1,6 +1,7 @@
 """What a position cost, lot by lot or on average, and what closing a part of it won. Exact in sum. Pure."""
 
 from collections import deque
+from copy import copy
 from decimal import Decimal
 from typing import NamedTuple
 
@@ -65,6 +66,12 @@ class Lots:
         self.size = self.cost = ZERO
         if size:
             self._add(size, cost)
+
+    def copy(self) -> "Lots":
+        """One that changes by itself."""
+        other = copy(self)
+        other._lots = self._lots.copy()  # noqa: SLF001  # of our own kind
+        return other
 
     def _add(self, delta: Decimal, value: Decimal) -> None:
         if self._average and self._lots:

@@ -187,6 +187,14 @@ class Blotter:
             if life.lacking_since_ns is not None and now_ns - life.lacking_since_ns >= after_ns
         ]
 
+    def waive(self, account: str, now_ns: int) -> list[Order]:
+        """A person accepts that fills are missing which the venue told of: they are no longer to come."""
+        lives = [life for life in list(self._where(account, None)) if life.lacking_since_ns is not None]
+        for life in lives:
+            life.waive(now_ns)
+            self._count(life)
+        return [life.order for life in lives]
+
     def knows(self, fill: Fill) -> bool:
         """Whether this fill was counted."""
         return fill in self._once

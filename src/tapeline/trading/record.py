@@ -55,6 +55,19 @@ class Digest(msgspec.Struct, frozen=True, tag="digest"):
     at_ns: int
 
 
+class Agreed(msgspec.Struct, frozen=True, tag="agreed"):
+    """A reconciliation has come to its end: our figures are the venue's now, by `adjustments` adjustments.
+
+    `unexplained` of them nothing explains; `accepted` is who took them as they are, and why.
+    """
+
+    account: str
+    adjustments: int
+    unexplained: int
+    accepted: str
+    at_ns: int
+
+
 class Ordered(msgspec.Struct, frozen=True):
     """What was approved, read back: it can be sent no more."""
 
@@ -69,12 +82,12 @@ class Submitted(msgspec.Struct, frozen=True, tag="submit"):
 
 
 News = OrderUpdate | Fill | Balance | Position | Payment | AccountMode | Sent | Failed | Operator | Halted | Healthy
-Written = Command | News | Adjustment | Begun | Listed | Marked | Remembered | Digest
+Written = Command | News | Adjustment | Begun | Listed | Marked | Remembered | Agreed | Digest
 """What may be appended."""
 
 Reread = (
     Submitted | Hold | Withdraw | Amend | Cancel | CancelAll | SetHalt | Note | News | Adjustment
-    | Begun | Listed | Marked | Remembered | Digest
+    | Begun | Listed | Marked | Remembered | Agreed | Digest
 )  # fmt: skip
 """What comes back: the same, but for what was submitted."""
 

@@ -14,7 +14,7 @@ from tapeline.trading.input import Failed, Halted, Operator, Sent
 from tapeline.trading.ledger import NOBODY, Adjustment, Ledger
 from tapeline.trading.losses import Since
 from tapeline.trading.orders import Blotter
-from tapeline.trading.record import COMMANDS, Digest, Entry, Listed, Marked, Remembered, Submitted
+from tapeline.trading.record import COMMANDS, Agreed, Digest, Entry, Listed, Marked, Remembered, Submitted
 
 RESTART = "a restart: what was in flight may have arrived or not"
 MOST_PROBLEMS = 100
@@ -33,6 +33,7 @@ class Restored:
     held: dict[str, str] = field(default_factory=dict)
     losses: dict[str, Since] = field(default_factory=dict)
     instruments: dict[str, Instrument] = field(default_factory=dict)
+    unexplained: dict[str, int] = field(default_factory=dict)  # account -> as its last reconciliation left it
     digest: str = ""
     records: int = 0
     last_ns: int = 0
@@ -63,7 +64,8 @@ class _Player:
             Submitted: self._submitted, Hold: self._hold, Withdraw: self._withdraw, Amend: self._asked,
             Cancel: self._asked, OrderUpdate: self._news, Sent: self._news, Failed: self._news, Fill: self._fill,
             Payment: self._payment, Adjustment: self._adjustment, Halted: self._halted, Operator: self._operator,
-            Listed: self._listed, Marked: self._marked, Remembered: self._remembered, Digest: self._digest,
+            Listed: self._listed, Marked: self._marked, Remembered: self._remembered, Agreed: self._agreed,
+            Digest: self._digest,
         }  # fmt: skip
 
     def play(self, entry: Entry) -> None:
@@ -141,6 +143,10 @@ class _Player:
 
     def _remembered(self, record: Remembered, _at_ns: int) -> None:
         self._to.losses = dict(record.losses)
+
+    def _agreed(self, record: Agreed, at_ns: int) -> None:
+        self._to.blotter.waive(record.account, at_ns)
+        self._to.unexplained[record.account] = 0 if record.accepted else record.unexplained
 
     def _digest(self, record: Digest, _at_ns: int) -> None:
         expected = digest_of(self._to.digest, self._commands)
