@@ -13,6 +13,7 @@ from msgspec.structs import replace
 
 from tapeline.errors import AuthenticationRefused, OrderRefused
 from tapeline.model.account import AccountEvent, AccountMode, Balance, Fill, OrderUpdate, Payment, Position
+from tapeline.model.event import Quote, Ticker
 from tapeline.model.instrument import Instrument
 from tapeline.model.order import Intent
 from tapeline.model.secret import Credentials, Secret
@@ -29,6 +30,7 @@ from tapeline.venues.orders import (
     Orders,
     OrderServer,
     Placed,
+    Summary,
 )
 from tapeline.venues.spec import Venue
 
@@ -666,6 +668,30 @@ def test_calls_at_start() -> None:
     assert got(BINANCE_USDM, "/fapi/v1/apiTradingStatus")["indicators"] == {}
     assert got(BINANCE_USDM, "/sapi/v1/system/status")["status"] == 0
     assert got(BINANCE_USDM, "/api/v3/time") == {"serverTime": AT // MS}
+
+
+def summary(instrument: Instrument) -> Summary:
+    shared = (instrument.id, "ticker", AT, AT, "ws")
+    return Summary(
+        Ticker(*shared, D(110), D(100), D(120), D(90), D(4), D(420), None, None),
+        Quote(*shared, D(109), D(2), D(111), D(3), 7),
+    )
+
+
+def ticked(venue: Venue, path: str, query: str = "") -> Any:
+    request = OrderRequest(method="GET", path=path, query=query)
+    body = side(venue).tickers(request, {"BTCUSDT": INSTRUMENT[venue.name]}, summary, AT)
+    return None if body is None else json.loads(body)
+
+
+def test_prices_that_stand_for_others() -> None:
+    assert ticked(BINANCE, "/api/v3/avgPrice", "symbol=BTCUSDT") == {
+        "mins": 5, "price": "110.00000000", "closeTime": AT // MS,
+    }  # fmt: skip
+    (premium,) = ticked(BINANCE_USDM, "/fapi/v1/premiumIndex")
+    assert (premium["markPrice"], premium["indexPrice"]) == ("110.00000000", "110.00000000")
+    assert 0 < premium["nextFundingTime"] - premium["time"] <= 8 * 3_600_000
+    assert ticked(BINANCE, "/api/v3/depth") is None
 
 
 def post(venue: Venue, path: str, body: str, method: str = "POST") -> Any:

@@ -19,6 +19,7 @@ from tapeline.venues.binance.orders.sign import fields_of
 from tapeline.venues.orders import OrderRequest, Summary
 
 Row = dict[str, Any]
+EIGHT_H_MS = 8 * 3600 * 1000
 _HUNDRED = Decimal(100)
 _TWO_PLACES = Decimal("0.001")
 
@@ -83,8 +84,25 @@ def _price(instrument: Instrument, one: Summary, now_ns: int, futures: bool) -> 
     return {**row, "time": ms(now_ns)} if futures else row
 
 
+# {"mins":5,"price":"9.35751834","closeTime":1694061154503}
+def _average(_instrument: Instrument, one: Summary, now_ns: int, _futures: bool) -> Row:
+    return {"mins": 5, "price": text(one.ticker.last), "closeTime": ms(now_ns)}
+
+
+# {"symbol":"BTCUSDT","markPrice":"11793.63104562","indexPrice":"11781.80495970","estimatedSettlePrice":
+#  "11781.16138815","lastFundingRate":"0.00038246","nextFundingTime":1597392000000,"interestRate":"0.00010000",...}
+def _premium(instrument: Instrument, one: Summary, now_ns: int, _futures: bool) -> Row:
+    """The last price stands for mark and index; there is no funding."""
+    price, now_ms = text(one.ticker.last), ms(now_ns)
+    return {
+        "symbol": instrument.native, "markPrice": price, "indexPrice": price, "estimatedSettlePrice": price,
+        "lastFundingRate": text(None), "interestRate": "0.00010000",
+        "nextFundingTime": (now_ms // EIGHT_H_MS + 1) * EIGHT_H_MS, "time": now_ms,
+    }  # fmt: skip
+
+
 _ROWS: Mapping[str, Callable[[Instrument, Summary, int, bool], Row]] = {
     "/api/v3/ticker/24hr": _day, "/api/v3/ticker/bookTicker": _top, "/api/v3/ticker/price": _price,
     "/fapi/v1/ticker/24hr": _day, "/fapi/v1/ticker/bookTicker": _top, "/fapi/v1/ticker/price": _price,
-    "/fapi/v2/ticker/price": _price,
+    "/fapi/v2/ticker/price": _price, "/api/v3/avgPrice": _average, "/fapi/v1/premiumIndex": _premium,
 }  # fmt: skip
