@@ -72,7 +72,7 @@ def test_a_statement_holds_all_that_there_is_and_asks_for_fills_last() -> None:
         assert exchange.paths() == [
             "/time", "/open_orders", "/order", "/balances", "/positions", "/payments", "/fills",
         ]  # fmt: skip
-        assert asked(exchange, "fills") == [{"from": "0"}]
+        assert asked(exchange, "fills") == [{"from": "-10"}]
 
     reading(act, with_calls(), {"open_orders": [ok([order("t1")])], "order": [ok(order("t2", "filled"))],
                                 "fills": [ok([fill(7)])]})  # fmt: skip
@@ -93,9 +93,9 @@ def test_histories_an_instrument_and_a_window_at_a_time_or_after_the_newest_know
     async def act(reader: StatementReader, exchange: Exchange) -> None:
         await asyncio.sleep(1.5 * DAY_S)
         said = await reader.read(since_ns=START_NS, last_fill={"toy:B/X": "41"})
-        end = str(round(1.5 * DAY_S) + 60)
+        turn, end = "86390", str(round(1.5 * DAY_S) + 60)
         assert asked(exchange, "fills") == [
-            {"s": "A", "from": "0", "to": "86400"}, {"s": "A", "from": "86400", "to": end}, {"s": "B", "after": "41"},
+            {"s": "A", "from": "-10", "to": turn}, {"s": "A", "from": turn, "to": end}, {"s": "B", "after": "41"},
         ]  # fmt: skip
         assert [each.id for each in said.fills] == ["1", "2", "42"]
 

@@ -12,6 +12,7 @@ from tapeline.venues.orders import OrderAnswer, OrderAsk, OrderCall, Orders
 from tapeline.wire.signed import SignedRest
 
 AHEAD_NS = 60 * 10**9  # what happens while we ask is asked for too
+BEFORE_NS = 10 * 10**9  # clocks are never quite the same: what is known already does no harm
 GONE = frozenset({"unknown_order", "already_final"})
 
 T = TypeVar("T", bound=OrderAnswer)
@@ -83,7 +84,7 @@ class StatementReader:
         call, found = calls[name], list[T]()
         for instrument in self._targets(call):
             last_id = last.get(instrument.id, "") if instrument is not None else ""
-            spans = [(None, None)] if last_id else _windows(since_ns, at_ns + AHEAD_NS, call.window_s)
+            spans = [(None, None)] if last_id else _windows(since_ns - BEFORE_NS, at_ns + AHEAD_NS, call.window_s)
             for from_ns, to_ns in spans:
                 ask = OrderAsk(
                     call=name, account=self._account, instrument=instrument, from_id=last_id, from_ns=from_ns,
