@@ -188,7 +188,7 @@ def ok(body: Any = None, status: int = 200) -> Response:
 
 
 def order(client_id: str, state: str = "open", **more: Any) -> dict[str, Any]:
-    return {"order": {"client_id": client_id, "venue_id": "v" + client_id, "state": state, **more}}
+    return {"order": {"client_id": client_id, "venue_id": "v" + client_id, "state": state} | more}
 
 
 Said = Response | Exception | Callable[[Request], Awaitable[Response]]

@@ -26,9 +26,9 @@ from order_stage import (
 )
 from wire_fakes import START_NS, Script
 
-from tapeline.errors import Broken, ConfigError, ConnectionLost, OrderRefused, Refused, Unsent
+from tapeline.errors import Broken, ConfigError, ConnectionLost, OrderRefused, Refused, TimedOut, Unsent
 from tapeline.model.account import OrderUpdate
-from tapeline.model.order import Intent
+from tapeline.model.order import Intent, Order
 from tapeline.trading.command import Amend, Cancel, Note, Submit
 from tapeline.venues.orders import OrderAsk
 from tapeline.venues.spec import Request
@@ -271,6 +271,20 @@ def test_a_stamp_refused_there_is_corrected_once() -> None:
         assert len(stamps) == 4
 
     trading(act, orders=BY_ENTRY, how={"entry": picky})
+
+
+def test_an_order_that_was_claimed_goes_by_the_venues_id() -> None:
+    async def act(stage: Stage) -> None:
+        stage.orders["#77"] = Order(client_id="#77", venue_id="77", intent=BUY)
+        stage.gateway.execute(Cancel("#77"))
+        await settle(1.0)
+        cancel = next(dict(request.query) for _, request in stage.exchange.asked if request.path == "/cancel")
+        assert (cancel.get("id"), cancel["venue_id"]) == (None, "77")
+        assert stage.said() == ["sent cancel #77", "unknown cancel #77", "rest web cancelled"]
+        assert stage.gateway.unknown() == []
+
+    gone = ok(order("web", "cancelled", venue_id="77"))
+    trading(act, said={"cancel": [TimedOut("late")], "order": [gone]})
 
 
 # ---- order of commands -------------------------------------------------------------------------------------------

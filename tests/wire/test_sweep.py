@@ -3,6 +3,7 @@ from dataclasses import replace
 from gateway_stage import Stage, trading
 from order_stage import (
     ACCOUNT,
+    BUY,
     ORDERS,
     B,
     Said,
@@ -12,6 +13,7 @@ from order_stage import (
 )
 
 from tapeline.errors import TimedOut
+from tapeline.model.order import Order
 from tapeline.trading.command import CancelAll
 from tapeline.trading.input import Failed
 
@@ -54,6 +56,16 @@ def test_orders_of_other_origin_are_left_alone() -> None:
         assert dict(stage.exchange.asked[2][1].query)["venue_id"] == "vt1"
         assert stage.said() == ["sent cancel t1", "rest t1 cancelled"]
 
+    async def claimed(stage: Stage) -> None:
+        stage.orders["#77"] = Order(client_id="#77", venue_id="77", intent=BUY)
+        stage.gateway.execute(CancelAll(ACCOUNT))
+        await settle(2.0)
+        assert stage.exchange.paths()[1:] == ["/open_orders", "/cancel", "/open_orders"]
+
+    nameless = ok([order("", venue_id="77"), order("web9")])
+    gone = ok(order("", "cancelled", venue_id="77"))
+    trading(claimed, said={"open_orders": [nameless, ok([order("web9")])], "cancel": [gone]},
+            owns=lambda _client_id: False)  # fmt: skip
     both, theirs = ok([order("t1"), order("web9")]), ok([order("web9")])
     trading(act, said={"open_orders": [both, theirs], "cancel": [ok(order("t1", "cancelled"))]},
             owns=lambda client_id: client_id.startswith("t"))  # fmt: skip

@@ -4,6 +4,7 @@ from decimal import Decimal
 
 from tapeline.model.account import Fill, OrderUpdate
 from tapeline.model.order import FINAL, Order
+from tapeline.trading.orders import NO_CLIENT_ID
 from tapeline.venues.orders import OrderAnswer
 
 
@@ -74,7 +75,8 @@ class Doubt:
         return self._said >= self._lag_times and now >= self._since + self._lag_s
 
     def _mine(self, event: OrderUpdate | Fill) -> bool:
-        if self.order.client_id and event.client_id:
+        named = bool(self.order.client_id) and not self.order.client_id.startswith(NO_CLIENT_ID)
+        if named and event.client_id:
             return event.client_id == self.order.client_id
         return bool(event.venue_id) and event.venue_id == self.order.venue_id
 

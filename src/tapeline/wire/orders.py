@@ -36,6 +36,7 @@ from tapeline.model.order import FINAL, Intent, Order
 from tapeline.model.secret import Credentials
 from tapeline.trading.command import Amend, Cancel, CancelAll, Command, Submit
 from tapeline.trading.input import Failed, Sent
+from tapeline.trading.orders import NO_CLIENT_ID
 from tapeline.trading.reconcile import Statement
 from tapeline.trading.risk import Approved
 from tapeline.venues.orders import Answered, OrderAnswer, OrderAsk, Orders
@@ -206,7 +207,7 @@ class LiveGateway:
             self._problem("cancel", f"{order.client_id}: {trouble}")
 
     async def _cancel_found(self, update: OrderUpdate) -> None:
-        order = self._order_of(update.client_id) or _order_from(update)
+        order = self._named(update) or _order_from(update)
         await self._cancel(msgspec.structs.replace(order, venue_id=update.venue_id or order.venue_id))
 
     async def _send(self, order: Order, ask: OrderAsk) -> None:
@@ -282,13 +283,18 @@ class LiveGateway:
             self._problem("late answer", f"{ask.call} {ask.client_id}: {trouble}")
 
     def _ask(self, call: str, order: Order) -> OrderAsk:
+        own_name = not order.client_id.startswith(NO_CLIENT_ID)  # an order that was claimed may go by the venue's id
         return OrderAsk(
             call=call, account=self._account, instrument=self._instruments[order.intent.instrument],
-            client_id=order.client_id, venue_id=order.venue_id, intent=order.intent,
+            client_id=order.client_id if own_name else "", venue_id=order.venue_id, intent=order.intent,
         )  # fmt: skip
 
     def _is_ours(self, update: OrderUpdate) -> bool:
-        return self._owns(update.client_id) or self._order_of(update.client_id) is not None
+        return self._owns(update.client_id) or self._named(update) is not None
+
+    def _named(self, update: OrderUpdate) -> Order | None:
+        """The order of ours that it is about: by its own id, or one that was claimed."""
+        return self._order_of(update.client_id) or self._order_of(NO_CLIENT_ID + update.venue_id)
 
     def _known(self, client_id: str) -> Order:
         order = self._order_of(client_id)
