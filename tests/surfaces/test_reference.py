@@ -2,9 +2,11 @@ from pathlib import Path
 
 import pytest
 
-from tapeline.surfaces.reference import FOLDER, PAGES, REMEDY, commands, configuration, events
+from tapeline.model.order import REASONS, TRANSITIONS
+from tapeline.surfaces.reference import FOLDER, PAGES, REMEDY, commands, configuration, events, orders
 from tapeline.surfaces.reference.__main__ import main
 from tapeline.surfaces.reference.markdown import code, page, table
+from tapeline.surfaces.reference.orders import MEANINGS, WHY
 
 DOCS = Path(__file__).parents[2] / "docs" / "reference"
 
@@ -34,6 +36,20 @@ def test_an_event_s_row() -> None:
     assert "| `revision` | integer | `0` | counts from 1 when closed, 0 while open |" in lines
     assert "| `side` | text |  | the order's: a long that is sold is `sell` |" in lines
     assert "| `topics` | list of text |  | what it carries |" in lines
+
+
+def test_an_order_s_states_and_reasons() -> None:
+    lines = orders().splitlines()
+    assert "| `withdrawn` | it was never sent, and will not be | final |" in lines
+    assert "| `intended` |" in lines[lines.index("## States") + 4]
+    assert lines[lines.index("## States") + 4].endswith("| `submitted`, `withdrawn` |")
+    assert "| `filled` | all of it is filled, by the venue's word | final |" in lines
+    assert "    unknown --> never_arrived" in lines
+    assert "    open --> never_arrived" not in lines
+    assert "    filled --> [*]" in lines
+    assert "| `would_cross` | post-only, and it would have taken |" in lines
+    assert set(MEANINGS) == set(TRANSITIONS)
+    assert set(WHY) == set(REASONS)
 
 
 def test_a_command_s_section() -> None:

@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping
 from tapeline.surfaces.reference.commands import commands
 from tapeline.surfaces.reference.configuration import configuration
 from tapeline.surfaces.reference.events import events
+from tapeline.surfaces.reference.orders import orders
 
 REMEDY = "uv run python -m tapeline.surfaces.reference"
 FOLDER = "docs/reference"
@@ -12,6 +13,7 @@ PAGES: Mapping[str, Callable[[], str]] = {
     "commands.md": commands,
     "configuration.md": configuration,
     "events.md": events,
+    "orders.md": orders,
 }
 
-__all__ = ["FOLDER", "PAGES", "REMEDY", "commands", "configuration", "events"]
+__all__ = ["FOLDER", "PAGES", "REMEDY", "commands", "configuration", "events", "orders"]
