@@ -50,11 +50,11 @@ def test_what_opens_a_stream_is_granted_step_by_step() -> None:
     first, *rest = (opening(step(OURS, NOW_NS, str(n))) for n, step in enumerate(ORDERS.private.opening))
     assert (first.login, first.key, decoded(*first.answers)) == (True, "okx_key", [Answered("")])
     assert [(each.subscribe, decoded(*each.answers)) for each in rest] == [
-        (("orders", "fills"), [Answered("1")]), (("balances",), [Answered("2")]), (("positions",), [Answered("3")]),
-        ((), [Answered("4")]),
+        (("orders", "fills", "orders:placed"), [Answered("1")]), (("balances",), [Answered("2")]),
+        (("positions",), [Answered("3")]), ((), [Answered("4")]),
     ]  # fmt: skip
     waiting = opening(ORDERS.more[0].opening[1](OURS, NOW_NS, "9"))
-    assert (waiting.subscribe, waiting.off) == (("orders",), False)
+    assert (waiting.subscribe, waiting.off) == (("orders", "orders:waiting"), False)
     assert not any(each.login or each.key for each in rest)
     assert SERVER.greets == {"balances", "positions"}
 
@@ -251,7 +251,9 @@ def test_orders_that_wait_are_told_of_on_their_channel_and_then_on_both() -> Non
     assert decoded(*SERVER.encode([STOP], BY_ID)) == [change(STOP, venue_id="algo-6")]
     off = change(STOP, triggered=True, state="filled", filled=D(2), average=D(90))
     fill = change(FILL, instrument=SWAP.id, client_id="s1", venue_id="6", side="sell", size=D(2))
-    waiting, *rest = decoded(*SERVER.encode([fill, off], BY_ID))
+    frames = SERVER.encode([fill, off, HELD], BY_ID)
+    assert [SERVER.channel_of(frame) for frame in frames] == ["orders:waiting", "orders:placed", ""]
+    waiting, *rest = decoded(*frames[:2])
     assert (waiting.state, waiting.venue_id, waiting.client_id, waiting.triggered) == ("open", "6", "s1", True)
     assert rest == [fill, change(off, kind="market", stop_price=None)]
 

@@ -117,7 +117,8 @@ class Streams:
 
     def _frames(self, ear: Ear, events: Sequence[AccountEvent]) -> list[bytes]:
         heard = [one for one in events if one.account == ear.account and _CHANNEL[type(one)] in ear.channels]
-        return list(self._server.encode(heard, self._instruments)) if heard else []
+        frames = self._server.encode(heard, self._instruments) if heard else ()
+        return [frame for frame in frames if self._server.channel_of(frame) in {"", *ear.channels}]
 
 
 def _bent(frames: list[bytes], fault: Fault | None) -> list[bytes]:

@@ -205,7 +205,8 @@ class OrderServer:
     fixed(request, instruments, now_ns): the body of a call that clients make at start, the same for everybody; None
     where it is no such call. `events` of place, amend and cancel are the order's fills and, last, its state; of lists
     what they list; of leverage and dead_man none. encode gets them in the order they happened: a `Fill` right before
-    the `OrderUpdate` that counts it. `greets`: channels whose state is told to who subscribes.
+    the `OrderUpdate` that counts it. `greets`: channels whose state is told to who subscribes. channel_of(frame of
+    encode): the channel whose subscribers it is for, where that says more than what it tells of; "" for all of them.
     tickers(request, instruments by native, summary of one, now_ns): the body of a ticker call, None where it is none.
     """
 
@@ -217,6 +218,7 @@ class OrderServer:
     told: Callable[[str, OrderAsk, Sequence[OrderAnswer] | Exception, int], bytes]
     encode: Callable[[Sequence[AccountEvent], Mapping[str, Instrument]], Sequence[bytes]]  # instruments by id
     greets: frozenset[str] = frozenset()
+    channel_of: Callable[[bytes], str] = field(default=lambda _frame: "")
     listen_key_of: Callable[[str, str], str] = field(default=lambda _path, _query: "")
     fixed: Callable[[OrderRequest, Sequence[Instrument], int], bytes | None] = field(
         default=lambda _request, _instruments, _now_ns: None

@@ -22,9 +22,10 @@ from tapeline.venues.okx.wire import CONNECTION, UNREADABLE
 from tapeline.venues.okx.wire import Arg as Stream
 from tapeline.venues.orders import Opening, OrderAnswer, OrderAsk, Placed
 
+PLACED, WAITING = "orders:placed", "orders:waiting"  # by which connection orders are told of
 CHANNELS: Mapping[str, tuple[str, ...]] = {
-    "orders": ("orders", "fills"),
-    "orders-algo": ("orders",),
+    "orders": ("orders", "fills", PLACED),
+    "orders-algo": ("orders", WAITING),
     "account": ("balances",),
     "positions": ("positions",),
     "balance_and_position": (),
@@ -215,6 +216,13 @@ def _order(update: OrderUpdate, fill: Fill | None) -> list[bytes]:
 def _alone(fill: Fill) -> bytes:
     """A fill whose order is not told of: by the channel of fills, which has no fee."""
     return _push(Stream("fills"), msgspec.structs.replace(fill_item(fill), fee="", feeCcy="", count="1"))
+
+
+def channel_of(frame: bytes) -> str:
+    """Who hears it of those that hear of orders: who asked for algo orders, or for the others."""
+    if frame.startswith(b'{"arg":{"channel":"orders-algo"'):
+        return WAITING
+    return PLACED if frame.startswith((b'{"arg":{"channel":"orders"', b'{"arg":{"channel":"fills"')) else ""
 
 
 def _push(stream: Stream, *items: Any, listed: bool = False) -> bytes:

@@ -6,7 +6,7 @@ from tapeline.venues.okx.placing import ALGO_KINDS
 from tapeline.venues.okx.private import PRIVATE, WAITING
 from tapeline.venues.okx.serve_fixed import fixed
 from tapeline.venues.okx.serve_orders import answer, read, refuse
-from tapeline.venues.okx.serve_private import encode, hear, told
+from tapeline.venues.okx.serve_private import channel_of, encode, hear, told
 from tapeline.venues.okx.serve_tickers import tickers
 from tapeline.venues.okx.signing import sign, verify, with_key
 from tapeline.venues.orders import Orders, OrderServer
@@ -29,6 +29,7 @@ ORDERS = Orders(
         told=told,
         encode=encode,
         greets=frozenset({"balances", "positions"}),
+        channel_of=channel_of,
         fixed=fixed,
         tickers=tickers,
     ),
