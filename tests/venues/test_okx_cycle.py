@@ -162,6 +162,39 @@ def test_a_swap_its_position_and_a_stop_that_waits() -> None:
     played(client)
 
 
+def test_a_stop_whose_price_comes_goes_on_under_its_name() -> None:
+    async def client(mine: Client) -> None:
+        async with mine.sim.dial(private()) as pipe, mine.sim.dial(private("business")) as waiting:
+            await mine.opened(pipe)
+            for number, step in enumerate(ORDERS.more[0].opening):
+                await waiting.send(step(OURS, mine.clock.wall_ns(), str(number)))
+            await asyncio.sleep(5)
+            await mine.call(order(SWAP, "b1", size=D(2)))
+            (bought,) = (each for each in await mine.read(pipe) if isinstance(each, Fill))
+            near = bought.price - 5
+            stop = order(SWAP, "s1", side="sell", kind="stop", stop_price=near, size=D(2), reduce_only=True)
+            (placed,) = await mine.call(stop)
+            await mine.read(waiting)
+            told: list[Any] = []
+            for _ in range(2000):
+                told = await mine.read(pipe, 5.0)
+                if any(isinstance(each, Fill) for each in told):
+                    break
+            fills = [each for each in told if isinstance(each, Fill)]
+            assert {each.client_id for each in fills} == {"s1"}
+            assert sum(each.size for each in fills) == D(2)
+            *_, done = (each for each in told if isinstance(each, OrderUpdate))
+            assert (done.client_id, done.state, done.triggered) == ("s1", "filled", True)
+            assert placed.venue_id == f"algo-{done.venue_id}"
+            *_, effective = (each for each in await mine.read(waiting) if isinstance(each, OrderUpdate))
+            assert (effective.client_id, effective.triggered) == ("s1", True)
+            (asked,) = await mine.call(OrderAsk(call="order", instrument=SWAP, venue_id=done.venue_id))
+            assert (asked.client_id, asked.state, asked.filled) == ("s1", "filled", D(2))
+            assert await mine.call(OrderAsk(call="positions")) == []
+
+    played(client)
+
+
 def test_what_is_refused_at_the_door_is_said_in_the_venues_words() -> None:
     async def client(mine: Client) -> None:
         async with mine.sim.dial(private()) as pipe:
