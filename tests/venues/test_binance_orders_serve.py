@@ -769,4 +769,11 @@ def test_only_listen_keys_go_by_a_key_alone() -> None:
     assert side(BINANCE_USDM).verify(keys, secret_of, AT) == "key-1"
     with pytest.raises(AuthenticationRefused):
         side(BINANCE_USDM).verify(replace(keys, path="/fapi/v1/order"), secret_of, AT)
-    assert side(BINANCE_US) is side(BINANCE)
+
+
+def test_binance_us_tells_bare_payloads() -> None:
+    update = order(SPOT)
+    (frame,) = side(BINANCE_US).encode([update], {SPOT.id: SPOT})
+    assert json.loads(frame)["e"] == "executionReport"
+    decode = orders_of(BINANCE_US).private.decoder("binance", "main", {"BTCUSDT": SPOT})
+    assert [replace(item, source="paper") for item in decode(frame, AT) if isinstance(item, OrderUpdate)] == [update]

@@ -4,7 +4,7 @@ https://developers.binance.com/docs/binance-spot-api-docs/websocket-api/request-
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any
 
@@ -20,7 +20,7 @@ from tapeline.venues.binance.orders.serve_fixed import spot_fixed, usdm_fixed
 from tapeline.venues.binance.orders.serve_read import Natives, Routes, spot_routes, usdm_routes
 from tapeline.venues.binance.orders.serve_rows import spot_answer
 from tapeline.venues.binance.orders.serve_rows_usdm import usdm_answer
-from tapeline.venues.binance.orders.serve_stream import spot_frames, usdm_frames
+from tapeline.venues.binance.orders.serve_stream import spot_frames, us_frames, usdm_frames
 from tapeline.venues.binance.orders.serve_tickers import tickers
 from tapeline.venues.binance.orders.sign import SecretOf, fields_of, pairs_of, verify, verify_params
 from tapeline.venues.orders import Opening, OrderAnswer, OrderAsk, OrderRequest, OrderServer, Placed
@@ -241,4 +241,5 @@ def _word(value: Any) -> str:
 
 
 SPOT_SERVER = server(_spot())
+US_SERVER = server(replace(_spot(), encode=us_frames))
 USDM_SERVER = server(_usdm())

@@ -85,7 +85,16 @@ def _counts(events: Sequence[AccountEvent], at: int) -> tuple[int, OrderUpdate] 
 
 def spot_frames(events: Sequence[AccountEvent], instruments: Mapping[str, Instrument]) -> Sequence[bytes]:
     """Frames of the subscription that every connection has but one of."""
-    natives, payloads = names(instruments), list[Row]()
+    return [_json({"subscriptionId": 0, "event": payload}) for payload in _payloads(events, names(instruments))]
+
+
+def us_frames(events: Sequence[AccountEvent], instruments: Mapping[str, Instrument]) -> Sequence[bytes]:
+    """The same payloads, bare: of the stream that a listen key opens at Binance US."""
+    return [_json(payload) for payload in _payloads(events, names(instruments))]
+
+
+def _payloads(events: Sequence[AccountEvent], natives: Natives) -> list[Row]:
+    payloads: list[Row] = []
     held: list[Balance] = []
     for each in steps(events):
         if isinstance(each, Balance):
@@ -98,8 +107,7 @@ def spot_frames(events: Sequence[AccountEvent], instruments: Mapping[str, Instru
                 payloads.append(_transfer(each))
             case (update, fill):
                 payloads.append(execution_report(update, fill, natives))
-    payloads += _positions_of(held)
-    return [_json({"subscriptionId": 0, "event": payload}) for payload in payloads]
+    return payloads + _positions_of(held)
 
 
 def execution_report(update: OrderUpdate | None, fill: Fill | None, natives: Natives) -> Row:

@@ -5,7 +5,7 @@ from functools import partial
 from tapeline.venues.binance.orders.calls_spot import calls
 from tapeline.venues.binance.orders.entry import SPOT_METHODS, entry, subscribe
 from tapeline.venues.binance.orders.private import decoder
-from tapeline.venues.binance.orders.serve import SPOT_SERVER
+from tapeline.venues.binance.orders.serve import SPOT_SERVER, US_SERVER
 from tapeline.venues.binance.orders.sign import sign, with_key
 from tapeline.venues.binance.orders.stream_spot import SPOT
 from tapeline.venues.orders import Orders, PrivateStream
@@ -45,7 +45,7 @@ ORDERS_US = Orders(
         endpoint="private", decoder=partial(decoder, SPOT), url=lambda base, key: f"{base}/{key}", listen_key=True,
         tells=TELLS,
     ),
-    server=SPOT_SERVER,
+    server=US_SERVER,
     client_id=CLIENT_ID,
     kinds=KINDS,
 )  # fmt: skip
