@@ -187,8 +187,14 @@ def test_fills_that_the_venue_told_of_are_waited_for_a_minute_and_then_missed() 
     late = Statement(account=A, at_ns=NOW + 1, positions=[position("3")])
     found = reconcile(late, *both, INSTRUMENTS)
     assert whys(found) == [(f"3 {PERP} that no fill tells of: a manual trade, or a fill it lists no more", False)]
-    assert applied(both, found)[-1] == Agreed(A, 1, 1, "", NOW)
+    assert applied(both, found)[-1] == Agreed(A, 1, 1, "", NOW + 1)
     assert blotter.worst(A, PERP).buy == 0, "the figures have it now"
+    assert both[1].agreed_ns(A) == NOW + 1
+    listed = fill("1", client_id, "3", at_ns=7, instrument=PERP)
+    again = reconcile(
+        Statement(account=A, at_ns=NOW + 2, fills=[listed], positions=[position("3")]), *both, INSTRUMENTS
+    )
+    assert (again.events, again.clean) == ((), True), "it is in the figures already, and is not booked again"
 
 
 def test_a_person_accepts_what_nothing_explains() -> None:

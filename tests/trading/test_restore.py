@@ -126,6 +126,7 @@ def test_a_reconciliation_that_ended_is_remembered() -> None:
     assert played(told).blotter.worst(A, BTC).buy == 3
     assert found.blotter.worst(A, BTC).buy == 0
     assert found.unexplained == {A: 1, "other": 0}
+    assert found.ledger.agreed_ns(A) == 3
 
 
 def test_fees_are_valued_at_the_price_of_then() -> None:

@@ -87,6 +87,7 @@ class Ledger:
         self._paid = Paid()
         self._feeless: dict[Name, Fill] = {}
         self._begun_ns: dict[str, int] = {}
+        self._agreed_ns: dict[str, int] = {}
         self._newest_ns: dict[str, int] = {}  # account -> the stamp of its newest fill or payment
 
     # ---- what changes it -----------------------------------------------------------------------------------------
@@ -239,6 +240,14 @@ class Ledger:
         if account in self._begun_ns:
             return self._begun_ns[account]
         return 0 if self._balances.get(account) or any(place[0] == account for place in self._lines) else None
+
+    def agree(self, account: str, at_ns: int) -> None:
+        """The venue's figures of this moment, by its clock, are ours: nothing before it is missing from them."""
+        self._agreed_ns[account] = max(at_ns, self.agreed_ns(account))
+
+    def agreed_ns(self, account: str) -> int:
+        """When our figures were last the venue's; 0: never. Fills and payments have to be asked for from then on."""
+        return self._agreed_ns.get(account, 0)
 
     def feeless(self, account: str) -> list[Fill]:
         """Fills whose fee the venue has not told yet."""

@@ -75,11 +75,12 @@ def reconcile(
     """Compare. `accepted` (who, and why): a person takes whatever differs as it is; fills that never came, too."""
     account = statement.account
     begun_ns = ledger.begun_ns(account)
+    since_ns = max(begun_ns or 0, ledger.agreed_ns(account) - PATIENCE_NS)
     after = ledger.fork(account, statement.fills)
     fills: list[Fill] = []
     for fill in sorted(statement.fills, key=_fill_order):
-        # What was before the books begin is in the figures that they begin with.
-        if begun_ns is None or _time(fill) < begun_ns:
+        # What was before the books begin, or long before they agreed, is in the figures that they have.
+        if begun_ns is None or _time(fill) < since_ns:
             continue
         known = instruments.get(fill.instrument or "")
         if known is None or unsupported(known) or after.apply(fill, known) != Booking():
@@ -87,7 +88,7 @@ def reconcile(
     payments = [
         payment
         for payment in sorted(statement.payments, key=_time)
-        if begun_ns is not None and _time(payment) >= begun_ns and after.pay(payment).changes
+        if begun_ns is not None and _time(payment) >= since_ns and after.pay(payment).changes
     ]
     again = "" if accepted else _unsettled(statement, blotter, ledger, fills, first=begun_ns is None)
     adjustments: list[Adjustment] = []
@@ -115,7 +116,8 @@ def settle(
     for adjustment in found.adjustments:
         ledger.adjust(adjustment, instruments.get(adjustment.instrument))
     blotter.waive(found.account, now_ns)  # the figures are the venue's: no fill is missing from them
-    agreed = Agreed(found.account, len(found.adjustments), len(found.unexplained), found.accepted, now_ns)
+    ledger.agree(found.account, found.at_ns)
+    agreed = Agreed(found.account, len(found.adjustments), len(found.unexplained), found.accepted, found.at_ns)
     return (*found.adjustments, agreed)
 
 

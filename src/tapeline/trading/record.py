@@ -58,7 +58,8 @@ class Digest(msgspec.Struct, frozen=True, tag="digest"):
 class Agreed(msgspec.Struct, frozen=True, tag="agreed"):
     """A reconciliation has come to its end: our figures are the venue's now, by `adjustments` adjustments.
 
-    `unexplained` of them nothing explains; `accepted` is who took them as they are, and why.
+    `unexplained` of them nothing explains; `accepted` is who took them as they are, and why. `at_ns` is the venue's
+    clock when it was asked.
     """
 
     account: str

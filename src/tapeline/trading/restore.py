@@ -146,6 +146,7 @@ class _Player:
 
     def _agreed(self, record: Agreed, at_ns: int) -> None:
         self._to.blotter.waive(record.account, at_ns)
+        self._to.ledger.agree(record.account, record.at_ns)
         self._to.unexplained[record.account] = 0 if record.accepted else record.unexplained
 
     def _digest(self, record: Digest, _at_ns: int) -> None:
