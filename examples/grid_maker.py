@@ -5,7 +5,6 @@ from decimal import Decimal
 from tapeline import Strategy
 from tapeline.model.account import Fill
 from tapeline.model.event import Trade
-from tapeline.model.order import Order
 
 
 class GridMaker(Strategy):
@@ -32,12 +31,11 @@ class GridMaker(Strategy):
         """A buy that was filled is sold one step higher, a sell bought back one step lower."""
         name, step = fill.instrument or "", fill.price * self.step
         if fill.side == "buy":
-            self.sell(name, fill.size, price=fill.price + step, note="grid")
+            self.sell(
+                name, fill.size, price=fill.price + step, reduce_only=True, note="grid"
+            )  # its fee is gone already
         elif self.position(name) < self.most:
             self.buy(name, fill.size, price=fill.price - step, note="grid")
-
-    def on_order(self, order: Order) -> None:
-        """What was refused is not asked for again before the next look."""
 
     def move(self, price: Decimal) -> None:
         """A new grid around this price; what is held stays for sale."""

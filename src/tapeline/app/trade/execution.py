@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from tapeline.clock import Clock
-from tapeline.errors import Broken
+from tapeline.errors import Broken, TimedOut
 from tapeline.model.account import AccountMode, Balance, Fill, OrderUpdate, Payment, Position
 from tapeline.model.number import plain
 from tapeline.model.order import Order
@@ -21,6 +21,7 @@ from tapeline.trading.input import Failed, Halted, Healthy, Operator, Sent, Time
 from tapeline.trading.record import Digest, Marked, Written
 
 MOST_WAITING = 100_000  # market events that wait to be decided on; more are dropped, and the accounts halted
+SETTLED_WITHIN_S = 30.0
 AT_ONCE = 500  # events between two looks at everything else that wants to run
 KEPT = (OrderUpdate, Fill, Payment, Sent, Failed, Operator, Halted)  # what the state is rebuilt from
 _NEVER_DROPPED = (*KEPT, Balance, Position, AccountMode, Healthy, Timer)
@@ -73,6 +74,7 @@ class Execution:
         self._most_behind_s = most_behind_s
         self._waiting: deque[tuple[float, Any]] = deque()
         self._awake = asyncio.Event()
+        self._settling: deque[tuple[int, asyncio.Future[None]]] = deque()  # each after so many events
         self._kept: list[Written] = []  # to be journalled
         self._overloaded = False
         self._events = self._steps = self._commands = self._orders = self._denied = self._dropped = self._commits = 0
@@ -122,6 +124,17 @@ class Execution:
         """Something else for the journal, with what comes next."""
         self._kept.append(record)
 
+    async def settled(self) -> None:
+        """Until everything offered so far was decided on, and is durable. Raises TimedOut; `run` has to go on."""
+        done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._settling.append((self._events + len(self._waiting), done))
+        self._awake.set()
+        try:
+            async with asyncio.timeout(SETTLED_WITHIN_S):
+                await done
+        except TimeoutError as error:
+            raise TimedOut(f"events were not decided on within {SETTLED_WITHIN_S:g} s") from error
+
     async def flush(self) -> None:
         """Write down what came back and waits to be."""
         if self._kept:
@@ -161,6 +174,10 @@ class Execution:
             self._events += 1
             await self._step(event, self._clock.wall_ns())
         await self.flush()  # what came back is durable too, though nothing was decided on it
+        while self._settling and self._settling[0][0] <= self._events:
+            _, done = self._settling.popleft()
+            if not done.done():
+                done.set_result(None)
 
     async def _step(self, event: Any, now_ns: int) -> None:
         if isinstance(event, KEPT):

@@ -22,26 +22,39 @@ _log = structlog.get_logger("tapeline")
 
 
 class Gate:
-    """A gateway behind a latch. `tell` gets what is refused here, and every change of the latch."""
+    """A gateway behind a latch. `tell` gets what is refused here, and every change of the latch.
 
-    def __init__(self, gateway: Gateway, latch: HaltLatch, *, clock: Clock, tell: Callable[[Any], None]) -> None:
-        self._gateway, self._latch, self._clock, self._tell = gateway, latch, clock, tell
+    `hold` says why nothing may be opened for a moment (a stream is down, the books are not compared yet), "" where it
+    may. That is no halt: orders that rest are left alone.
+    """
+
+    def __init__(
+        self, gateway: Gateway, latch: HaltLatch, *, clock: Clock, tell: Callable[[Any], None],
+        hold: Callable[[], str] = lambda: "",
+    ) -> None:  # fmt: skip
+        self._gateway, self._latch, self._clock, self._tell, self._hold = gateway, latch, clock, tell, hold
         self._known = latch.state
 
     @property
     def state(self) -> str:
         """How the account stands this moment."""
+        state = self._latch.state
+        return "reduce_only" if state == "running" and self._hold() else state
+
+    @property
+    def latched(self) -> str:
+        """How the latch says that it stands."""
         return self._latch.state
 
     def execute(self, command: Command) -> None:
         """Let it pass, or refuse it: only what risk has found to close a position passes where it is reduce-only."""
-        state = self._latch.state
+        state = self.state
         closes = isinstance(command, Submit) and command.order.closes
         if isinstance(command, Submit | Amend) and not passes(state, closes=closes):
             client_id, what = (
                 (command.order.client_id, "submit") if isinstance(command, Submit) else (command.client_id, "amend")
             )
-            why = f"the account is {state}: {MEANS[state]}"
+            why = f"the account is {state}: {self._hold() if self._latch.state == 'running' else MEANS[state]}"
             self._tell(Failed(client_id, what, "unsent", self._clock.wall_ns(), why, "permission"))
             self._look()
             return

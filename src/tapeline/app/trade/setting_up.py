@@ -109,5 +109,5 @@ def setup_of(
     return Setup(
         accounts=accounts, instruments={each.id: each for each in instruments}, abilities=abilities,
         limits=limits_of(config) if limits is None else limits, currency=config.trade.currency,
-        at_stop=config.trade.at_stop,
+        at_stop=config.trade.at_stop, on_breach=config.risk.on_breach,
     )  # fmt: skip

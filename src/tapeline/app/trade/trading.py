@@ -3,9 +3,10 @@
 import asyncio
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any, Never
+from typing import Any, Never, Protocol
 
 import msgspec
 import structlog
@@ -13,13 +14,13 @@ import structlog
 from tapeline.app.instance import Instance
 from tapeline.app.running import Running, start
 from tapeline.app.trade.books import EngineBooks
-from tapeline.app.trade.execution import Execution
-from tapeline.app.trade.flattening import Flattening, PaperHand
+from tapeline.app.trade.execution import Execution, Gateway
+from tapeline.app.trade.flattening import Flattening
 from tapeline.app.trade.gate import Gate
 from tapeline.app.trade.journalling import Journalling, journalling
-from tapeline.app.trade.paper import Latency
-from tapeline.app.trade.paper_gateway import PaperGateway
-from tapeline.app.trade.paper_world import balances_of, deposits, gone_with_a_restart, paper_exchange
+from tapeline.app.trade.live_side import LiveSide
+from tapeline.app.trade.paper_side import PaperSide
+from tapeline.app.trade.reconciling import Reconciled
 from tapeline.app.trade.setting_up import accounts_of, feeds_of, setup_of, strategies_of, with_streams
 from tapeline.app.trade.status import trading_status
 from tapeline.app.trade.warming import proven_now, stored_bars
@@ -27,7 +28,6 @@ from tapeline.app.trade.watching import Watching
 from tapeline.clock import Clock, SystemClock
 from tapeline.config import Config
 from tapeline.errors import Broken, ConfigError
-from tapeline.model.channel import channel as parse_channel
 from tapeline.model.instrument import Instrument, split_id
 from tapeline.model.order import Order
 from tapeline.store.latch import HaltLatch
@@ -37,6 +37,7 @@ from tapeline.trading.input import Halted
 from tapeline.trading.record import Begun, Remembered
 from tapeline.trading.setup import Setup
 from tapeline.trading.strategy import Strategy
+from tapeline.watch.hand import Hand
 from tapeline.watch.heartbeat import Heart
 
 LOOK_EVERY_S = 1.0
@@ -46,12 +47,55 @@ Feeds = Mapping[str, Sequence[str]]
 _log = structlog.get_logger("tapeline")
 
 
+class Side(Protocol):
+    """Where a run's orders go: exchanges in this process, or real venues."""
+
+    @property
+    def mode(self) -> str:
+        """Whether orders are real: paper | live."""
+        ...
+
+    @property
+    def gateways(self) -> Mapping[str, Gateway]:
+        """By account."""
+        ...
+
+    @property
+    def hands(self) -> Mapping[str, Hand]:
+        """For an emergency, by account."""
+        ...
+
+    def hold(self, account: str) -> str:
+        """Why nothing may be opened there for the moment; "" where it may."""
+        ...
+
+    def begin(self, tasks: asyncio.TaskGroup) -> list[asyncio.Task[Any]]:
+        """Let it run; the engine's execution runs already."""
+        ...
+
+    def what_is(self, now_ns: int) -> Iterator[Any]:
+        """What the engine has to hear before it starts."""
+        ...
+
+    async def ready(self, within_s: float) -> None:
+        """Until it may start, or for so long."""
+        ...
+
+    def listen(self, instance: Instance, feeds: Feeds) -> None:
+        """Hear the market, before the engine does."""
+        ...
+
+    def statistics(self) -> dict[str, Any]:
+        """For status, by account."""
+        ...
+
+
 class Trading:
-    """A run on paper. `execution` decides and acts; `left` are orders that a stop could not be sure of."""
+    """A run. `execution` decides and acts; `left` are orders that a stop could not be sure of."""
 
     def __init__(
         self, config: Config, running: Running, setup: Setup, strategies: Sequence[Strategy], journal: Journalling, *,
-        environ: Mapping[str, str], clock: Clock,
+        environ: Mapping[str, str], clock: Clock, live: bool = False,
     ) -> None:  # fmt: skip
         restored = journal.restored
         self.running, self.setup, self.journal = running, setup, journal
@@ -67,25 +111,21 @@ class Trading:
             self.engine, self.gates, clock=clock, keep=journal.keep, halt=self._halt, told=_told,
             most_behind_s=config.watch.overload_s,
         )  # fmt: skip
-        self.papers: dict[str, PaperGateway] = {}
-        for venue in dict.fromkeys(account.venue for account in setup.accounts.values()):
-            own = [account for account in setup.accounts.values() if account.venue == venue]
-            listed = {name: each for name, each in setup.instruments.items() if each.venue == venue}
-            exchange = paper_exchange(listed, config.trade, own, restored.ledger)
-            latency = Latency(send_ns=round(config.trade.send_ms * 1e6), answer_ns=round(config.trade.answer_ms * 1e6))
-            paper = self.papers[venue] = PaperGateway(
-                exchange, restored.blotter, clock=clock, tell=self._heard, latency=latency
+        self.side: Side = (
+            LiveSide(
+                config, setup, restored, running.instance, books=self.execution, environ=environ, clock=clock,
+                tell=self._heard, told=self._reconciled,
             )
-            for account in own:
-                latch = HaltLatch(account.name, "paper", environ, clock)
-                self.gates[account.name] = Gate(paper, latch, clock=clock, tell=self.execution.offer)
+            if live
+            else PaperSide(config, setup, restored, clock=clock, tell=self._heard)
+        )  # fmt: skip
+        latches = {name: HaltLatch(name, self.side.mode, environ, clock) for name in setup.accounts}
+        for name, gateway in self.side.gateways.items():
+            self.gates[name] = Gate(
+                gateway, latches[name], clock=clock, tell=self.execution.offer, hold=partial(self.side.hold, name)
+            )
         self.heart = Heart(self._folder, tuple(setup.accounts), clock)
-        hands = {
-            name: PaperHand(name, self.papers[account.venue], restored.ledger, clock)
-            for name, account in setup.accounts.items()
-        }
-        latches = {name: HaltLatch(name, "paper", environ, clock) for name in setup.accounts}
-        self.flattening = Flattening(hands, latches, config.flatten, clock=clock, note=self._note)
+        self.flattening = Flattening(self.side.hands, latches, config.flatten, clock=clock, note=self._note)
         self.watching = Watching(
             self.engine, self.execution, running, config.watch, clock=clock, heart=self.heart,
             flattening=self.flattening, halt=self._halt,
@@ -103,14 +143,16 @@ class Trading:
             for name in self.gates:
                 await self.gates[name].halt("halted", f"the journal: {problem}", "latch")
         work = [tasks.create_task(self.execution.run(), name="execution")]
-        work += [tasks.create_task(each.run(), name=f"paper {name}") for name, each in self.papers.items()]
+        work += self.side.begin(tasks)
         self._tell_what_is(now_ns)
+        await self.side.ready(self._config.trade.ready_s)
         await self.execution.start()
         self._listen(self.running.instance)
         work += [tasks.create_task(each.watch(), name=f"latch {name}") for name, each in self.gates.items()]
         work += [tasks.create_task(self._look(), name="looking")]
         work += [tasks.create_task(self.watching.run(tasks), name="watching")]
         self.running.more["checks"] = self.watching.statistics
+        self.running.more["accounts"] = self.side.statistics
         self.running.more["trading"] = lambda: trading_status(self.engine, self.execution, self.journal, self.gates)
         return work
 
@@ -137,30 +179,20 @@ class Trading:
         self.execution.write(Begun(version("tapeline"), settings, now_ns))
         for listed in self.journal.unlisted(self.setup.instruments.values(), now_ns):
             self.execution.write(listed)
-        for name, account in self.setup.accounts.items():
-            paper = self.papers[account.venue]
-            if not self.engine.situation.ledger.balances(name):
-                for payment in deposits(name, self._config.trade.balances, now_ns):
-                    self.execution.offer(payment)
-            for balance in balances_of(paper.venue.exchange, name, now_ns):
-                self.execution.offer(balance)
-            for update in gone_with_a_restart(self.engine.situation.blotter, name, self.engine.situation.held, now_ns):
-                self.execution.offer(update)
-            state = self.gates[name].state
+        for news in self.side.what_is(now_ns):
+            self.execution.offer(news)
+        for name, gate in self.gates.items():
+            state = gate.latched
             if state != "running":
                 self.engine.situation.halts[name] = state
                 self.execution.write(Halted(name, state, "as the latch stood at the start", now_ns))
 
     def _listen(self, instance: Instance) -> None:
-        """The market goes to the paper venues first, and then to the engine, in the order of the bus."""
+        """The market, in the order of the bus: first to a paper venue, where there is one, then to the engine."""
+        self.side.listen(instance, self._feeds)
         for instrument, channels in self._feeds.items():
-            paper = self.papers[split_id(instrument)[0]]
-            wired = {str(parse_channel(of).wire) for of in channels}
-            for of in dict.fromkeys((*wired, *channels)):
-                if of in wired:
-                    instance.on(paper.market, instrument=instrument, of=of)
-                if of in channels:
-                    instance.on(self.execution.offer, instrument=instrument, of=of)
+            for of in channels:
+                instance.on(self.execution.offer, instrument=instrument, of=of)
 
     async def _look(self) -> Never:
         """Now and then: what is proven, and what loss limits have seen."""
@@ -182,6 +214,10 @@ class Trading:
         self.watching.heard(event)
         self.execution.offer(event)
 
+    def _reconciled(self, account: str, state: Reconciled) -> None:
+        self.watching.reconciled_at[account] = self._clock.now()
+        self.watching.unexplained[account] = "; ".join(state.unexplained)
+
     def _note(self, account: str, kind: str, text: str) -> None:
         self.execution.write(Note(kind, account, text))
 
@@ -194,10 +230,10 @@ class Trading:
 
 async def run_trading(
     config: Config, *, stop: asyncio.Event, environ: Mapping[str, str], folder: Path | None = None,
-    for_s: float | None = None, told: Callable[[Trading], None] = lambda _trading: None,
+    for_s: float | None = None, told: Callable[[Trading], None] = lambda _trading: None, live: bool = False,
 ) -> int:  # fmt: skip
-    """Trade on paper until `stop`, or for so long; returns the exit code. Raises ConfigError."""
-    async with trading(config, environ=environ, folder=folder) as run:
+    """Trade, on paper or `live`, until `stop`, or for so long; returns the exit code. Raises ConfigError."""
+    async with trading(config, environ=environ, folder=folder, live=live) as run:
         told(run)
         stopped = asyncio.create_task(stop.wait(), name="stop")
         try:
@@ -210,16 +246,17 @@ async def run_trading(
 
 @asynccontextmanager
 async def trading(
-    config: Config, *, environ: Mapping[str, str], folder: Path | None = None, clock: Clock | None = None
+    config: Config, *, environ: Mapping[str, str], folder: Path | None = None, clock: Clock | None = None,
+    live: bool = False,
 ) -> AsyncIterator[Trading]:  # fmt: skip
-    """Everything a configuration trades, on paper; leaving the block ends it, without the orderly stop.
+    """Everything a configuration trades, on paper or `live`; leaving the block ends it, without the orderly stop.
 
     `folder` is where the files of strategies are looked for first.
     """
     clock = clock or SystemClock()
     strategies = strategies_of(config, folder)
     feeds = feeds_of(strategies)
-    accounts = accounts_of(config, feeds, "paper")
+    accounts = accounts_of(config, feeds, "live" if live else "paper")
     config = with_streams(config, feeds)
     if config.store.folder is None:
         raise ConfigError("no store: set [store] path, the folder that gets the journal and the data")
@@ -227,8 +264,8 @@ async def trading(
         journal = stack.enter_context(journalling(config.store.folder, clock.wall_ns(), method=config.trade.accounting))
         running = await stack.enter_async_context(start(config, clock=clock))
         await asyncio.shield(running.opening)
-        setup = setup_of(config, accounts, _instruments(running.instance, feeds))
-        run = Trading(config, running, setup, strategies, journal, environ=environ, clock=clock)
+        setup = setup_of(config, accounts, _instruments(running.instance, feeds), live=live)
+        run = Trading(config, running, setup, strategies, journal, environ=environ, clock=clock, live=live)
         tasks = await stack.enter_async_context(asyncio.TaskGroup())
         work: list[asyncio.Task[None]] = []
         stack.callback(lambda: [each.cancel() for each in work])

@@ -1,0 +1,75 @@
+"""What risk is told: positions, orders at their worst, fees and losses."""
+
+from decimal import Decimal
+
+from engine_fixtures import BTC, PERP, SECOND, Bench
+from tapeline.trading.command import SetHalt
+from tapeline.trading.exposure import Place
+from tapeline.trading.input import Timer
+from tapeline.trading.limits import Tables
+from tapeline.trading.risk import RiskLimits
+from tapeline.trading.standing import Held
+
+D = Decimal
+
+
+def held(bench: Bench, instrument: str = PERP.id, strategy: str = "s") -> Held:
+    bench.engine._guard.refresh()
+    return bench.engine.situation.risk.exposure.at(Place("main", strategy, instrument))
+
+
+def test_orders_count_at_their_worst_and_what_waits_with_us_does_not() -> None:
+    bench = Bench()
+    bench.hold("2", of=PERP)
+    bench.strategy.sell(PERP.id, 5, price=200)
+    bench.strategy.sell(PERP.id, 1, price=150, reduce_only=True)
+    bench.strategy.sell(PERP.id, 2, stop=50)
+    bench.strategy.buy(PERP.id, "0.5", price=90)
+    assert held(bench) == Held(size=D(2), buys=D("0.5"), sells=D(5), reduce_sells=D(1))
+
+
+def test_what_may_be_spent_counts_as_what_it_may_buy_and_orders_of_others_stand_apart() -> None:
+    bench = Bench()
+    bench.price("100")
+    bench.strategy.buy(BTC.id, quote="90")
+    assert held(bench, BTC.id).buys == D(1), "at a price a tenth lower"
+    bench.told("theirs", "open", size=D(3), side="sell", price=D(200))
+    assert held(bench, BTC.id, "") == Held(sells=D(3))
+
+
+def test_a_limit_on_positions_sees_every_order_on_its_way() -> None:
+    bench = Bench(limits=Tables(every=RiskLimits(max_position=D(3))))
+    bench.price("100", PERP)
+    assert bench.strategy.buy(PERP.id, 2).state == "intended"
+    assert bench.strategy.buy(PERP.id, 2).state == "withdrawn"
+    assert bench.strategy.buy(PERP.id, 1).state == "intended"
+    assert bench.strategy.sell(PERP.id, 3).state == "intended", "the other way: at worst three short"
+
+
+def test_a_loss_of_the_market_reduces_the_account_without_any_order() -> None:
+    bench = Bench(limits=Tables(every=RiskLimits(max_daily_loss=D(50))))
+    bench.hold("1", "100", PERP)
+    bench.price("60", PERP)
+    assert [each for each in bench.step(Timer("due", bench.now_ns)) if isinstance(each, SetHalt)] == []
+    bench.price("45", PERP)
+    (halt,) = [each for each in bench.step(Timer("due", bench.now_ns)) if isinstance(each, SetHalt)]
+    assert (halt.account, halt.state, "max_daily_loss" in halt.why) == ("main", "reduce_only", True)
+
+
+def test_fees_are_added_up_in_the_currency_of_all_accounts() -> None:
+    bench = Bench(limits=Tables(every=RiskLimits(max_daily_fees=D(2))))
+    bench.price("100")
+    order = bench.strategy.buy(BTC.id, 1)
+    bench.fill(order.client_id, "1", fee=D("0.03"), fee_currency="BTC")
+    bench.told(order.client_id, "filled", "1")
+    assert "max_daily_fees" in bench.strategy.buy(BTC.id, 1).why
+    assert bench.engine.situation.risk.losses.fees(("account", "main")) == D(3)
+
+
+def test_what_a_strategy_has_won_is_known_by_its_name() -> None:
+    bench = Bench(limits=Tables(strategy={"s": RiskLimits(max_drawdown=D(30))}))
+    bench.hold("1", "100", PERP)
+    bench.step(Timer("due", bench.now_ns))
+    bench.price("60", PERP)
+    halts = [each for each in bench.step(Timer("due", bench.now_ns + SECOND)) if isinstance(each, SetHalt)]
+    assert [("s" in each.why, each.state) for each in halts] == [(True, "reduce_only")]

@@ -1,0 +1,104 @@
+"""Halts, pauses, limits and claims; and what a restart finds."""
+
+from decimal import Decimal
+from typing import Any
+
+from engine_fixtures import BTC, PERP, SECOND, Bench
+from tapeline.model.event import Trade
+from tapeline.trading.command import Cancel, CancelAll, Note, SetHalt, Submit, Withdraw
+from tapeline.trading.input import Halted, Healthy, Operator
+from tapeline.trading.strategy import Strategy
+
+D = Decimal
+
+
+class Sour(Strategy):
+    instruments = (BTC.id, PERP.id)
+
+    def on_health(self, health: Healthy) -> None:
+        raise RuntimeError(health.text)
+
+    def on_trade(self, trade: Trade) -> None:
+        if trade.price > 1000:
+            raise RuntimeError("too dear")
+
+
+def word(action: str, value: str = "") -> Operator:
+    return Operator(action, "main", "ann", "because", SECOND, value)
+
+
+def kinds(commands: list[Any]) -> list[str]:
+    return [each.kind if isinstance(each, Note) else type(each).__name__ for each in commands]
+
+
+def test_a_halt_withdraws_what_waits_and_cancels_what_rests() -> None:
+    bench = Bench()
+    bench.hold("1")
+    stop = bench.strategy.sell(BTC.id, 1, stop=50)
+    bench.price("100")
+    commands = bench.step(Halted("main", "flattening", "ann", SECOND))
+    assert commands == [Withdraw(stop.client_id, "cancelled before it was sent", ""), CancelAll("main")]
+    assert bench.strategy.sell(BTC.id, 1, price=90).state == "intended", "what closes passes while it is flattened"
+
+
+def test_reduce_only_leaves_what_closes() -> None:
+    bench = Bench()
+    bench.hold("1", of=PERP)
+    opens = bench.strategy.buy(PERP.id, 1, price=90)
+    closes = bench.strategy.sell(PERP.id, 1, price=110)
+    reduces = bench.strategy.sell(PERP.id, 1, price=120, reduce_only=True)
+    commands = bench.step(Halted("main", "reduce_only", "ann", SECOND))
+    assert [each for each in commands if isinstance(each, Cancel)] == [Cancel(opens.client_id)]
+    assert {closes.asked, reduces.asked} == {""}
+
+
+def test_a_strategy_that_fails_on_bad_news_is_paused_by_it() -> None:
+    sour = Sour()
+    bench = Bench(sour)
+    assert kinds(bench.step(Halted("main", "reduce_only", "ann", SECOND))) == ["strategy_failed", "strategy_paused"]
+    assert bench.engine.seats["Sour"].paused.startswith("on_health: RuntimeError")
+    assert bench.step(Halted("main", "running", "ann", SECOND)) == []
+
+
+def test_a_strategy_of_a_named_account_halts_that_one() -> None:
+    sour = Sour(on_error="halt", account="main")
+    bench = Bench(sour)
+    commands = bench.price("2000")
+    assert kinds(commands) == ["strategy_failed", "strategy_paused", "SetHalt"]
+    assert isinstance(commands[-1], SetHalt)
+    assert (commands[-1].account, commands[-1].state) == ("main", "halted")
+    assert bench.engine.seats["Sour"].failures == 1
+
+
+def test_words_that_are_not_the_engines_are_written_down_all_the_same() -> None:
+    bench = Bench()
+    assert kinds(bench.step(word("accept", "all"))) == ["operator"]
+    assert kinds(bench.step(word("flatten"))) == ["SetHalt", "operator"]
+
+
+def test_limits_tighten_at_once_and_loosen_by_a_persons_word() -> None:
+    bench = Bench()
+    bench.step(word("limits", '{"every": {"max_order_size": 2}}'))
+    bench.price("100")
+    assert bench.strategy.buy(BTC.id, 3).state == "withdrawn"
+    commands = bench.step(word("limits", '{"every": {"max_order_size": 5}}'))
+    assert [each.kind for each in commands if isinstance(each, Note)][-2:] == ["limit_waits", "operator"]
+    assert bench.strategy.buy(BTC.id, 3).state == "withdrawn"
+    assert "limit_loosened" in kinds(bench.step(word("confirm")))
+    assert bench.strategy.buy(BTC.id, 3).state == "intended"
+
+
+def test_what_waited_before_a_restart_waits_again() -> None:
+    before = Bench()
+    before.hold("1")
+    stop = before.strategy.sell(BTC.id, 1, stop=90)
+    limit, half = before.strategy.oco("sell", BTC.id, 1, price=120, stop=80)
+    before.price("100")
+    old = before.engine.situation
+    held = {stop.client_id: "", half.client_id: ""}
+    after = Bench(Strategy(name="s", instruments=(BTC.id,)), blotter=old.blotter, ledger=old.ledger, held=held)
+    assert {each.client_id for each in after.strategy.orders()} == {stop.client_id, limit.client_id, half.client_id}
+    (sent,) = [each for each in after.price("90") if isinstance(each, Submit)]
+    assert sent.order.client_id == stop.client_id
+    after.strategy.cancel(half)
+    assert kinds(after.price("90"))[:2] == ["Cancel", "Withdraw"]

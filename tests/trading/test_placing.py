@@ -1,0 +1,130 @@
+"""Orders on their way out: cut, held, sent, amended, refused."""
+
+from decimal import Decimal
+
+import pytest
+
+from engine_fixtures import BTC, PERP, Bench
+from tapeline.errors import ConfigError
+from tapeline.model.order import Intent
+from tapeline.trading.command import Amend, Cancel, Hold, Note, Submit
+from tapeline.trading.limits import Tables
+from tapeline.trading.risk import RiskLimits
+from tapeline.trading.setup import Abilities
+
+D = Decimal
+
+
+def test_a_spot_sell_that_only_reduces_is_cut_to_what_is_held_and_not_ordered_elsewhere() -> None:
+    bench = Bench()
+    bench.hold("1")
+    bench.strategy.sell(BTC.id, "0.4", price="120")
+    order = bench.strategy.sell(BTC.id, "1", reduce_only=True)
+    sent = bench.submitted(bench.price("100"))[-1].order.intent
+    assert (sent.size, sent.reduce_only) == (D("0.6"), False), "a spot venue knows no reduce-only"
+    assert order.intent.reduce_only
+    assert bench.strategy.sell(BTC.id, "1", reduce_only=True).reason == "reduce_only"
+    assert bench.strategy.buy(BTC.id, "1", reduce_only=True).reason == "reduce_only"
+
+
+def test_what_is_free_at_the_venue_cuts_it_too() -> None:
+    bench = Bench()
+    bench.hold("1")
+    bench.free("BTC", "0.99905")
+    bench.strategy.close(BTC.id)
+    assert bench.submitted(bench.price("100"))[0].order.intent.size == D("0.999")
+
+
+def test_a_derivative_keeps_its_flag() -> None:
+    bench = Bench()
+    bench.hold("1", of=PERP)
+    bench.strategy.close(PERP.id)
+    sent = bench.submitted(bench.price("100"))[0].order.intent
+    assert (sent.reduce_only, sent.size, sent.side) == (True, D(1), "sell")
+
+
+def test_an_amend_is_rounded_judged_and_sent_once() -> None:
+    bench = Bench(limits=Tables(every=RiskLimits(max_order_size=D(2))))
+    bench.price("100")
+    order = bench.strategy.buy(BTC.id, "1", price="90")
+    bench.told(order.client_id, "open")
+    assert bench.strategy.amend(order, price="91.019", size="1.50001")
+    assert not bench.strategy.amend(order, price="92"), "the first has no answer yet"
+    assert bench.price("100")[-2] == Amend(order.client_id, D("1.5"), D("91.01"))
+    bench.told(order.client_id, "open", size=D("1.5"), price=D("91.01"))
+    assert not bench.strategy.amend(order, size=3), "over the limit"
+    (note,) = [each for each in bench.price("100") if isinstance(each, Note)]
+    assert "max_order_size" in note.text
+
+
+@pytest.mark.parametrize(
+    ("amends", "change", "may"),
+    [
+        (frozenset(), {"price": "91"}, False), (frozenset({"smaller"}), {"size": "0.5"}, True),
+        (frozenset({"smaller"}), {"size": "2"}, False), (frozenset({"price"}), {"size": "0.5"}, False),
+        (frozenset({"size"}), {"size": "0.1"}, False),
+    ],
+)  # fmt: skip
+def test_what_a_venue_does_not_amend_is_not_asked_for(
+    amends: frozenset[str], change: dict[str, str], *, may: bool
+) -> None:
+    bench = Bench(able=Abilities(amends=amends))
+    bench.price("100")
+    order = bench.strategy.buy(BTC.id, "1", price="90")
+    bench.told(order.client_id, "open")
+    bench.fill(order.client_id, "0.1")
+    assert bench.strategy.amend(order, **change) is may
+
+
+def test_a_venue_that_waits_for_stops_gets_them() -> None:
+    bench = Bench(able=Abilities(kinds=frozenset({"market", "limit", "stop"})))
+    bench.hold("1")
+    stop = bench.strategy.sell(BTC.id, "1", stop="90")
+    trailing = bench.strategy.sell(BTC.id, "0.5", trail="0.1")
+    commands = bench.price("100")
+    assert [type(each) for each in commands] == [Submit, Hold]
+    assert (stop.state, trailing.state) == ("intended", "intended")
+
+
+def test_what_waits_is_judged_when_it_is_sent_and_its_form_at_once() -> None:
+    bench = Bench()
+    bench.hold("1")
+    assert bench.strategy.sell(BTC.id, "0.01", stop="90").reason == "min_notional"
+    stop = bench.strategy.sell(BTC.id, "1", stop="90")
+    bench.free("BTC", "0")
+    bench.price("90")
+    assert bench.engine.situation.blotter.order(stop.client_id).state == "withdrawn"  # type: ignore[union-attr]  # it is there
+
+
+def test_a_held_order_ends_at_its_date() -> None:
+    bench = Bench()
+    bench.hold("1")
+    order = bench.strategy.sell(BTC.id, "1", stop="90", expires_in_s=3)
+    for _ in range(4):
+        bench.price("100")
+    found = bench.engine.situation.blotter.order(order.client_id)
+    assert found is not None
+    assert (found.state, found.why) == ("withdrawn", "cancelled before it was sent")
+
+
+def test_a_cancel_is_asked_for_once_and_of_nothing_that_is_over() -> None:
+    bench = Bench()
+    bench.price("100")
+    order = bench.strategy.buy(BTC.id, "1", price="90")
+    for _ in range(2):
+        bench.strategy.cancel(order)
+    assert [each for each in bench.price("100") if isinstance(each, Cancel)] == [Cancel(order.client_id)]
+    bench.told(order.client_id, "cancelled")
+    bench.strategy.cancel(order)
+    assert bench.price("100") == []
+    assert not bench.strategy.amend(order, price="91")
+
+
+def test_accounts_and_orders_that_are_none_are_errors_of_the_strategy() -> None:
+    bench = Bench()
+    seat = bench.engine.seats["s"]
+    for instrument, account in ((BTC.id, "other"), ("sim:XRP/USDT", ""), ("elsewhere:BTC/USDT", ""), (BTC.id, "x")):
+        with pytest.raises(ConfigError):
+            seat.place(Intent(instrument=instrument, side="buy", kind="market", size=D(1), account=account))
+    with pytest.raises(ConfigError, match="has no order"):
+        bench.strategy.amend("nothing", price=1)
