@@ -65,7 +65,7 @@ class Instance:
         points: Mapping[tuple[str, str], Point] | None = None,
         instruments: Callable[[Iterable[Instrument]], None] = lambda _all: None, since_ns: int | None = None,
     ) -> None:  # fmt: skip
-        self._world = world
+        self.world = world
         self._bars = bars or BarsConfig()
         self._points = points or {}
         self._since_ns = since_ns  # since when what has no point is wanted
@@ -117,7 +117,7 @@ class Instance:
         key = (*address, settings)
         if key in self.desks:
             return self.desks[key]
-        world = self._world
+        world = self.world
         edge = Edge(
             dial=world.dial, fetch=world.fetch, clock=world.clock, chance=world.chance, record=world.record,
             answered=world.answered, problem=self.problems.note, blocking=self._blocking, budget=world.budget,
@@ -167,7 +167,7 @@ class Instance:
         of = None if of is None else str(channel(of))
         if order == "complete":
             self._check_complete(instrument, of)
-            callback = InOrder(callback, self._world.clock, hold_s, failed=self._failed_late).put
+            callback = InOrder(callback, self.world.clock, hold_s, failed=self._failed_late).put
         return self.bus.subscribe(callback, channel=of, instrument=instrument)
 
     def outlet(

@@ -50,6 +50,16 @@ class TradeConfig(Settings, frozen=True, kw_only=True):
     stop_within_s: Annotated[
         Seconds, Meta(description="How long an orderly stop waits until it is certain that orders are cancelled.")
     ] = 30.0
+    ready_s: Annotated[
+        Seconds,
+        Meta(
+            description="How long a live run waits at its start until every account was compared with its venue; past "
+            "that it begins, and nothing is opened before it was."
+        ),
+    ] = 60.0
+    reconcile_s: Annotated[
+        Seconds, Meta(description="How often a live account is compared with its venue, besides after every surprise.")
+    ] = 300.0
     balances: Annotated[
         Mapping[str, Decimal],
         Meta(description="What a paper account holds at the start: `balances = {USDT = 100000}`."),

@@ -1,7 +1,8 @@
-"""`tapeline trade`: strategies on live data, on paper."""
+"""`tapeline trade`: strategies on live data, on paper or with real orders."""
 
 import os
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
@@ -9,9 +10,11 @@ import msgspec
 from cyclopts import Parameter
 
 from tapeline.app.trade.loading import with_settings
+from tapeline.app.trade.setting_up import accounts_of, feeds_of, strategies_of
 from tapeline.app.trade.trading import Trading, run_trading
-from tapeline.config import StrategyConfig, load
+from tapeline.config import Config, StrategyConfig, load
 from tapeline.errors import ConfigError
+from tapeline.model.limits import RiskLimits
 from tapeline.surfaces.log import configure_logging
 from tapeline.surfaces.loop import run_until_signalled
 
@@ -20,6 +23,10 @@ def trade(
     *,
     config: Annotated[Path, Parameter(help="The configuration file (TOML).")],
     paper: Annotated[bool, Parameter(negative=(), help="Live data, simulated fills.")] = False,
+    live: Annotated[bool, Parameter(negative=(), help="Real orders, from the accounts with `mode = 'live'`.")] = False,
+    confirm: Annotated[
+        str, Parameter(help="With --live, instead of being asked: the names of the accounts, separated by commas.")
+    ] = "",
     strategy: Annotated[
         tuple[str, ...],
         Parameter(negative=(), help="Run this instead of the [[strategy]] tables: module:Class or file.py:Class."),
@@ -29,33 +36,72 @@ def trade(
     ] = (),
     for_: Annotated[float | None, Parameter(name="--for", help="Stop after so many seconds, as by SIGTERM.")] = None,
 ) -> None:
-    """Run strategies on live market data, their orders filled by a paper exchange in this process.
+    """Run strategies on live market data: `--paper` fills their orders in this process, `--live` sends them.
+
+    A live run shows the accounts and the limits that hold, and begins once their names were typed (or given by
+    `--confirm`). It compares every account with its venue first, and opens nothing before that is done.
 
     SIGINT and SIGTERM stop it: no new orders, open ones are cancelled (or kept, by `[trade] at_stop`) and that is
     verified and written into the journal. A restart goes on from the journal. `tapeline status` shows it.
 
     Exit codes: 0 stopped, and no order is open, 1 it is not certain of every order, 2 the configuration or a strategy
-    is wrong.
+    is wrong, or a live run was not confirmed.
 
     Example: `tapeline trade --paper --config tapeline.toml --strategy examples/ma_cross.py:MovingAverageCross`
     """
-    if not paper:
-        raise ConfigError("say what orders are: --paper (simulated fills)")
+    if paper == live:
+        raise ConfigError("say what orders are: --paper (simulated fills) or --live (real ones)")
     loaded = load(config, os.environ)
     if strategy:
         given = tuple(with_settings(StrategyConfig(run=each), set_) for each in strategy)
         loaded = msgspec.structs.replace(loaded, strategy=given)
     elif set_:
         raise ConfigError("--set belongs to --strategy: write `settings` into the [[strategy]] table")
+    if live:
+        _confirmed(loaded, confirm, config.parent)
     configure_logging(loaded.log)
     code = run_until_signalled(
-        lambda stop: run_trading(loaded, stop=stop, environ=os.environ, folder=config.parent, for_s=for_, told=_begun)
+        lambda stop: run_trading(
+            loaded, stop=stop, environ=os.environ, folder=config.parent, for_s=for_, told=_begun, live=live
+        )
     )
     sys.exit(code)
+
+
+def _confirmed(config: Config, given: str, folder: Path) -> None:
+    """Show what is at stake and have it confirmed. Raises ConfigError where it is not."""
+    accounts = accounts_of(config, feeds_of(strategies_of(config, folder)), "live")
+    for line in at_stake(config, list(accounts)):
+        sys.stdout.write(line + "\n")
+    sys.stdout.flush()
+    wanted = ",".join(accounts)
+    if not given and sys.stdin.isatty():
+        given = input(f"Real orders will be sent. Type {wanted} to go on: ")
+    if given.replace(" ", "") != wanted:
+        raise ConfigError(f"a live run has to be confirmed: type, or give --confirm {wanted}")
+
+
+def at_stake(config: Config, accounts: Sequence[str]) -> list[str]:
+    """What a live run may do: its accounts, where they are, and every limit that is set."""
+    lines = []
+    for name in accounts:
+        account = config.account[name]
+        net = "the test network of " if account.testnet else ""
+        lines.append(f"account {name}: real orders at {net}{account.venue}")
+    risk = config.risk
+    tables = {"all": risk, **{f"{kind} {name}": each for kind in ("account", "strategy", "instrument", "venue")
+              for name, each in getattr(risk, kind).items()}}  # fmt: skip
+    for scope, table in tables.items():
+        limits = {name: value for name in RiskLimits.__struct_fields__ if (value := getattr(table, name)) is not None}
+        lines += [f"limit, {scope}: {name} = {value}" for name, value in limits.items()]
+    if len(lines) == len(accounts):
+        lines.append("limits: none are set; see [risk] in the configuration")
+    return lines
 
 
 def _begun(run: Trading) -> None:
     names = ", ".join(run.engine.seats)
     accounts = ", ".join(run.setup.accounts)
-    sys.stdout.write(f"trading on paper: {names}, with {accounts}\n")
+    how = "live" if run.side.mode == "live" else "on paper"
+    sys.stdout.write(f"trading {how}: {names}, with {accounts}\n")
     sys.stdout.flush()
