@@ -73,8 +73,8 @@ class Weather:
         if wrong in {"lost", "late"}:
             if wrong == "late" and call != "time":
                 self.tasks.create_task(self._later(call, query), name=f"late {call}")
-            await asyncio.sleep(9.0)
-            raise TimedOut("no answer within 10 s")
+            await asyncio.sleep(2.0)
+            raise TimedOut("no answer within 2 s")
 
     def _wrong(self) -> str:
         kinds = ("", "unsent", "lost", "late", "unanswered", "5xx before", "5xx after", "busy")
