@@ -17,6 +17,7 @@ from tapeline.model.order import Order
 from tapeline.trading.command import Command, SetHalt
 from tapeline.trading.desk import BookView
 from tapeline.trading.guard import Guard
+from tapeline.trading.halt import STATES
 from tapeline.trading.input import Failed, Halted, Healthy, Operator, Proven, Sent, Timer
 from tapeline.trading.ledger import Ledger
 from tapeline.trading.limits import Tables
@@ -353,9 +354,10 @@ class Engine:
         """Limits that the market may break, without any order of ours."""
         if self.situation.risk.limits.now == _NO_LIMITS:
             return
+        wanted = self.situation.setup.on_breach
         for breach in self._guard.mark():
-            if self.situation.halt(breach.account) == "running":
-                self.situation.out.append(SetHalt(breach.account, "reduce_only", breach.text))
+            if wanted in STATES and STATES.index(self.situation.halt(breach.account)) < STATES.index(wanted):
+                self.situation.out.append(SetHalt(breach.account, wanted, breach.text, "risk"))
 
     def _tell(self) -> None:
         """Let strategies hear of their orders and fills; what they do then may make more news."""

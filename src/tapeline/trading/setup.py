@@ -28,7 +28,9 @@ class Abilities:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Setup:
-    """All of it. `currency` is what accounts are valued in; `at_stop` what becomes of open orders: cancel | keep."""
+    """All of it. `currency` is what accounts are valued in; `at_stop` what becomes of open orders: cancel | keep;
+    `on_breach` what an account becomes where a limit is exceeded without an order: a state of the latch, or "refuse".
+    """
 
     accounts: Mapping[str, Account]
     instruments: Mapping[str, Instrument]
@@ -36,6 +38,7 @@ class Setup:
     limits: Tables = field(default_factory=Tables)
     currency: str = "USDT"
     at_stop: str = "cancel"
+    on_breach: str = "reduce_only"
 
     def account_of(self, instrument: str, account: str) -> Account:
         """The account that trades this. Raises ConfigError where it is none, or not said and not clear."""

@@ -37,7 +37,7 @@ class Watchdog:
                 _log.error("the engine's heartbeat has stopped", store=str(self.folder), why=why)
                 reports = await self.act(why)
                 self.told(reports)
-                if all(report.done for report in reports):
+                if all(report.done or report.mode == "paper" for report in reports):  # paper ends with its engine
                     self._acted_on = self._last  # else once more, until the venue's word is that nothing is open
             await asyncio.sleep(LOOK_S)
 

@@ -38,6 +38,7 @@ COMMANDS: dict[str, str] = {
     "import": "importing:import_",
     "compact": "compact:compact",
     "halt": "halt:halt",
+    "health": "health:health",
     "resume": "resume:resume",
     "watchdog": "watchdog:watchdog",
 }

@@ -49,10 +49,10 @@ def watchdog(
     if folder is None:
         raise ConfigError("which store? Give --store PATH, or --config FILE with [store] path")
     closes = settings.watch.watchdog_flatten if flatten is None else flatten
-    run_until_signalled(lambda stop: _watch(settings, folder, closes, stop))
+    run_until_signalled(lambda stop: _watch(settings, folder, closes=closes, stop=stop))
 
 
-async def _watch(settings: Config, folder: Path, closes: bool, stop: asyncio.Event) -> None:
+async def _watch(settings: Config, folder: Path, *, closes: bool, stop: asyncio.Event) -> None:
     fetch, client = real_fetch()
     clock = SystemClock()
     names = list(accounts_of(settings, None))
