@@ -6,7 +6,7 @@ import time
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Annotated, TextIO
+from typing import Annotated, NamedTuple, TextIO
 
 import msgspec
 from cyclopts import Parameter
@@ -84,30 +84,46 @@ def backtest(
     feeds = feeds_of(strategies)
     span = (FIRST if from_ is None else instant(from_), LAST if to is None else instant(to))
     with ExitStack() as stack:
-        if (store is None) == (not tape):
-            raise ConfigError("say what to play: either --store PATH or --tape FILE (and --rest FILE)")
-        if store is not None:
-            held = stack.enter_context(open_store(store))
-            span = _within(held, feeds, span)
-            feed = StoreFeed(held, feeds, *span)
-            events: Iterable[Timed] = feed
-            missing, listed, data = feed.missing(), feed.instruments, f"store {store}"
-        else:
-            events, listed, span = _from_tapes(feeds, tape, rest, span)
-            missing, data = {}, "tape " + ", ".join(each.name for each in tape)
-        _warn(missing, sys.stderr)
-        if proven and missing:
+        found = _source(stack, feeds, span, store, tape, rest)
+        _warn(found.missing, sys.stderr)
+        if proven and found.missing:
             sys.exit(1)
-        made = Candles(*span)
+        made = Candles(*found.span)
         outcome = play(
-            settings, strategies, feeds, made.through(events) if html else events, instruments=listed,
-            from_ns=span[0], to_ns=span[1], missing=missing, progress=_Progress(span, sys.stderr), limited=limits,
+            settings, strategies, feeds, made.through(found.events) if html else found.events,
+            instruments=found.instruments, from_ns=found.span[0], to_ns=found.span[1], missing=found.missing,
+            progress=_Progress(found.span, sys.stderr), limited=limits,
         )  # fmt: skip
-    _write(outcome, made, strategies, data, html=html, csv=csv, arrow=arrow)
+    _write(outcome, made, strategies, found.name, html=html, csv=csv, arrow=arrow)
     sys.stdout.write(_json(outcome) if json else _table(outcome))
     for name, why in outcome.paused.items():
         sys.stderr.write(f"strategy {name} was paused: {why}\n")
     sys.exit(1 if outcome.paused else 0)
+
+
+class _Source(NamedTuple):
+    """What is played."""
+
+    events: Iterable[Timed]
+    instruments: Mapping[str, Instrument]
+    span: tuple[int, int]
+    missing: Missing
+    name: str
+
+
+def _source(
+    stack: ExitStack, feeds: Mapping[str, Sequence[str]], span: tuple[int, int], store: Path | None,
+    tapes: Sequence[Path], answers: Sequence[Path],
+) -> _Source:  # fmt: skip
+    if (store is None) == (not tapes):
+        raise ConfigError("say what to play: either --store PATH or --tape FILE (and --rest FILE)")
+    if store is None:
+        events, listed, span = _from_tapes(feeds, tapes, answers, span)
+        return _Source(events, listed, span, {}, "tape " + ", ".join(each.name for each in tapes))
+    held = stack.enter_context(open_store(store))
+    span = _within(held, feeds, span)
+    feed = StoreFeed(held, feeds, *span)
+    return _Source(feed, feed.instruments, span, feed.missing(), f"store {store}")
 
 
 class _Progress:
