@@ -84,7 +84,7 @@ def backtest(
     feeds = feeds_of(strategies)
     span = (FIRST if from_ is None else instant(from_), LAST if to is None else instant(to))
     with ExitStack() as stack:
-        found = _source(stack, feeds, span, store, tape, rest)
+        found = _source(stack, feeds, span, store=store, tapes=tape, answers=rest)
         _warn(found.missing, sys.stderr)
         if proven and found.missing:
             sys.exit(1)
@@ -112,7 +112,7 @@ class _Source(NamedTuple):
 
 
 def _source(
-    stack: ExitStack, feeds: Mapping[str, Sequence[str]], span: tuple[int, int], store: Path | None,
+    stack: ExitStack, feeds: Mapping[str, Sequence[str]], span: tuple[int, int], *, store: Path | None,
     tapes: Sequence[Path], answers: Sequence[Path],
 ) -> _Source:  # fmt: skip
     if (store is None) == (not tapes):
