@@ -533,6 +533,63 @@ def test_an_account_of_futures_is_told_by_reason() -> None:
     assert [type(one).__name__ for one in told(BINANCE_USDM, [position])] == ["Position"]
 
 
+small = st.decimals(D("0.0001"), D(10**4), places=4, allow_nan=False)
+
+
+@st.composite
+def lives(draw: st.DrawFn, venue: Venue) -> list[AccountEvent]:
+    """An order of any kind that rests or is over, with the fill that made it so where there is one."""
+    usdm, instrument = venue is BINANCE_USDM, INSTRUMENT[venue.name]
+    market = draw(st.booleans())
+    post_only = not market and draw(st.booleans())
+    state = draw(st.sampled_from(["open", "partly_filled", "filled", "cancelled", "expired"]))
+    some = state in {"partly_filled", "filled"} or (state in {"cancelled", "expired"} and draw(st.booleans()))
+    filled, left = (draw(small) if some else D(0)), (D(0) if state == "filled" else draw(small))
+    average = draw(small) if some else None
+    shared: dict[str, Any] = {
+        "client_id": draw(ids), "venue_id": str(draw(st.integers(1, 2**53))),
+        "side": draw(st.sampled_from(["buy", "sell"])),
+    }  # fmt: skip
+    if usdm:
+        shared["position"] = draw(st.sampled_from(["net", "long", "short"]))
+    update = order(
+        instrument, **shared, state=state, kind="market" if market else "limit", size=filled + left,
+        price=None if market else draw(small), filled=filled, average=average,
+        time_in_force="gtc" if market or post_only else draw(st.sampled_from(["gtc", "ioc", "fok"])),
+        post_only=post_only, **({"reduce_only": draw(st.booleans())} if usdm else {}),
+        **({"reason": "would_cross", "why": "post-only, and it would have taken"}
+           if usdm and post_only and state == "expired" else {}),
+    )  # fmt: skip
+    if state not in {"partly_filled", "filled"} or draw(st.booleans()):
+        return [update]
+    made = fill(
+        instrument, **shared, id=str(draw(st.integers(1, 2**53))), price=draw(small), size=draw(small), fee=draw(small),
+        fee_currency=draw(st.sampled_from(["USDT", "BNB"])), liquidity=draw(st.sampled_from(["maker", "taker"])),
+        **({"realised": draw(small)} if usdm else {}),
+    )  # fmt: skip
+    return [made, update]
+
+
+@BOTH
+@given(data=st.data())
+def test_what_is_told_is_heard(venue: Venue, data: st.DataObject) -> None:
+    events = data.draw(lives(venue))
+
+    assert told(venue, events) == events
+
+
+@BOTH
+@given(data=st.data())
+def test_what_is_answered_is_understood(venue: Venue, data: st.DataObject) -> None:
+    *_, update = data.draw(lives(venue))
+    assert isinstance(update, OrderUpdate)
+    expected = replace(update, reason="", why="")  # lists do not say why
+
+    asked_for = asked(venue, "order", client_id=update.client_id)
+    assert answered(venue, asked_for, [update]) == [expected]
+    assert answered(venue, asked(venue, "open_orders"), [update]) == [expected]
+
+
 # ---- connections --------------------------------------------------------------------------------------------------
 
 
