@@ -96,7 +96,7 @@ class Execution:
     async def run(self) -> None:
         """Decide on events as they come, and when timers are due."""
         while True:
-            if not self._waiting:
+            if not self._waiting and not self._settling:
                 await self._wait()
             await self._round()
             await asyncio.sleep(0)

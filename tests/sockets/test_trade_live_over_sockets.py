@@ -1,0 +1,152 @@
+"""A live run, whole: connect, reconcile, signal, order, fill, cancel, stop, restart; against paper exchanges."""
+
+import asyncio
+import os
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tapeline.app.trade.trading import Trading, trading
+from tapeline.clock import SystemClock
+from tapeline.config import Config, StoreConfig, StrategyConfig, TradeConfig, VenueConfig
+from tapeline.config.account import AccountConfig
+from tapeline.config.risk import RiskConfig
+from tapeline.model.account import Fill
+from tapeline.model.event import Trade
+from tapeline.model.secret import Secret
+from tapeline.sim.faults import fault
+from tapeline.sim.market import Market
+from tapeline.sim.paper import PaperSettings
+from tapeline.sim.paper_keys import Key
+from tapeline.sim.server import serving
+from tapeline.sim.venue import SimulatedVenue
+from tapeline.trading.exchange import Exchange
+from tapeline.trading.strategy import Strategy
+from tapeline.venues import venue_named
+
+pytestmark = pytest.mark.sockets
+
+KEY = Key(key="key-of-a-live-account", secret="secret-of-a-live-account", passphrase="word-of-a-live-account",
+          account="paper")  # fmt: skip
+BOUGHT = {"binance": Decimal("0.00999"), "binance-usdm": Decimal("0.01"), "okx": Decimal("0.00999")}  # a fee in kind
+SYMBOLS = {"binance": "BTC/USDT", "binance-usdm": "BTC/USDT:USDT", "okx": "BTC/USDT"}
+
+
+class BuyAndRest(Strategy):
+    """Buys once at the market in each instrument, and rests one order far away."""
+
+    channels = ("trades",)
+
+    def on_start(self) -> None:
+        self.filled: list[Fill] = []
+
+    def on_trade(self, trade: Trade) -> None:
+        if not self.position(trade.instrument) and not self.orders(trade.instrument):
+            self.buy(trade.instrument, "0.01")
+            self.buy(trade.instrument, "0.01", price=trade.price * Decimal("0.97"))
+
+    def on_fill(self, fill: Fill) -> None:
+        self.filled.append(fill)
+
+
+@asynccontextmanager
+async def paper(name: str, *faults: str) -> AsyncIterator[tuple[Exchange, str]]:
+    """A paper exchange on a port; everything in it outlives a run of ours."""
+    venue, clock = venue_named(name), SystemClock()
+    settings = PaperSettings(keys=(KEY,), balances={"USDT": Decimal(100_000)})
+    sim = SimulatedVenue(
+        venue,
+        Market(venue, 7, SystemClock.wall_ns()),
+        clock=clock,
+        faults=[fault(text) for text in faults],
+        paper=settings,
+    )
+    assert sim.paper is not None
+    async with serving(sim) as port:
+        yield sim.paper.exchange, f"127.0.0.1:{port}"
+
+
+def config(folder: Path, places: dict[str, str]) -> Config:
+    instruments = [f"{name}:{SYMBOLS[name]}" for name in places]
+    return Config(
+        store=StoreConfig(path=str(folder / "store"), tape=False, batch_timeout_s=0.05),
+        venue={name: VenueConfig(ws_url=f"ws://{at}", rest_url=f"http://{at}") for name, at in places.items()},
+        account={
+            f"my-{name}": AccountConfig(
+                venue=name, mode="live", key=Secret(KEY.key), secret=Secret(KEY.secret),
+                passphrase=Secret(KEY.passphrase),
+            )
+            for name in places
+        },
+        strategy=(StrategyConfig(run=f"{__file__}:BuyAndRest", settings={"instruments": instruments}),),
+        risk=RiskConfig(wait_after_repair_s=0.0),
+        trade=TradeConfig(stop_within_s=10.0, reconcile_s=5.0, ready_s=20.0),
+        seed=1,
+    )  # fmt: skip
+
+
+async def until(run: Trading, found: Any, what: str, within_s: float = 20.0) -> None:
+    try:
+        async with asyncio.timeout(within_s):
+            while not found():  # noqa: ASYNC110  # many things are waited for, and few of them have an event
+                await asyncio.sleep(0.05)
+    except TimeoutError:
+        pytest.fail(f"{what}: {run.running.status()['trading']} {run.side.statistics()}")
+
+
+def held(run: Trading, name: str) -> Decimal:
+    return run.engine.situation.ledger.holding(f"my-{name}", f"{name}:{SYMBOLS[name]}").size
+
+
+def resting(run: Trading, name: str) -> Sequence[Any]:
+    return [each for each in run.engine.situation.blotter.live(f"my-{name}") if each.state == "open"]
+
+
+@pytest.mark.parametrize("name", sorted(SYMBOLS))
+def test_a_cycle_from_the_first_comparison_to_a_restart(name: str, tmp_path: Path) -> None:
+    async def main() -> None:
+        async with paper(name) as (exchange, place):
+            asked = config(tmp_path, {name: place})
+            async with trading(asked, environ=os.environ, live=True) as run:
+                assert run.side.statistics()[f"my-{name}"]["hold"] == ""
+                opening = run.engine.situation.ledger.balance(f"my-{name}", "USDT")
+                assert opening == 100_000
+                await until(run, lambda: held(run, name) > 0 and resting(run, name), "bought, and one order rests")
+                assert held(run, name) == BOUGHT[name]
+                [order] = resting(run, name)
+                theirs = exchange.open_orders("paper")
+                assert [each.client_id for each in theirs] == [order.client_id]
+                await run.stop(10.0)
+                assert run.left == []
+            assert exchange.open_orders("paper") == []
+
+            async with trading(asked, environ=os.environ, live=True) as again:
+                assert held(again, name) == BOUGHT[name]
+                state = again.side.statistics()[f"my-{name}"]["reconciliation"]
+                assert (state["adjusted"], state["unexplained"]) == (0, ())
+                ours = again.engine.situation.ledger.balances(f"my-{name}")
+                theirs_now = {each.currency: each.total for each in exchange.balances("paper")}
+                assert {key: each for key, each in ours.items() if each} == {
+                    key: each for key, each in theirs_now.items() if each
+                }
+                await again.stop(10.0)
+                assert again.left == []
+
+    asyncio.run(main())
+
+
+def test_two_venues_at_once(tmp_path: Path) -> None:
+    async def main() -> None:
+        async with paper("binance") as (_, spot), paper("okx") as (other, swap):
+            asked = config(tmp_path, {"binance": spot, "okx": swap})
+            async with trading(asked, environ=os.environ, live=True) as run:
+                await until(run, lambda: held(run, "binance") and held(run, "okx"), "bought at both")
+                await run.stop(10.0)
+                assert run.left == []
+            assert other.open_orders("paper") == []
+
+    asyncio.run(main())
