@@ -13,11 +13,12 @@ from tapeline.app.trade.execution import Gateway
 from tapeline.clock import Clock
 from tapeline.errors import TapelineError
 from tapeline.store.latch import HaltLatch
-from tapeline.trading.command import Amend, Command, Submit
+from tapeline.trading.command import Amend, CancelAll, Command, Submit
 from tapeline.trading.halt import MEANS, passes
 from tapeline.trading.input import Failed, Halted
 
 LOOK_EVERY_S = 0.2
+CANCELS = frozenset({"halted", "flattening"})
 _log = structlog.get_logger("tapeline")
 
 
@@ -81,6 +82,8 @@ class Gate:
             self._known = latch.state
             _log.warning("account halted" if latch.rank else "account resumed", account=self._latch.account,
                          state=latch.state, who=latch.who, why=latch.why)  # fmt: skip
+            if latch.state in CANCELS:
+                self._gateway.execute(CancelAll(self._latch.account))  # an engine that is behind comes to it later
             self._tell(Halted(self._latch.account, latch.state, f"{latch.who}: {latch.why}", self._now()))
 
     def _now(self) -> int:
