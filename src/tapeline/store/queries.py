@@ -73,6 +73,11 @@ def trade_of(instrument: str, of: str, row: tuple[Any, ...]) -> Trade:
     """A row of TRADE_COLUMNS and `exact`."""
     at_ns, received_ns, source, ident, seq, side, price, size, first_id, last_id, exact = row
     assert len(row) == len(TRADE_COLUMNS) + 1, "the columns, and exact"
+    if exact is None:  # nearly always: what `decimal` does then
+        return Trade(
+            instrument, of, at_ns, received_ns, source, ident, seq, side, Decimal(repr(price)), Decimal(repr(size)),
+            first_id, last_id,
+        )  # fmt: skip
     exact_price, exact_size = decimal(price, "price", exact), decimal(size, "size", exact)
     assert exact_price is not None, "price is NOT NULL"
     assert exact_size is not None, "size is NOT NULL"

@@ -59,6 +59,8 @@ class Timers:
 
     def next_ns(self) -> int | None:
         """When something is due; None where nothing is."""
+        if not (self._expiries or self._funding or self._dead_men):
+            return None  # the usual, and asked for with every event of the market
         while self._expiries and self._expiries[0][2].final:
             heapq.heappop(self._expiries)
         times = [at_ns for at_ns, _ in self._funding.values()]

@@ -1,0 +1,118 @@
+"""Backtests: trades a second through engine and paper exchange, from a store and from memory, and where the time goes.
+
+The strategy is examples/ma_cross.py on minute bars built from the trades; it hears every trade as well. The floor that is
+promised is 100,000 trades a second with exact decimals. `--profile` names the first costs.
+"""
+
+import argparse
+import cProfile
+import json
+import pstats
+import random
+import shutil
+import statistics
+import time
+from decimal import Decimal
+from pathlib import Path
+
+from tapeline.app.trade.backtesting import backtest
+from tapeline.app.trade.feed import StoreFeed, with_bars
+from tapeline.app.trade.loading import load
+from tapeline.app.trade.setting_up import feeds_of
+from tapeline.config import Config, StrategyConfig
+from tapeline.model.event import Trade
+from tapeline.model.instrument import Instrument
+from tapeline.store.reader import open_store
+from tapeline.store.series import SeriesStore
+
+HERE = Path(__file__).parent
+BTC = Instrument(venue="binance", symbol="BTC/USDT", native="BTCUSDT", kind="spot", base="BTC", quote="USDT",
+                 tick=Decimal("0.01"), lot=Decimal("0.00001"), min_notional=Decimal(5))  # fmt: skip
+T0_NS, STEP_NS = 1_723_075_200 * 10**9, 50_000_000  # twenty trades a second
+
+
+def trades(count, seed=1):
+    rnd, cents = random.Random(seed), 6_000_000
+    for number in range(count):
+        cents += rnd.randrange(-30, 31)
+        at_ns = T0_NS + number * STEP_NS
+        yield Trade(BTC.id, "trades", at_ns, at_ns, "ws", str(number + 1), number + 1, "buy" if rnd.random() < 0.5 else
+                    "sell", Decimal(cents).scaleb(-2), Decimal(rnd.randrange(1, 10**5)).scaleb(-5))  # fmt: skip
+
+
+def stored(count):
+    folder = HERE / "out" / f"backtest-{count}"
+    if not (folder / "whole").exists():
+        shutil.rmtree(folder, ignore_errors=True)
+        store, rows = SeriesStore(folder), []
+        store.write([BTC])
+        for trade in trades(count):
+            rows.append(trade)
+            if len(rows) == 20_000:
+                store.write(rows)
+                rows = []
+        store.write(rows)
+        store.close()
+        (folder / "whole").touch()
+    return folder
+
+
+def run(events, end_ns):
+    strategy = load(StrategyConfig(run=f"{HERE.parent}/examples/ma_cross.py:MovingAverageCross"))
+    began = time.perf_counter()
+    outcome = backtest(Config(), [strategy], feeds_of([strategy]), events, instruments={BTC.id: BTC}, from_ns=T0_NS,
+                       to_ns=end_ns)  # fmt: skip
+    return outcome, time.perf_counter() - began
+
+
+def from_store(count):
+    end_ns = T0_NS + count * STEP_NS
+    with open_store(stored(count)) as store:
+        return run(StoreFeed(store, {BTC.id: ("trades", "bars:1m@trades")}, T0_NS, end_ns), end_ns)
+
+
+def from_memory(held, count):
+    end_ns = T0_NS + count * STEP_NS
+    return run(with_bars(held, BTC, "trades", ["1m"], end_ns), end_ns)
+
+
+def costs(count):
+    """(module:function, share of the time) of the dearest, by their own time."""
+    profile = cProfile.Profile()
+    profile.enable()
+    from_store(count)
+    profile.disable()
+    stats = pstats.Stats(profile).stats
+    total = sum(row[2] for row in stats.values())
+    dearest = sorted(stats.items(), key=lambda item: -item[1][2])
+    return [(f"{Path(key[0]).stem}:{key[2]}" if key[0] != "~" else key[2], row[2] / total) for key, row in dearest[:8]]
+
+
+def main():
+    ask = argparse.ArgumentParser(description=__doc__)
+    ask.add_argument("--trades", type=int, default=500_000)
+    ask.add_argument("--rounds", type=int, default=3)
+    ask.add_argument("--profile", action="store_true")
+    ask.add_argument("--json", action="store_true")
+    given = ask.parse_args()
+    held = list(trades(given.trades))
+    found = {"trades": given.trades}
+    for name, call in (("store", lambda: from_store(given.trades)), ("memory", lambda: from_memory(held, given.trades))):
+        runs = [call() for _ in range(given.rounds)]
+        assert len({outcome.digest for outcome, _ in runs}) == 1, "a backtest is deterministic"
+        found[name] = given.trades / statistics.median(took for _, took in runs)
+        found["digest"], found["fills"] = runs[0][0].digest, runs[0][0].statistics.fills
+    if given.profile:
+        found["costs"] = costs(given.trades)
+    if given.json:
+        print(json.dumps(found))
+        return
+    for name in ("store", "memory"):
+        print(f"from {name:7} {found[name]:>10,.0f} trades/s   floor 100,000")
+    print(f"{found['fills']} fills, digest {found['digest']}")
+    for name, share in found.get("costs", ()):
+        print(f"{share:6.1%}  {name}")
+
+
+if __name__ == "__main__":
+    main()
