@@ -3,7 +3,7 @@
 import sqlite3
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from decimal import Decimal
-from typing import Any, Generic, Protocol, Self, TypeVar
+from typing import Any, Generic, Protocol, TypeVar
 
 from tapeline.model.fact import Span
 from tapeline.store.frames import BAR_FRAME, TRADE_FRAME, Numbers, Times, chosen, event_table, finished, raw_table
@@ -47,13 +47,13 @@ class Rows(Generic[E_co]):
         self._kind, self._source, self._proof = kind, source, proof
         self._events: Iterator[E_co] | None = None
 
-    def __iter__(self) -> Self:
-        return self
-
-    def __next__(self) -> E_co:
+    def __iter__(self) -> Iterator[E_co]:
         if self._events is None:
             self._events = self._source.events()
-        return next(self._events)
+        return self._events  # not itself: a loop over it then asks for rows without a call of ours for each
+
+    def __next__(self) -> E_co:
+        return next(iter(self))
 
     @property
     def coverage(self) -> list[Span]:

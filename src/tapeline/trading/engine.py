@@ -109,7 +109,10 @@ class Engine:
     def step(self, event: Any, now_ns: int) -> Sequence[Command]:
         """Take one event; what is to be done now. `now_ns` never goes back."""
         situation = self.situation
-        situation.now_ns = now_ns = max(now_ns, situation.now_ns)
+        if now_ns > situation.now_ns:
+            situation.now_ns = now_ns
+        else:
+            now_ns = situation.now_ns
         if situation.alarms.due_ns <= now_ns:
             self._ring(now_ns)
         take = self._takes.get(event.__class__)

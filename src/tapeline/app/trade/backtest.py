@@ -57,7 +57,8 @@ class Backtest:
         now_ns = self.from_ns
         step, only, alarms = self.engine.step, self._only, self.engine.situation.alarms
         for at_ns, event in events:
-            now_ns = max(now_ns, at_ns)
+            if at_ns > now_ns:  # noqa: PLR1730  # `max` costs twice as much, a million times
+                now_ns = at_ns
             if self._due_ns <= now_ns or alarms.due_ns <= now_ns:
                 self._catch_up(now_ns)
             venue = only or self._venues.get(split_id(event.instrument or "")[0])

@@ -116,14 +116,18 @@ def with_bars(
 ) -> Iterator[Timed]:
     """Trades, and the bars that they make, each before the first trade that is not in it."""
     builder = _builder(instrument, of, intervals)
-    latest_ns = 0
+    advance, add, latest_ns = builder.advance, builder.add, 0
     for trade in trades:
-        at_ns = latest_ns = max(latest_ns, trade.at_ns or trade.received_ns)
-        for bar in builder.advance(at_ns, at_ns):
-            yield _closed_ns(bar), bar
-        for bar in builder.add(trade, at_ns):
-            yield at_ns, bar
-        yield at_ns, trade
+        at_ns = trade.at_ns or trade.received_ns
+        if at_ns > latest_ns:
+            latest_ns = at_ns
+            closed = advance(at_ns, at_ns)
+            if closed:
+                yield from ((_closed_ns(bar), bar) for bar in closed)
+        revised = add(trade, latest_ns)
+        if revised:
+            yield from ((latest_ns, bar) for bar in revised)
+        yield latest_ns, trade
     for bar in builder.advance(to_ns, to_ns):
         yield _closed_ns(bar), bar
 
