@@ -241,12 +241,13 @@ def test_operators_words_are_commands_or_acts_and_always_written_down() -> None:
     assert made.situation.risk.limits.now.every.max_order_value == D(5)
     made.step(Operator("confirm", "main", "ann", "sure", SECOND), SECOND)
     assert made.situation.risk.limits.now.every.max_order_value == D(9)
-    with pytest.raises(ConfigError, match="no strategy"):
-        made.step(Operator("pause", "main", "ann", "look", SECOND, "who"), SECOND)
-    with pytest.raises(ConfigError, match="limits of ann"):
-        made.step(Operator("limits", "main", "ann", "look", SECOND, "{"), SECOND)
-    with pytest.raises(ConfigError, match="no order of other origin"):
-        made.step(Operator("claim", "main", "ann", "look", SECOND, f"{NAME} 77"), SECOND)
+    for action, value, why in (
+        ("pause", "who", "no strategy"), ("limits", "{", "limits of ann"), ("claim", f"{NAME} 77", "no order of other"),
+    ):  # fmt: skip
+        [refused] = made.step(Operator(action, "main", "ann", "look", SECOND, value), SECOND)
+        assert isinstance(refused, Note)
+        assert refused.kind == "operator_refused"
+        assert why in refused.text
 
 
 def test_an_order_of_other_origin_is_left_alone_until_it_is_claimed() -> None:

@@ -22,6 +22,7 @@ from tapeline.app.venue import VenueDesk
 from tapeline.clock import Clock, SystemClock
 from tapeline.config import Config, ConnectionConfig, StreamConfig, connection_for
 from tapeline.control import StatusFile, serve_control
+from tapeline.control.listening import Handler
 from tapeline.errors import ConfigError
 from tapeline.venues import venue_named
 from tapeline.wire.pipe import Dial
@@ -52,6 +53,7 @@ class Running:
         self.auditor: Auditor | None = None
         self.health: HealthDesk | None = None
         self.more: dict[str, Callable[[], Any]] = {}  # parts of the status that others add
+        self.handlers: dict[str, Handler] = {}  # of the control socket; others add theirs
         self.modes: ModeKeeper
         self.opening: asyncio.Task[None]  # done once every venue has its instruments and every stream is asked for
         self._clock = clock
@@ -153,8 +155,8 @@ async def start(
         )  # fmt: skip
         running = assembled(config, world, keeping, origins=origins)
         file = StatusFile(keeping.folder / "status.json")
-        handlers = {"status": lambda _request: running.status(), **running.modes.handlers()}
-        await stack.enter_async_context(serve_control(keeping.socket, handlers))
+        running.handlers |= {"status": lambda _request: running.status(), **running.modes.handlers()}
+        await stack.enter_async_context(serve_control(keeping.socket, running.handlers))
         stack.callback(lambda: _say_goodbye(running, file))
         await stack.enter_async_context(running.live(config))
         writing = asyncio.create_task(_write_status(running, file), name="status")  # ended by the stack, just below

@@ -61,12 +61,15 @@ class Operating:
 
     def operator(self, word: Operator) -> None:
         """A person's word."""
+        said = f"{word.action} {word.value} by {word.who}: {word.why}".replace("  ", " ")
         action = self._actions.get(word.action)
-        if action is not None:
-            action(word)
-        self._s.note(
-            "operator", word.account, f"{word.action} {word.value} by {word.who}: {word.why}".replace("  ", " ")
-        )
+        try:
+            if action is not None:
+                action(word)
+        except ConfigError as error:  # what it is about may have gone meanwhile: no reason for the engine to end
+            self._s.note("operator_refused", word.account, f"{said}: {error}")
+            return
+        self._s.note("operator", word.account, said)
 
     def halted(self, halted: Halted) -> None:
         """The latch of an account stands elsewhere now: the gate is that already, and orders follow."""

@@ -191,6 +191,10 @@ class LiveSide:
         """See `trading.Side`."""
         return {name: each.statistics() for name, each in self.accounts.items()}
 
+    def reconcilers(self) -> dict[str, Reconciler]:
+        """See `trading.Side`."""
+        return {name: each.reconciler for name, each in self.accounts.items()}
+
 
 def _placed(config: Config, name: str, venue: Venue, *, testnet: bool) -> Venue:
     """The venue with its addresses as they are configured: a test network, or a simulated venue."""

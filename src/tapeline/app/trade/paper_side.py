@@ -9,6 +9,7 @@ from tapeline.app.trade.flattening import PaperHand
 from tapeline.app.trade.paper import Latency
 from tapeline.app.trade.paper_gateway import PaperGateway
 from tapeline.app.trade.paper_world import balances_of, deposits, gone_with_a_restart, paper_exchange
+from tapeline.app.trade.reconciling import Reconciler
 from tapeline.clock import Clock
 from tapeline.config import Config
 from tapeline.model.channel import channel as parse_channel
@@ -70,4 +71,8 @@ class PaperSide:
 
     def statistics(self) -> dict[str, Any]:
         """See `trading.Side`."""
+        return {}
+
+    def reconcilers(self) -> dict[str, Reconciler]:
+        """See `trading.Side`: an exchange in this process has nothing to be compared with."""
         return {}

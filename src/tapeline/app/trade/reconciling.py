@@ -71,7 +71,6 @@ class Reconciler:
         self._clock, self._told = clock, told
         self._one = asyncio.Lock()
         self._reasons: dict[str, list[str]] = {}
-        self._since_ns = 0
         self.state = Reconciled()
 
     def heard(self, balance: Balance) -> None:
@@ -116,7 +115,6 @@ class Reconciler:
             self.state.waiting = self.state.waiting and found.again  # what was agreed on stays so for the moment
             return False
         await self._book(found)
-        self._since_ns = statement.at_ns
         state = self.state
         state.at_ns, state.done, state.waiting = statement.at_ns, state.done + 1, ""
         state.adjusted += len(found.adjustments)

@@ -19,8 +19,9 @@ from tapeline.app.trade.flattening import Flattening
 from tapeline.app.trade.gate import Gate
 from tapeline.app.trade.journalling import Journalling, journalling
 from tapeline.app.trade.live_side import LiveSide
+from tapeline.app.trade.operating import operator_handlers
 from tapeline.app.trade.paper_side import PaperSide
-from tapeline.app.trade.reconciling import Reconciled
+from tapeline.app.trade.reconciling import Reconciled, Reconciler
 from tapeline.app.trade.setting_up import accounts_of, feeds_of, setup_of, strategies_of, with_streams
 from tapeline.app.trade.status import trading_status
 from tapeline.app.trade.warming import proven_now, stored_bars
@@ -89,6 +90,10 @@ class Side(Protocol):
         """For status, by account."""
         ...
 
+    def reconcilers(self) -> Mapping[str, Reconciler]:
+        """Of accounts that a venue keeps, by name."""
+        ...
+
 
 class Trading:
     """A run. `execution` decides and acts; `left` are orders that a stop could not be sure of."""
@@ -152,6 +157,9 @@ class Trading:
         work += [tasks.create_task(self._look(), name="looking")]
         work += [tasks.create_task(self.watching.run(tasks), name="watching")]
         self.running.more["checks"] = self.watching.statistics
+        self.running.handlers |= operator_handlers(
+            self.engine, self.execution.offer, self.side.reconcilers, self._clock
+        )
         self.running.more["accounts"] = self.side.statistics
         self.running.more["trading"] = lambda: trading_status(self.engine, self.execution, self.journal, self.gates)
         return work

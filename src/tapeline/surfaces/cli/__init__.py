@@ -39,6 +39,7 @@ COMMANDS: dict[str, str] = {
     "compact": "compact:compact",
     "halt": "halt:halt",
     "health": "health:health",
+    "operate": "operate:operate",
     "resume": "resume:resume",
     "watchdog": "watchdog:watchdog",
 }
