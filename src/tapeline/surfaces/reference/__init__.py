@@ -6,6 +6,7 @@ from tapeline.surfaces.reference.commands import commands
 from tapeline.surfaces.reference.configuration import configuration
 from tapeline.surfaces.reference.events import events
 from tapeline.surfaces.reference.orders import orders
+from tapeline.surfaces.reference.risk import risk
 
 REMEDY = "uv run python -m tapeline.surfaces.reference"
 FOLDER = "docs/reference"
@@ -14,6 +15,7 @@ PAGES: Mapping[str, Callable[[], str]] = {
     "configuration.md": configuration,
     "events.md": events,
     "orders.md": orders,
+    "risk.md": risk,
 }
 
-__all__ = ["FOLDER", "PAGES", "REMEDY", "commands", "configuration", "events", "orders"]
+__all__ = ["FOLDER", "PAGES", "REMEDY", "commands", "configuration", "events", "orders", "risk"]
