@@ -17,6 +17,7 @@ from tapeline.config.account import AccountConfig
 from tapeline.config.risk import RiskConfig
 from tapeline.model.account import Fill
 from tapeline.model.event import Trade
+from tapeline.model.order import Intent
 from tapeline.model.secret import Secret
 from tapeline.sim.faults import fault
 from tapeline.sim.market import Market
@@ -150,3 +151,35 @@ def test_two_venues_at_once(tmp_path: Path) -> None:
             assert other.open_orders("paper") == []
 
     asyncio.run(main())
+
+
+@pytest.mark.parametrize("name", sorted(SYMBOLS))
+def test_a_run_that_dies_leaves_an_order_that_the_next_one_finds_and_cancels(name: str, tmp_path: Path) -> None:
+    async def main() -> None:
+        async with paper(name) as (exchange, place):
+            asked = config(tmp_path, {name: place})
+            async with trading(asked, environ=os.environ, live=True) as run:
+                await until(run, lambda: held(run, name) > 0 and resting(run, name), "bought, and one order rests")
+                await run.execution.settled()
+            [left] = exchange.open_orders("paper")
+            exchange.place("paper", "web1", _far(name), SystemClock.wall_ns())  # of other origin
+
+            async with trading(asked, environ=os.environ, live=True) as again:
+                await until(again, lambda: resting(again, name), "the order is known again")
+                assert [each.client_id for each in resting(again, name) if each.claimed] == [left.client_id]
+                assert held(again, name) == BOUGHT[name]
+                await again.stop(10.0)
+                assert again.left == []
+            assert [each.client_id for each in exchange.open_orders("paper")] == ["web1"]
+            placed = [each.client_id for each in exchange.fills("paper")]
+            assert len(set(placed)) == 1, "nothing was bought twice"
+
+    asyncio.run(main())
+
+
+def _far(name: str) -> Intent:
+    """An order that somebody else rests far from the market."""
+    return Intent(
+        instrument=f"{name}:{SYMBOLS[name]}", side="buy", kind="limit", size=Decimal("0.05"), price=Decimal(40_000),
+        account="paper",
+    )  # fmt: skip
