@@ -44,7 +44,7 @@ def test_nothing_needs_to_be_said(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ('[trade]\nsend_ms = -1', "trade.send_ms"),
+        ("[trade]\nsend_ms = -1", "trade.send_ms"),
         ('[trade]\nat_stop = "hold"', "at_stop"),
         ("[[strategy]]\nname = 'x'", "run is missing"),
         ("[[strategy]]\nrun = 'module'", "names no class"),
