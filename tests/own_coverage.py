@@ -27,6 +27,7 @@ LEFT_OUT = {
     "sim/witness": "tests/sim/test_world.py tells it lies that it has to find",
     "surfaces/cli/__main__": "two lines that the tests over sockets run in processes of their own",
     "surfaces/cli/demo": "run whole, in a process of its own, by tests/sockets/test_demo.py",
+    "watch/hand": "a protocol: its two hands have their tests",
     "surfaces/demo": "run whole, in a process of its own, by tests/sockets/test_demo.py",
 }
 

@@ -4,12 +4,8 @@ from collections.abc import Awaitable, Callable
 from decimal import Decimal
 from pathlib import Path
 
-import msgspec
-import pytest
-
 from tapeline.config import Config, FlattenConfig, Secret, StoreConfig, VenueConfig
 from tapeline.config.account import AccountConfig
-from tapeline.errors import ConfigError
 from tapeline.model.account import Fill
 from tapeline.model.order import Intent
 from tapeline.sim.loop import VirtualClock, run
@@ -26,8 +22,7 @@ from tapeline.trading.risk import Approved, RiskState, check
 from tapeline.trading.risk import Market as RiskMarket
 from tapeline.venues import venue_named
 from tapeline.watch.emergency import PAPER, Emergency
-from tapeline.watch.memory import notes_into, ours_of
-from tapeline.watch.minimal import accounts_of, hand_of
+from tapeline.watch.memory import ours_of
 
 D = Decimal
 AT_NS = 1_760_000_000_000_000_000
@@ -157,55 +152,3 @@ def test_a_journal_that_cannot_be_read_leaves_spot_alone_and_stops_nothing(tmp_p
     store.mkdir()
     (store / "journal.sqlite").write_bytes(b"no database, but long enough to be looked at" * 40)
     emergency(config(store, main=SPOT), act, tmp_path)
-
-
-# ---- the parts ---------------------------------------------------------------------------------------------------
-
-
-def test_which_accounts() -> None:
-    both = config(None, main=LIVE, spot=SPOT)
-    assert list(accounts_of(both, None)) == ["main", "spot"]
-    assert list(accounts_of(both, "spot")) == ["spot"]
-    with pytest.raises(ConfigError, match="no account 'mian': main, spot"):
-        accounts_of(both, "mian")
-    with pytest.raises(ConfigError, match="there is no account in the configuration"):
-        accounts_of(Config(), None)
-
-
-def test_addresses_of_a_hand(tmp_path: Path) -> None:
-    async def main() -> None:
-        asked: list[str] = []
-
-        async def fetch(base: str, _request: object) -> object:
-            asked.append(base)
-            raise OSError("nobody")
-
-        for account, onto in (
-            (LIVE, None),
-            (msgspec.structs.replace(LIVE, testnet=True), None),
-            (LIVE, "http://here:1"),
-        ):
-            of = Config(account={"main": account}, venue={"binance-usdm": VenueConfig(rest_url=onto)})
-            hand = hand_of(
-                "main", of, fetch=fetch, clock=VirtualClock(AT_NS), environ={"XDG_STATE_HOME": str(tmp_path)},  # type: ignore[arg-type]  # it answers nothing
-                chance=lambda: 0.5,
-            )  # fmt: skip
-            with pytest.raises(OSError, match="nobody"):
-                await hand.open_orders()
-        assert asked == ["https://fapi.binance.com", "https://demo-fapi.binance.com", "http://here:1"]
-
-    run(main())
-    with pytest.raises(ConfigError, match="venue"):
-        hand_of(
-            "main", Config(account={"main": AccountConfig(venue="nowhere", mode="live")}), fetch=None,  # type: ignore[arg-type]  # never used
-            clock=VirtualClock(AT_NS), environ={}, chance=lambda: 0.5,
-        )  # fmt: skip
-
-
-def test_notes_without_a_journal_go_nowhere(tmp_path: Path) -> None:
-    said: list[str] = []
-    notes_into(None, "main", lambda: AT_NS, said.append)("halt", "x")
-    notes_into(tmp_path, "main", lambda: AT_NS, said.append)("halt", "x")
-    assert (said, list(tmp_path.iterdir())) == ([], [])
-    assert ours_of(None, "main", AT_NS) == {}
-    assert ours_of(tmp_path, "main", AT_NS) == {}

@@ -1,0 +1,77 @@
+"""What the minimal path takes from the journal, and what it writes there."""
+
+from decimal import Decimal
+from pathlib import Path
+
+import pytest
+from hand_stage import PERP, SPOT
+
+from tapeline.errors import TapelineError
+from tapeline.model.account import Fill
+from tapeline.model.instrument import Instrument
+from tapeline.model.order import Intent
+from tapeline.store.journal import Journal
+from tapeline.trading.command import Note, Submit
+from tapeline.trading.record import Listed
+from tapeline.trading.risk import Approved, Market, RiskState, check
+from tapeline.watch.memory import notes_into, ours_of
+
+D = Decimal
+AT_NS = 1_760_000_000_000_000_000
+
+
+def filled(journal: Journal, of: Instrument, size: str, client_id: str, *, strategy: str = "grid") -> None:
+    """A buy of a strategy, from approval to fill; without a strategy a fill of other origin."""
+    intent = Intent(instrument=of.id, side="buy", kind="market", size=D(size), account="main", strategy=strategy)
+    order = check(intent, RiskState(instrument=of, market=Market(price=D(100))), [], client_id=client_id)
+    assert isinstance(order, Approved)
+    fill = Fill(
+        of.id, "fills", AT_NS, AT_NS, "ws", "main", id=client_id, client_id=client_id, venue_id=client_id, side="buy",
+        price=D(100), size=D(size), fee=D(0), fee_currency="USDT",
+    )  # fmt: skip
+    journal.append([Listed(of, AT_NS), *([Submit(order)] if strategy else []), fill], AT_NS)
+
+
+def test_what_strategies_hold_on_spot_is_ours(tmp_path: Path) -> None:
+    journal = Journal(tmp_path)
+    filled(journal, SPOT, "0.3", "a")
+    filled(journal, SPOT, "0.2", "b", strategy="cross")
+    filled(journal, SPOT, "5", "c", strategy="")  # of other origin
+    filled(journal, PERP, "7", "d")  # the venue itself knows positions
+    journal.close()
+    assert ours_of(tmp_path, "main", AT_NS) == {SPOT.id: D("0.5")}
+    assert ours_of(tmp_path, "second", AT_NS) == {}
+
+
+def test_without_a_journal_nothing_is_ours_and_nothing_is_written(tmp_path: Path) -> None:
+    said: list[str] = []
+    notes_into(None, "main", lambda: AT_NS, said.append)("halt", "x")
+    notes_into(tmp_path, "main", lambda: AT_NS, said.append)("halt", "x")
+    assert (said, list(tmp_path.iterdir())) == ([], [])
+    assert ours_of(None, "main", AT_NS) == {}
+    assert ours_of(tmp_path, "main", AT_NS) == {}
+
+
+def test_notes_are_in_the_journal(tmp_path: Path) -> None:
+    Journal(tmp_path).close()
+    note = notes_into(tmp_path, "main", lambda: AT_NS, print)
+    note("halt", "one")
+    note("halt_report", "two")
+    journal = Journal(tmp_path)
+    assert [each.record for each in journal.replay()] == [
+        Note("halt", "main", "one"),
+        Note("halt_report", "main", "two"),
+    ]
+    journal.close()
+
+
+def test_a_journal_that_is_none_is_told_of_once(tmp_path: Path) -> None:
+    (tmp_path / "journal.sqlite").write_bytes(b"no database, but long enough to be looked at" * 40)
+    with pytest.raises(TapelineError, match="cannot be read"):
+        ours_of(tmp_path, "main", AT_NS)
+    said: list[str] = []
+    note = notes_into(tmp_path, "main", lambda: AT_NS, said.append)
+    note("halt", "one")
+    note("halt", "two")
+    assert len(said) == 1
+    assert said[0].startswith("not in the journal: ")
