@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from tapeline.app.trade.paper_side import PaperSide
 from tapeline.app.trade.trading import trading
 from tapeline.clock import SystemClock
 from tapeline.config import Config, FlattenConfig, StoreConfig, StrategyConfig, TradeConfig, VenueConfig
@@ -57,7 +58,8 @@ def test_a_running_engine_is_stopped_and_flat_by_the_latch_of_another_process(ma
             async with trading(config, environ=environ) as run:
                 await until(lambda: run.engine.seats["Resting"].strategy.position(BTC) > 0)
                 await until(lambda: any(each.state == "open" for each in run.engine.situation.blotter.live()))
-                exchange = run.papers["binance"].venue.exchange
+                assert isinstance(run.side, PaperSide)
+                exchange = run.side.papers["binance"].venue.exchange
                 outside = HaltLatch("binance", "paper", environ, SystemClock())
                 before = time.monotonic()
                 outside.worsen("flattening", who="ann", why="a test")
