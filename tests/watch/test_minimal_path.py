@@ -17,9 +17,8 @@ from tapeline.watch.minimal import accounts_of, hand_of, stop_of
 
 D = Decimal
 AT_NS = 1_760_000_000_000_000_000
-LIVE = AccountConfig(
-    venue="binance-usdm", mode="live", key=Secret("the-key-of-main"), secret=Secret("the-secret-of-main")
-)
+KEY, SECRET = Secret("the-key-of-main"), Secret("the-secret-of-main")
+LIVE = AccountConfig(venue="binance-usdm", mode="live", key=KEY, secret=SECRET)
 SPOT = AccountConfig(venue="binance", mode="live", key=KEY, secret=SECRET)
 
 
