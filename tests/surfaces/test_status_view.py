@@ -89,7 +89,9 @@ def test_a_status_of_nothing() -> None:
         ("x", 1234, "1,234"),
         ("x", 0.5, "0.5"),
         ("pid", 1234, "1234"),
-        ("at_ns", 1_500_000, "1.500 ms"),
+        ("took_ns", 1_500_000, "1.500 ms"),
+        ("at_ns", 1_700_000_000_000_000_000, "2023-11-14 22:13:20Z"),
+        ("since_ns", 1_700_000_000_000_000_000, "2023-11-14 22:13:20Z"),
         ("down_at_ns", 0, "1970-01-01 00:00:00Z"),
         ("took_s", 0, "0.0 s"),
         ("took_s", 0.05, "50.0 ms"),
@@ -120,3 +122,12 @@ def test_values_for_people(name: str, value: object, text: str) -> None:
 )
 def test_ages(seconds: float, text: str) -> None:
     assert age(seconds) == text
+
+
+def test_a_list_of_rows_within_a_part_is_a_table_of_its_own() -> None:
+    rows = [{"order": "t1", "state": "open", "size": "2", "note": "kept for machines"}]
+    found = list(sections({"state": "running", "trading": {"execution": {"events": 3}, "orders": rows}}))
+
+    assert [each.title for each in found] == ["instance", "trading", "trading: orders"]
+    assert found[1].rows == (("execution events", "3"),)
+    assert (found[2].columns, found[2].rows) == (("order", "state", "size"), (("t1", "open", "2"),))

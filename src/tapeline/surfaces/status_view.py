@@ -15,6 +15,9 @@ COLUMNS = {  # of these sections, what fits a terminal, most telling first; othe
     "modes": ("instrument", "channels", "mode", "uses", "switches", "why", "mode_from"),
     "outages": ("connection", "down_at_ns", "took_s", "reason", "final"),
     "books": ("instrument", "channel", "synchronised", "bid", "ask", "resyncs", "reason"),
+    "checks": ("check", "subject", "state", "value", "limit", "text", "since_ns"),
+    "orders": ("order", "instrument", "side", "kind", "state", "size", "price", "filled", "strategy"),
+    "accounts": ("account", "venue", "state", "equity", "currency", "positions", "balances"),
 }  # fmt: skip
 ROWS_MOST = 200
 TEXT_MOST = 80
@@ -40,7 +43,10 @@ def sections(status: Mapping[str, Any]) -> Iterator[Section]:
         if not value or not _holds_more(value):
             continue
         if isinstance(value, Mapping):
-            yield Section(_heading(name), ("", ""), tuple(_facts(value)))
+            tables = {key: each for key, each in value.items() if _is_table(each)}
+            facts = {key: each for key, each in value.items() if key not in tables}
+            yield Section(_heading(name), ("", ""), tuple(_facts(facts)))
+            yield from (_table(key, rows, f"{_heading(name)}: {_heading(key)}") for key, rows in tables.items())
         elif all(isinstance(row, Mapping) for row in value):
             yield _table(name, value)
         else:
@@ -88,11 +94,17 @@ def age(seconds: float) -> str:
     return f"{seconds:.1f} s" if abs(seconds) < 10 else f"{seconds:.0f} s"
 
 
-def _table(name: str, rows: Sequence[Mapping[str, Any]]) -> Section:
+def _is_table(value: Any) -> bool:
+    """A list of rows, which is a section of its own: on one line nobody could read it."""
+    return isinstance(value, list | tuple) and bool(value) and all(isinstance(row, Mapping) for row in value)
+
+
+def _table(name: str, rows: Sequence[Mapping[str, Any]], title: str = "") -> Section:
     present = dict.fromkeys(key for row in rows for key in row if any(each.get(key) not in (None, "") for each in rows))
     wanted = [key for key in COLUMNS.get(name, tuple(present)) if key in present]
     cells = tuple(tuple(shown(key, row.get(key)) for key in wanted) for row in rows[:ROWS_MOST])
-    return Section(_heading(name), tuple(_heading(key) for key in wanted), cells, max(0, len(rows) - ROWS_MOST))
+    headings = tuple(_heading(key) for key in wanted)
+    return Section(title or _heading(name), headings, cells, max(0, len(rows) - ROWS_MOST))
 
 
 def _facts(values: Mapping[str, Any], above: str = "") -> Iterator[tuple[str, str]]:
@@ -114,7 +126,7 @@ def _heading(name: str) -> str:
 
 
 def _number(name: str, value: float) -> str:
-    if name.endswith("_at_ns"):
+    if name.endswith(("_at_ns", "since_ns")) or name == "at_ns":
         return datetime.fromtimestamp(value // 10**9, UTC).strftime("%Y-%m-%d %H:%M:%SZ")
     if name.endswith("_ns"):
         return f"{value / 1e6:.3f} ms"
