@@ -35,6 +35,7 @@ class Floor:
         self._accounts: dict[str, Account] = {}
         self._marks: dict[str, Decimal] = {}
         self._status: dict[str, str] = {}
+        self._called: dict[str, Decimal] = {}  # at which price margin was looked at last, and nothing has moved since
         self._timers = Timers()
         self._working: dict[str, Working] = {}  # by the name of its ticket
         self._numbers = self._fills = self._payments = 0
@@ -94,6 +95,7 @@ class Floor:
                 self._finish(order, "expired", "balance", "the funds are gone")
                 return
         self._fills += 1
+        self._called.clear()
         fill = book(order, price, size, liquidity, fees=self.fees, fill_id=str(self._fills), now_ns=self._now_ns)
         self._out.append(fill)
         if order.size is not None and not order.left:
@@ -143,6 +145,7 @@ class Floor:
     def _pay(self, account: Account, instrument: str | None, currency: str, amount: Decimal, kind: str) -> None:
         """A change that no fill explains."""
         self._payments += 1
+        self._called.clear()
         account.change(currency, amount, kind if kind in {"funding", "transfer", "fee"} else "adjustment")
         payment = Payment(
             instrument, "payments", self._now_ns, self._now_ns, "paper", account.name, id=str(self._payments),
@@ -183,6 +186,11 @@ class Floor:
 
     def _call_margin(self, instrument: str) -> None:
         """After a new price: close positions of accounts whose equity no longer bears them."""
+        price = self.mark(instrument)
+        if price == self._called.get(instrument):
+            return
+        if price is not None:
+            self._called[instrument] = price
         currency = self.instruments[instrument].settle
         for account in self._accounts.values():
             stakes = [one for one in account.stakes.values() if one.instrument == instrument and one.size]

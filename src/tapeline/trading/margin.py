@@ -33,12 +33,8 @@ class Margin:
     def means(self, account: Account, currency: str, extra: Working | None = None) -> Means:
         """Where the account stands, with an order that it does not have yet."""
         exposures = self._exposures(account, currency, extra)
-        unrealised = maintenance = bound = ZERO
-        for stake in account.stakes.values():
-            if stake.settle == currency and stake.size:
-                price = self.price(stake)
-                unrealised = EXACT.add(unrealised, stake.unrealised(price))
-                maintenance = EXACT.fma(stake.value(price), self.maintenance, maintenance)
+        unrealised, maintenance = self._standing(account, currency)
+        bound = ZERO
         for instrument, value in exposures.items():
             share = ROUNDING.divide(value, account.leverage.get(instrument, self.leverage))
             bound = EXACT.add(bound, share.quantize(_CENT, ROUND_CEILING, ROUNDING))
@@ -61,9 +57,8 @@ class Margin:
 
     def beyond(self, account: Account, currency: str) -> bool:
         """Whether its equity no longer covers the maintenance margin of its positions."""
-        means = self.means(account, currency)
-        equity = EXACT.add(account.wallet(currency).free, means.unrealised)
-        return means.maintenance > 0 and equity < means.maintenance
+        unrealised, maintenance = self._standing(account, currency)
+        return maintenance > 0 and EXACT.add(account.wallet(currency).free, unrealised) < maintenance
 
     def liquidation_price(self, account: Account, stake: Stake) -> Decimal | None:
         """The price of this instrument at which the account would be beyond its means, all others as they are."""
@@ -82,6 +77,18 @@ class Margin:
         """The mark of a position, or what it was entered at while none is known."""
         price = self._price(stake.instrument)
         return (stake.entry_price or ZERO) if price is None else price
+
+    def _standing(self, account: Account, currency: str) -> tuple[Decimal, Decimal]:
+        """(unrealised profit, maintenance margin) of its positions."""
+        unrealised = maintenance = ZERO
+        for stake in account.stakes.values():
+            if stake.settle == currency and stake.size:
+                price = self.price(stake)
+                units = EXACT.multiply(stake.size, stake.contract)
+                value = EXACT.multiply(units, price)
+                unrealised = EXACT.add(unrealised, EXACT.subtract(value, stake.cost))
+                maintenance = EXACT.fma(abs(value), self.maintenance, maintenance)
+        return unrealised, maintenance
 
     def _exposures(self, account: Account, currency: str, extra: Working | None) -> dict[str, Decimal]:
         """Per instrument, the value at mark of the most that it can come to hold."""
