@@ -533,6 +533,22 @@ def test_an_account_of_futures_is_told_by_reason() -> None:
     assert [type(one).__name__ for one in told(BINANCE_USDM, [position])] == ["Position"]
 
 
+def test_funding_of_two_instruments_at_once_is_told_of_each() -> None:
+    other = replace(PERP, symbol="ETH/USDT:USDT", native="ETHUSDT", base="ETH")
+    events: list[AccountEvent] = []
+    for instrument, amount, total in ((PERP, D(-1), D(9)), (other, D(-3), D(6))):
+        events += [
+            Payment(
+                instrument.id, "payments", AT, AT, "paper", "main", id="", currency="USDT", amount=amount,
+                kind="funding",
+            ),
+            balance(total=total, free=None, locked=None, reason="funding"),
+        ]  # fmt: skip
+    frames = side(BINANCE_USDM).encode(events, {PERP.id: PERP, other.id: other})
+    decode = orders_of(BINANCE_USDM).private.decoder(BINANCE_USDM.name, "main", {"BTCUSDT": PERP, "ETHUSDT": other})
+    assert [replace(item, source="paper") for frame in frames for item in decode(frame, AT)] == events
+
+
 small = st.decimals(D("0.0001"), D(10**4), places=4, allow_nan=False)
 
 

@@ -86,6 +86,7 @@ class Paper:
         self._desk = Desk(self.exchange, self._streams)
         self._allowed = [each for each in venue.limits.rest if each.name == "orders"]
         self._meters: dict[str, Meter] = {}
+        self.witness: Callable[[Sequence[AccountEvent]], None] | None = None  # hears all that happens to any account
         self._begun = False
         self._timed = asyncio.Event()
 
@@ -111,6 +112,10 @@ class Paper:
                     await self._timed.wait()
             except TimeoutError:
                 self._tell(self.exchange.advance(self._player.now_ns()))
+
+    def end_listen_keys(self, account: str, *, silently: bool) -> None:
+        """Every listen key of an account is over: its connections are closed, or hear nothing any more."""
+        self._streams.end_keys(account, silently=silently)
 
     # ---- REST
 
@@ -264,6 +269,8 @@ class Paper:
 
     def _tell(self, events: Sequence[AccountEvent]) -> None:
         if events:
+            if self.witness is not None:
+                self.witness(events)
             self._streams.tell(events, self._player.fault, self._player.now_ns())
 
 

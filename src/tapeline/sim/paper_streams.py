@@ -89,6 +89,15 @@ class Streams:
             if ear.listen_key in gone:
                 client.line.close(1000, "the listen key was closed")
 
+    def end_keys(self, account: str, *, silently: bool) -> None:
+        """The venue's own end of them: connections are closed, or left open and told nothing."""
+        if not silently:
+            self.close_key(account, "")
+            return
+        for key, (owner, _) in list(self._listen.items()):
+            if owner == account:
+                self._listen[key] = (owner, 0)
+
     # ---- telling
 
     def tell(

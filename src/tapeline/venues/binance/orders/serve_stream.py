@@ -246,14 +246,22 @@ def _account_updates(changed: Sequence[Balance | Position | Payment], natives: N
 def _by_reason(
     changed: Sequence[Balance | Position | Payment],
 ) -> list[tuple[str, list[Balance | Position | Payment]]]:
-    """Runs of changes of one reason; a position goes with what came before it."""
+    """Runs of changes of one reason; a position goes with what came before it.
+
+    A message has room for one payment of a currency, and for the name of one instrument.
+    """
     runs: list[tuple[str, list[Balance | Position | Payment]]] = []
     for one in changed:
         word = _reason(one)
-        if not runs or (word and runs[-1][0] != word):
+        if not runs or (word and runs[-1][0] != word) or (isinstance(one, Payment) and _full(runs[-1][1], one)):
             runs.append((word or "ORDER", []))
         runs[-1][1].append(one)
     return runs
+
+
+def _full(run: Sequence[Balance | Position | Payment], one: Payment) -> bool:
+    paid = [each for each in run if isinstance(each, Payment)]
+    return any(each.currency == one.currency or each.instrument != one.instrument for each in paid)
 
 
 def _reason(one: Balance | Position | Payment) -> str:

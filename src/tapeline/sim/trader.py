@@ -1,0 +1,130 @@
+"""A strategy that does everything a strategy can, by chance from a seed: what a trading day is made of."""
+
+import random
+from decimal import Decimal
+from typing import NamedTuple
+
+from tapeline.model.instrument import Instrument
+from tapeline.model.number import EXACT, ROUNDING, ZERO
+from tapeline.model.order import Order
+from tapeline.trading.rounding import up
+from tapeline.trading.strategy import Strategy
+
+LEAST_TIMES = Decimal(3)  # an order is worth so many times the least that the venue takes
+MOST_UNITS = 4  # of one order
+FAR = Decimal("0.02")  # how far from the market a limit may rest
+
+
+class Top(NamedTuple):
+    """The best prices."""
+
+    bid: Decimal
+    ask: Decimal
+
+
+class Trader(Strategy):
+    """Now and then one act on each of its instruments."""
+
+    channels = ("trades", "quotes")
+    on_error = "halt"  # an exception of its own is a fault of the day
+    seed = ""
+    """What it does is drawn from this."""
+    every_s = 10.0
+    """Between two acts."""
+    quiet_from_ns = 0
+    """It acts no more from then on; 0: for ever."""
+
+    def on_start(self) -> None:
+        """It begins."""
+        self._chance = random.Random(self.seed)
+        self._acts = 0
+        self.every(self.every_s, "act")
+
+    def on_timer(self, name: str) -> None:
+        """Do something, or nothing."""
+        del name
+        if self.quiet_from_ns and self.now_ns >= self.quiet_from_ns:
+            return
+        for instrument in self.instruments:
+            quote = self.quote(instrument)
+            if quote is not None and quote.bid and quote.ask and self._chance.random() < 0.8:
+                self._act(instrument, Top(quote.bid, quote.ask))
+
+    # ---- within --------------------------------------------------------------------------------------------------
+
+    def _act(self, instrument: str, top: Top) -> None:
+        self._acts += 1
+        note = f"{self.seed} {self._acts}"
+        dice = self._chance.random()
+        known = self.instrument(instrument)
+        side = self._chance.choice(("buy", "sell"))
+        size = EXACT.multiply(unit(known, top.bid), Decimal(self._chance.randint(1, MOST_UNITS)))
+        held = self.position(instrument)
+        open_orders = self.orders(instrument)
+        if known.kind == "spot" and side == "sell" and held < size:
+            side = "buy"
+        if dice < 0.16:
+            self.order(side, instrument, size, note=note)
+        elif dice < 0.44:
+            self._limit(instrument, side, size, top, note)
+        elif dice < 0.54:
+            self._stop(instrument, side, size, top, note)
+        elif dice < 0.68 and open_orders:
+            self.cancel(self._chance.choice(open_orders))
+        elif dice < 0.80 and open_orders:
+            self._amend(self._chance.choice(open_orders), top)
+        elif dice < 0.84:
+            self.cancel_all(instrument)
+        elif dice < 0.92 and held:
+            self.close(instrument, note=note)
+        elif held and known.kind != "spot":  # through zero to the other side
+            self.order("sell" if held > ZERO else "buy", instrument, EXACT.multiply(abs(held), Decimal(2)), note=note)
+
+    def _limit(self, instrument: str, side: str, size: Decimal, top: Top, note: str) -> None:
+        how = self._chance.random()
+        best = top.bid if side == "buy" else top.ask
+        if how < 0.35:  # at the best price, among the first
+            self.order(side, instrument, size, price=best, post_only=self._chance.random() < 0.5, note=note)
+        elif how < 0.7:
+            self.order(side, instrument, size, price=self._away(side, best), note=note)
+        elif how < 0.85:
+            in_force = self._chance.choice(("ioc", "fok"))
+            price = self._away("sell" if side == "buy" else "buy", best, Decimal("0.002"))
+            self.order(side, instrument, size, price=price, time_in_force=in_force, note=note)
+        else:
+            expires_in_s = self._chance.uniform(605, 800)
+            self.order(side, instrument, size, price=self._away(side, best), expires_in_s=expires_in_s, note=note)
+
+    def _stop(self, instrument: str, side: str, size: Decimal, top: Top, note: str) -> None:
+        worse = self._away("sell" if side == "buy" else "buy", top.ask if side == "buy" else top.bid)
+        how = self._chance.random()
+        if how < 0.5:
+            self.order(side, instrument, size, stop=worse, note=note)
+        elif how < 0.75:
+            self.order(side, instrument, size, stop=worse, price=worse, note=note)
+        else:
+            better = self._away(side, top.bid if side == "buy" else top.ask)
+            self.order(side, instrument, size, take_profit=better, note=note)
+
+    def _amend(self, order: Order, top: Top) -> None:
+        if order.price is None or order.size is None:
+            return
+        if self._chance.random() < 0.5:
+            best = top.bid if order.intent.side == "buy" else top.ask
+            self.amend(order, price=self._away(order.intent.side, best))
+        else:
+            self.amend(order, size=EXACT.multiply(order.size, Decimal(self._chance.choice(("0.5", "2")))))
+
+    def _away(self, side: str, price: Decimal, most: Decimal = FAR) -> Decimal:
+        """A price that a buyer likes better, or a seller."""
+        share = EXACT.multiply(most, Decimal(self._chance.randint(1, 100)).scaleb(-2))
+        share = share if side == "sell" else share.copy_negate()
+        return EXACT.multiply(price, EXACT.add(Decimal(1), share))
+
+
+def unit(instrument: Instrument, price: Decimal) -> Decimal:
+    """A size of whole lots that is worth some times the least that the venue takes."""
+    worth = EXACT.multiply(instrument.min_notional or Decimal(10), LEAST_TIMES)
+    size = ROUNDING.divide(worth, EXACT.multiply(price, instrument.contract_size))
+    least = instrument.min_size or instrument.lot or Decimal("0.001")
+    return up(max(size, least), instrument.lot)
