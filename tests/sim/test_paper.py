@@ -157,6 +157,17 @@ def test_who_may_do_what_from_where_and_how_often() -> None:
     played(client)
 
 
+def test_calls_about_accounts_draw_on_the_weight_of_all_calls() -> None:
+    async def client(sim: SimulatedVenue) -> None:
+        statuses = [(await asked(sim, OrderAsk(call="balances")))[0] for _ in range(61)]
+        assert statuses == [200] * 60 + [429]
+        public = await sim.answer(OrderRequest(method="GET", path="/trades", query="native=AB"))
+        assert isinstance(public, Response)
+        assert public.status == 429
+
+    played(client)
+
+
 def test_a_private_stream_is_told_of_its_account_only() -> None:
     async def client(sim: SimulatedVenue) -> None:
         await started(sim)

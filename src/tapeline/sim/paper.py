@@ -5,7 +5,7 @@ before the call is answered; faults of orders bend both.
 """
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 from functools import partial
@@ -85,12 +85,17 @@ class Paper:
         self._streams = Streams(self._server, self._by_id, int(2 * alive_s * SECOND_NS))
         self._desk = Desk(self.exchange, self._streams)
         self._allowed = [each for each in venue.limits.rest if each.name == "orders"]
-        self._meters: dict[str, Meter] = {}
+        self._meters: dict[str, Meter] = {}  # of orders, by account
+        self._weight: Mapping[str, Meter] = {}
         self.witness: Callable[[Sequence[AccountEvent]], None] | None = None  # hears all that happens to any account
         self._begun = False
         self._timed = asyncio.Event()
 
     # ---- life
+
+    def share(self, weight: Mapping[str, Meter]) -> None:
+        """Calls about accounts draw on the same weight as all others."""
+        self._weight = weight
 
     def begin(self) -> None:
         """Somebody has come: the market is followed from now on."""
@@ -248,13 +253,16 @@ class Paper:
         if ask.call in CHANGES and not key.may_trade:
             raise OrderRefused("this key may not trade", reason="permission")
         request = _cost(self._orders.calls[ask.call].build, ask) if ask.call in self._orders.calls else None
+        if request is None:
+            return
+        now = self._player.pace.now()
+        meter = self._weight.get(request.budget)  # of the address, shared with the public half
         for allowed in self._allowed:
-            if request is None or request.budget != allowed.name:
-                continue
-            meter = self._meters.setdefault(key.name, Meter(allowed.weight, allowed.window_s, fixed=allowed.fixed))
-            now = self._player.pace.now()
-            if not meter.hit(now, request.weight):
-                raise RateLimited("Too many new orders", after_s=max(1.0, round(meter.wait_s(now))))
+            if request.budget == allowed.name:
+                made = Meter(allowed.weight, allowed.window_s, fixed=allowed.fixed)
+                meter = self._meters.setdefault(key.name, made)
+        if meter is not None and not meter.hit(now, request.weight):
+            raise RateLimited(f"too much of {request.budget} is used", after_s=max(1.0, round(meter.wait_s(now))))
 
     def _perform(self, key: Key, ask: OrderAsk) -> Sequence[OrderAnswer]:
         now_ns = self._player.now_ns()

@@ -59,6 +59,8 @@ class SimulatedVenue:
         self.paper = None if paper is None else Paper(venue, source, self.player, paper)
         self._dials = Meter(self._limits.connections_per_window, self._limits.window_s)
         self._weight = {each.name: Meter(each.weight, each.window_s, fixed=each.fixed) for each in self._limits.rest}
+        if self.paper is not None:
+            self.paper.share(self._weight)
         self._tasks: asyncio.TaskGroup | None = None
         self.dialled = 0
         self.answers = Answers()
