@@ -30,6 +30,8 @@ def test_recent_intents_with_their_age() -> None:
     assert rates.recent("grid", 2 * SECOND_NS) == [(BUY, 2.0)]
     assert rates.recent("cross", 2 * SECOND_NS) == [(other, 1.0)]
     assert rates.recent("none", 0) == []
+    rates.ordered([MAIN], other, None, 3 * SECOND_NS)
+    assert rates.recent("cross", 3 * SECOND_NS, 1.0) == [(other, 0.0)]
 
 
 def test_the_usual_value_is_a_median() -> None:

@@ -1,13 +1,13 @@
 """What is held and ordered everywhere, summed for the scope that a limit is about. Pure, exact."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from decimal import Decimal
 from typing import NamedTuple
 
 from tapeline.model.number import EXACT, ROUNDING, ZERO
 from tapeline.model.order import Order
 from tapeline.trading.rates import Key
-from tapeline.trading.standing import Held
+from tapeline.trading.standing import SCOPES, Held
 
 WORST_DROP = Decimal("0.9")  # a market buy of a quote size may get this much more for it than the market says
 
@@ -65,6 +65,10 @@ class Sums(NamedTuple):
     orders: int
 
 
+EVERYTHING = dict.fromkeys(SCOPES, True)
+_NOTHING = Held()
+
+
 class Exposure:
     """`worth(instrument, size)`: what a size is worth now, in the currency accounts are valued in; None: not known."""
 
@@ -74,7 +78,7 @@ class Exposure:
 
     def set(self, place: Place, held: Held, orders: int) -> None:
         """What a place holds now, and how many of its orders are not final."""
-        if held == Held() and not orders:
+        if held == _NOTHING and not orders:
             self._places.pop(place, None)
         else:
             self._places[place] = held, orders, place.keys()
@@ -85,34 +89,35 @@ class Exposure:
 
     def at(self, place: Place) -> Held:
         """What one place holds."""
-        return self._places[place][0] if place in self._places else Held()
+        return self._places[place][0] if place in self._places else _NOTHING
 
-    def sums(self, of: Place) -> tuple[dict[str, Sums], str]:
-        """Each scope as an order at this place finds it; and the first position that nobody can value, or ""."""
-        wanted, unvalued = of.keys(), ""
-        own: dict[str, list[Held]] = {scope: [] for scope in wanted}
-        others: dict[str, dict[tuple[str, str, str], list[Held]]] = {scope: {} for scope in wanted}
-        orders = dict.fromkeys(wanted, 0)
-        for place, (here, count, theirs) in self._places.items():
-            leg = (place.account, place.instrument, place.position)
-            for scope, key in wanted.items():
+    def sums(self, of: Place, wanted: Mapping[str, bool] = EVERYTHING) -> tuple[dict[str, Sums], str]:
+        """Each wanted scope as an order at this place finds it; and the first position that nobody can value, or "".
+
+        `wanted`: scope -> whether what all others are worth is asked for; else it is left at zero.
+        """
+        keys, unvalued = of.keys(), ""
+        leg = (of.account, of.instrument, of.position)
+        found = {}
+        for scope, whole in wanted.items():
+            key, own, orders = keys[scope], list[Held](), 0
+            others: dict[tuple[str, str, str], list[Held]] = {}
+            for place, (here, count, theirs) in self._places.items():
                 if theirs[scope] != key:
                     continue
-                orders[scope] += count
-                if leg == (of.account, of.instrument, of.position):
-                    own[scope].append(here)
-                else:
-                    others[scope].setdefault(leg, []).append(here)
-        found = {}
-        for scope in wanted:
-            total, missing = self._others(others[scope])
+                orders += count
+                if (place.account, place.instrument, place.position) == leg:
+                    own.append(here)
+                elif whole:
+                    others.setdefault((place.account, place.instrument, place.position), []).append(here)
+            total, missing = self._others(others)
             unvalued = unvalued or missing
-            found[scope] = Sums(_sum(own[scope]), *total, orders[scope])
+            found[scope] = Sums(_sum(own), *total, orders)
         return found, unvalued
 
     def value(self, of: Place, sums: Sums) -> Decimal | None:
         """What all positions of a scope are worth together at their worst; None where this one cannot be valued."""
-        own = self._worth(of.instrument, sums.held.worst) if sums.held != Held() else ZERO
+        own = self._worth(of.instrument, sums.held.worst) if sums.held != _NOTHING else ZERO
         return None if own is None else EXACT.add(own, sums.gross)
 
     def _others(self, legs: dict[tuple[str, str, str], list[Held]]) -> tuple[tuple[Decimal, Decimal, Decimal], str]:
@@ -128,8 +133,8 @@ class Exposure:
 
 
 def _sum(parts: list[Held]) -> Held:
-    if len(parts) == 1:
-        return parts[0]
+    if len(parts) < 2:
+        return parts[0] if parts else _NOTHING
     return Held(**{name: sum_of(getattr(each, name) for each in parts) for name in Held.__struct_fields__})
 
 

@@ -62,9 +62,15 @@ class Rates:
         second, minute, cancels = (0 if each is None else each.count(now_ns) for each in windows)
         return second, minute, cancels
 
-    def recent(self, strategy: str, now_ns: int) -> list[tuple[Intent, float]]:
-        """The last intents of a strategy, each with its age in seconds, oldest first."""
-        return [(intent, (now_ns - at_ns) / 1e9) for at_ns, intent in self._recent.get(strategy, ())]
+    def recent(self, strategy: str, now_ns: int, within_s: float = float("inf")) -> list[tuple[Intent, float]]:
+        """The last intents of a strategy that are no older than this, each with its age in seconds, newest first."""
+        found = []
+        for at_ns, intent in reversed(self._recent.get(strategy, ())):
+            ago_s = (now_ns - at_ns) / 1e9
+            if ago_s > within_s:
+                break
+            found.append((intent, ago_s))
+        return found
 
     def usual_value(self, strategy: str, instrument: str) -> Decimal | None:
         """The median of what its last orders were worth (the upper one of two); None while there are too few."""

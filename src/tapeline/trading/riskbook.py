@@ -17,8 +17,11 @@ from tapeline.trading.exposure import Exposure, Place
 from tapeline.trading.limits import Reins, Tables
 from tapeline.trading.losses import Losses, Since
 from tapeline.trading.rates import Key, Rates
-from tapeline.trading.risk import Approved, Denied, check
+from tapeline.trading.risk import Approved, Denied, Rules, check
 from tapeline.trading.standing import BEYOND, Figures, Market, Resting, RiskState
+
+OF_ALL = ("max_gross", "max_net", "max_leverage", "max_margin_share")
+"""Limits for which everything that is held has to be valued."""
 
 
 class Around(NamedTuple):
@@ -90,19 +93,25 @@ class RiskBook:
         """Whether this order may be sent, or amended (`already` is what is counted of it). What passes is counted."""
         place = Place(intent.account, intent.strategy, intent.instrument, intent.position)
         rules = self.limits.now.rules(place.account, place.strategy, place.instrument)
-        state = self.state(place, around, now_ns)
+        state = self.state(place, around, now_ns, rules)
         found = check(intent, state, rules, client_id=client_id, already=already)
         if isinstance(found, Approved):
             value = case(intent, state, already).value
             self.rates.ordered(list(place.keys().values()), intent, value, now_ns)
         return found
 
-    def state(self, place: Place, around: Around, now_ns: int) -> RiskState:
-        """How things stand for an order at this place."""
-        sums, unvalued = self.exposure.sums(place)
+    def state(self, place: Place, around: Around, now_ns: int, rules: Rules) -> RiskState:
+        """How things stand for an order at this place, as far as these limits ask for it."""
+        wanted = {"account": False}
+        for scope, limits in rules:
+            wanted[scope] = wanted.get(scope, False) or any(getattr(limits, name) is not None for name in OF_ALL)
+        duplicate_s = max((limits.duplicate_s or 0.0 for _, limits in rules), default=0.0)
+        sums, unvalued = self.exposure.sums(place, wanted)
+        recent = self.rates.recent(place.strategy, now_ns, duplicate_s) if duplicate_s else ()
+        keys = place.keys()
         figures = {}
-        for scope, key in place.keys().items():
-            held, gross, low, high, orders = sums[scope]
+        for scope, (held, gross, low, high, orders) in sums.items():
+            key = keys[scope]
             second, minute, cancels = self.rates.counts(key, now_ns)
             lost, share = self._drawdown(key, place.account)
             figures[scope] = Figures(
@@ -114,7 +123,7 @@ class RiskBook:
             )  # fmt: skip
         return RiskState(
             instrument=around.instrument, market=around.market, figures=figures, halt=around.halt,
-            resting=around.resting, recent=self.rates.recent(place.strategy, now_ns), free=around.free,
+            resting=around.resting, recent=recent, free=around.free,
             margin_rate=around.margin_rate, mode=around.mode, unvalued=unvalued,
         )  # fmt: skip
 
