@@ -34,6 +34,15 @@ def test_only_flattening_ends_flat() -> None:
     assert found == Kept("only flattening ends flat, and it is halted", refused=True)
 
 
+def test_who_does_it_by_itself_says_so() -> None:
+    found = worsen(Latch(), "flattening", who="ann", why="w", at_ns=1, outside=True)
+    assert isinstance(found, Latch)
+    assert found.outside
+    over = worsen(found, "flat", who="flattener", why="w", at_ns=2)
+    assert isinstance(over, Latch)
+    assert not over.outside
+
+
 def test_a_word_that_is_no_state_is_refused() -> None:
     assert worsen(Latch(), "stopped", who="ann", why="w", at_ns=1) == Kept(
         "'stopped' is none of running, reduce_only, halted, flattening, flat", refused=True

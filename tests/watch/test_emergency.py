@@ -93,6 +93,7 @@ def test_every_gate_closes_though_one_account_has_no_key(tmp_path: Path) -> None
         assert "has no key" in reports[0].problems[0]
         assert reports[2].problems == [PAPER]
         assert [stopping.latch(name).state for name in ("lost", "main", "toy")] == ["halted"] * 3
+        assert stopping.latch("main").read().outside
 
     lost = AccountConfig(venue="binance-usdm", mode="live")
     emergency(config(None, lost=lost, main=LIVE, toy=AccountConfig(venue="binance")), act, tmp_path)

@@ -72,12 +72,14 @@ class HaltLatch:
         """Of `read()`."""
         return self.read().state
 
-    def worsen(self, state: str, *, who: str, why: str) -> Change | Kept:
+    def worsen(self, state: str, *, who: str, why: str, outside: bool = False) -> Change | Kept:
         """Ask for a worse state: it holds, and is durable, when this returns. The change is for the journal.
 
         Where another process keeps the lock for over a second it is taken without it: a halt does not wait.
         """
-        return self._change(lambda latch, at_ns: worsen(latch, state, who=who, why=why, at_ns=at_ns), must=True)
+        return self._change(
+            lambda latch, at_ns: worsen(latch, state, who=who, why=why, at_ns=at_ns, outside=outside), must=True
+        )
 
     def resume(self, state: str = "running", *, who: str, why: str) -> Change | Kept:
         """Ask for a better state, as a person and with a reason. Raises TimedOut where another holds the lock."""

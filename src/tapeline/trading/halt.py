@@ -39,13 +39,17 @@ class Change(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Latch(msgspec.Struct, frozen=True, kw_only=True):
-    """How an account stands, since when, by whom and why. `changes` are the last ones, this one included."""
+    """How an account stands, since when, by whom and why. `changes` are the last ones, this one included.
+
+    `outside`: whoever asked for this does it by itself, in its own process (`tapeline halt`, the watchdog).
+    """
 
     state: str = "running"
     at_ns: int = 0
     who: str = ""
     why: str = ""
     changes: tuple[Change, ...] = ()
+    outside: bool = False
 
     @property
     def rank(self) -> int:
@@ -60,17 +64,17 @@ class Kept(msgspec.Struct, frozen=True):
     refused: bool = False
 
 
-def worsen(latch: Latch, state: str, *, who: str, why: str, at_ns: int) -> Latch | Kept:
+def worsen(latch: Latch, state: str, *, who: str, why: str, at_ns: int, outside: bool = False) -> Latch | Kept:
     """Ask for a worse state, whoever asks. `flat` is where flattening ends, and is reached from nowhere else."""
     if state not in STATES:
         return Kept(f"{state!r} is none of {', '.join(STATES)}", refused=True)
     if state == "flat" and latch.state not in {"flattening", "flat"}:
         return Kept(f"only flattening ends flat, and it is {latch.state}", refused=True)
     if state == "flattening" and latch.state == "flat":
-        return _changed(latch, state, who, why, at_ns)  # somebody wants to see it done once more
+        return _changed(latch, state, who, why, at_ns, outside=outside)  # somebody wants to see it done once more
     if STATES.index(state) <= latch.rank:
         return Kept(f"it is {latch.state} already, by {latch.who or 'nobody'}: {latch.why or 'no reason'}")
-    return _changed(latch, state, who, why, at_ns)
+    return _changed(latch, state, who, why, at_ns, outside=outside)
 
 
 def resume(latch: Latch, state: str = "running", *, who: str, why: str, at_ns: int) -> Latch | Kept:
@@ -91,6 +95,6 @@ def passes(state: str, *, closes: bool) -> bool:
     return state == "running" or (closes and state in {"reduce_only", "flattening"})
 
 
-def _changed(latch: Latch, state: str, who: str, why: str, at_ns: int) -> Latch:
+def _changed(latch: Latch, state: str, who: str, why: str, at_ns: int, *, outside: bool = False) -> Latch:
     change = Change(state=state, at_ns=at_ns, who=who, why=why, before=latch.state)
-    return Latch(state=state, at_ns=at_ns, who=who, why=why, changes=(*latch.changes, change)[-KEPT:])
+    return Latch(state=state, at_ns=at_ns, who=who, why=why, changes=(*latch.changes, change)[-KEPT:], outside=outside)

@@ -74,7 +74,7 @@ class Emergency:
     def _gate(self, name: str, state: str, who: str, why: str) -> Change | Kept | str:
         """What became of it; text where it went wrong."""
         try:
-            return self.latch(name).worsen(state, who=who, why=why)
+            return self.latch(name).worsen(state, who=who, why=why, outside=True)
         except OSError as error:
             return f"the latch could not be written ({error}): stop every process that trades with it"
 

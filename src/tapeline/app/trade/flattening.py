@@ -16,14 +16,12 @@ from tapeline.model.number import EXACT, ZERO
 from tapeline.store.latch import HaltLatch
 from tapeline.trading.command import Submit
 from tapeline.trading.flatten import Steps
-from tapeline.trading.halt import COMPONENTS
 from tapeline.trading.ledger import Ledger
 from tapeline.trading.risk import Approved
 from tapeline.watch.hand import Hand
 from tapeline.watch.report import Report
 from tapeline.watch.stop import Stop
 
-OUTSIDE = "watchdog"  # closes positions by itself, from its own process
 _log = structlog.get_logger("tapeline")
 
 
@@ -124,7 +122,7 @@ class Flattening:
                         _log.warning("flatten", account=name, text=line.strip())
                 continue
             latch = self._latches[name].read()
-            ours = hand.mode == "paper" or (latch.who.lower() in COMPONENTS and latch.who != OUTSIDE)
+            ours = hand.mode == "paper" or not latch.outside
             tried = self.reports.get(name)
             if latch.state != "flattening" or not ours or (tried is not None and tried.began_ns >= latch.at_ns):
                 continue
