@@ -183,3 +183,22 @@ def _far(name: str) -> Intent:
         instrument=f"{name}:{SYMBOLS[name]}", side="buy", kind="limit", size=Decimal("0.05"), price=Decimal(40_000),
         account="paper",
     )  # fmt: skip
+
+
+@pytest.mark.parametrize(("name", "timed"), [("okx", None), ("binance-usdm", "binance-usdm:BTC/USDT:USDT")])
+def test_the_venues_own_timer_is_armed_while_an_order_is_open_and_no_longer(
+    name: str, timed: str | None, tmp_path: Path
+) -> None:
+    async def main() -> None:
+        async with (
+            paper(name) as (exchange, place),
+            trading(config(tmp_path, {name: place}), environ=os.environ, live=True) as run,
+        ):
+            armed = exchange._timers._dead_men
+            await until(run, lambda: resting(run, name) and armed, "an order rests, and the timer runs")
+            assert list(armed) == [("paper", timed)]
+            assert 30e9 < armed["paper", timed] - SystemClock.wall_ns() <= 60e9
+            await run.stop(10.0)
+            await until(run, lambda: not armed, "nothing is open, and no timer runs")
+
+    asyncio.run(main())
