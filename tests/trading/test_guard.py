@@ -6,6 +6,7 @@ from engine_fixtures import BTC, PERP, SECOND, Bench
 from tapeline.trading.command import SetHalt
 from tapeline.trading.exposure import Place
 from tapeline.trading.input import Timer
+from tapeline.trading.ledger import Adjustment
 from tapeline.trading.limits import Tables
 from tapeline.trading.risk import RiskLimits
 from tapeline.trading.standing import Held
@@ -73,3 +74,32 @@ def test_what_a_strategy_has_won_is_known_by_its_name() -> None:
     bench.price("60", PERP)
     halts = [each for each in bench.step(Timer("due", bench.now_ns + SECOND)) if isinstance(each, SetHalt)]
     assert [("s" in each.why, each.state) for each in halts] == [(True, "reduce_only")]
+
+
+def test_what_a_run_begins_with_counts_from_the_start() -> None:
+    limits = Tables(every=RiskLimits(max_position=D(3)))
+    before = Bench(limits=limits)
+    before.hold("1", of=PERP)
+    resting = before.strategy.buy(PERP.id, 1, price=90)
+    before.told(resting.client_id, "open")
+
+    situation = before.engine.situation
+    after = Bench(limits=limits, blotter=situation.blotter, ledger=situation.ledger)
+    assert held(after) == Held(size=D(1), buys=D(1))
+    after.price("100", PERP)
+    assert after.strategy.buy(PERP.id, 2).state == "withdrawn"
+    assert after.strategy.buy(PERP.id, "0.5").state == "intended"
+
+
+def test_a_position_that_was_put_right_counts_as_nobodys() -> None:
+    bench = Bench(limits=Tables(every=RiskLimits(max_position=D(3))))
+    bench.price("100", PERP)
+    adjustment = Adjustment(
+        account="main", ours=D(0), theirs=D(2), why="the books of this account begin here", explained=True, at_ns=1,
+        instrument=PERP.id,
+    )  # fmt: skip
+    bench.engine.situation.ledger.adjust(adjustment, PERP)
+    bench.step(adjustment)
+    assert held(bench, strategy="") == Held(size=D(2))
+    assert bench.strategy.buy(PERP.id, 2).state == "withdrawn"
+    bench.step(Adjustment(account="main", ours=D(0), theirs=D(2), why="", explained=True, at_ns=1, currency="USDT"))

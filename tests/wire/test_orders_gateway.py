@@ -35,6 +35,8 @@ from tapeline.venues.spec import Request
 from tapeline.wire.orders import at_testnet
 from tapeline.wire.pipe import Response
 
+D = Decimal
+
 # ---- what goes well ----------------------------------------------------------------------------------------------
 
 
@@ -58,6 +60,27 @@ def test_an_order_is_placed_amended_and_cancelled_by_rest() -> None:
     trading(
         act, said={"place": [ok(order("t1"))], "amend": [ok(order("t1"))], "cancel": [ok(order("t1", "cancelled"))]}
     )
+
+
+def test_what_an_amend_does_not_change_is_as_it_is_now_and_not_as_it_was_placed() -> None:
+    asked: list[OrderAsk] = []
+
+    def build(ask: OrderAsk) -> Request:
+        asked.append(ask)
+        return ORDERS.calls["amend"].build(ask)
+
+    async def act(stage: Stage) -> None:
+        stage.place()
+        await settle()
+        stage.orders["t1"] = msgspec.structs.replace(stage.orders["t1"], size=D("0.5"), price=D(9))
+        stage.gateway.execute(Amend("t1", None, D("9.5")))
+        await settle()
+        assert asked[-1].intent is not None
+        assert (asked[-1].size, asked[-1].price) == (None, D("9.5"))
+        assert (asked[-1].intent.size, asked[-1].intent.price) == (D("0.5"), D(9))
+
+    calls = {**ORDERS.calls, "amend": replace(ORDERS.calls["amend"], build=build)}
+    trading(act, orders=replace(ORDERS, calls=calls), said={"place": [ok(order("t1"))], "amend": [ok(order("t1"))]})
 
 
 def test_orders_go_over_the_connection_for_them_where_the_venue_has_one() -> None:

@@ -19,7 +19,7 @@ from tapeline.trading.desk import BookView
 from tapeline.trading.guard import Guard
 from tapeline.trading.halt import STATES
 from tapeline.trading.input import Failed, Halted, Healthy, Operator, Proven, Sent, Timer
-from tapeline.trading.ledger import Ledger
+from tapeline.trading.ledger import Adjustment, Ledger
 from tapeline.trading.limits import Tables
 from tapeline.trading.linked import Linked
 from tapeline.trading.losses import Since
@@ -89,7 +89,7 @@ class Engine:
             OrderUpdate: self._order_news, Fill: self._fill, Sent: self._order_news, Failed: self._order_news,
             Balance: self._balance, Position: self._nothing, Payment: self._payment, AccountMode: self._mode,
             Timer: self._nothing, Operator: self._operating.operator, Halted: self._operating.halted,
-            Healthy: self._healthy, Proven: self._proven,
+            Healthy: self._healthy, Proven: self._proven, Adjustment: self._guard.adjusted,
         }  # fmt: skip
         for each in self.seats.values():
             each.strategy.bind(each)
@@ -100,6 +100,7 @@ class Engine:
         """Begin: every strategy's `on_start`."""
         self.situation.now_ns = now_ns
         self._operating.restored(self._linked)
+        self._guard.count_all()
         self.situation.alarms.set(now_ns + WATCH_NS, "", self._watch, WATCH_NS)
         for seat in self.seats.values():
             seat.started = True

@@ -7,6 +7,7 @@ from tapeline.model.instrument import split_id
 from tapeline.model.number import EXACT, ZERO
 from tapeline.model.order import Intent, Order
 from tapeline.trading.exposure import Place, held
+from tapeline.trading.ledger import NOBODY, Adjustment
 from tapeline.trading.orders import Worst
 from tapeline.trading.risk import Approved, Denied, Resting
 from tapeline.trading.riskbook import Around, Breach
@@ -27,6 +28,21 @@ class Guard:
         verdict = s.risk.judge(intent, self._around(intent, client_id), s.now_ns, client_id=client_id, already=already)
         self._stale[_place(intent)] = None
         return verdict
+
+    def count_all(self) -> None:
+        """A run begins: what is held and ordered from before counts too."""
+        blotter, ledger = self._s.blotter, self._s.ledger
+        for order in (*blotter.live(), *blotter.foreign()):
+            self.changed(order)
+        for account in self._s.setup.accounts:
+            for strategy in sorted(ledger.strategies(account)):
+                for instrument, position in ledger.holdings(account, strategy):
+                    self._stale[Place(account, strategy, instrument, position)] = None
+
+    def adjusted(self, adjustment: Adjustment) -> None:
+        """A figure was put right by the venue's: of a position, it is nobody's."""
+        if adjustment.instrument:
+            self._stale[Place(adjustment.account, NOBODY, adjustment.instrument, adjustment.position)] = None
 
     def changed(self, order: Order) -> None:
         """An order is not what it was."""

@@ -29,7 +29,7 @@ class OrderAsk(msgspec.Struct, frozen=True, kw_only=True):
     instrument: Instrument | None = None  # None where a call is for all of the account
     client_id: str = ""
     venue_id: str = ""
-    intent: Intent | None = None  # of place; of amend and cancel: what was placed
+    intent: Intent | None = None  # of place; of cancel: what was placed; of amend: the same, its size and price as now
     size: Decimal | None = None  # of amend: the new total, filled part included
     price: Decimal | None = None  # of amend
     from_id: str = ""  # of fills and payments: after this one

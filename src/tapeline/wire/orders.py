@@ -192,8 +192,9 @@ class LiveGateway:
         await self._send(order, self._ask("place", order))
 
     async def _amend(self, order: Order, size: Decimal | None, price: Decimal | None) -> None:
-        ask = msgspec.structs.replace(self._ask("amend", self._fresh(order)), size=size, price=price)
-        await self._send(order, ask)
+        now = self._fresh(order)  # some venues want both: what is not changed is as it was amended last, not as placed
+        intent = msgspec.structs.replace(now.intent, size=now.size, price=now.price)
+        await self._send(order, msgspec.structs.replace(self._ask("amend", now), intent=intent, size=size, price=price))
 
     async def _cancel(self, order: Order) -> None:
         await self._send(order, self._ask("cancel", self._fresh(order)))

@@ -126,6 +126,8 @@ class Reconciler:
     async def _book(self, found: Reconciliation) -> None:
         for record in settle(found, self._blotter, self._ledger, self._instruments, self._clock.wall_ns()):
             self._books.write(record)
+        for adjustment in found.adjustments:
+            self._books.offer(adjustment)  # risk counts what was put right
         await self._books.settled()
 
     def _from_ns(self) -> int:
