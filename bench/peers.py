@@ -14,6 +14,7 @@ PEERS = {
     "cryptofeed": ("3.13", ["cryptofeed==3.0.1", "uvloop"]),
     "nautilus": ("3.12", ["nautilus_trader==1.231.0"]),
     "ccxt": ("3.11", ["ccxt==4.5.90"]),
+    "backtesting": ("3.12", ["backtesting==0.6.5"]),
     "rustybt": ("3.12", ["rustybt==0.3.3"]),
 }
 

@@ -74,6 +74,7 @@ class Engine:
         self.situation = Situation(setup, blotter, ledger, losses=losses)
         self.situation.held = dict(held or {})
         self.digest = digest
+        self._watch_ns = 0  # when limits of losses are looked at next: no timer, as without events nothing has changed
         self._books = books
         self._guard = Guard(self.situation)
         self._placing = Placing(self.situation, self._guard)
@@ -101,7 +102,6 @@ class Engine:
         self.situation.now_ns = now_ns
         self._operating.restored(self._linked)
         self._guard.count_all()
-        self.situation.alarms.set(now_ns + WATCH_NS, "", self._watch, WATCH_NS)
         for seat in self.seats.values():
             seat.started = True
             self._call(seat, "on_start", seat.strategy.on_start)
@@ -121,6 +121,9 @@ class Engine:
             self._other(event)
         else:
             take(event)
+        if now_ns >= self._watch_ns:
+            self._watch_ns = now_ns + WATCH_NS
+            self._watch()
         if situation.news or situation.out:
             return self._commands()
         return ()

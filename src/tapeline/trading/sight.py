@@ -2,7 +2,6 @@
 
 from collections import deque
 from decimal import Decimal
-from itertools import islice
 
 from tapeline.errors import Unsynchronised
 from tapeline.model.event import Bar, Quote
@@ -90,7 +89,7 @@ class Sight:
         for channel in (f"bars:{interval}", f"bars:{interval}@trades", f"bars:{interval}@aggtrades"):
             kept = self._bars.get(channel)
             if kept:
-                return list(islice(kept, max(0, len(kept) - count), None))
+                return [kept[at] for at in range(-min(count, len(kept)), 0)]  # a deque is quick at its ends
         return []
 
     def hole(self, channel: str, now_ns: int) -> None:
