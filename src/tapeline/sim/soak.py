@@ -10,7 +10,7 @@ import multiprocessing
 import sys
 import time
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TextIO
@@ -81,7 +81,20 @@ def done_before(progress: Path | None) -> set[Job]:
     return {(line[0], int(line[1])) for line in lines if len(line) == 3 and line[2] == "ok"}
 
 
-def soak(todo: Iterable[Job], total: int, *, processes: int, say: TextIO, progress: Path | None = None) -> Tally:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Kind:
+    """What sort of days are played. `module` plays one by hand; `play` has to be a function of a module."""
+
+    module: str
+    called: str  # in the report: "venue-days of 24 virtual hours"
+    play: Callable[[Job], Outcome]
+    playable: Callable[[], list[str]]
+
+
+def soak(
+    todo: Iterable[Job], total: int, *, processes: int, say: TextIO, progress: Path | None = None,
+    play: Callable[[Job], Outcome] = play,
+) -> Tally:  # fmt: skip
     """Play these days; tell of each that failed, and now and then how far it is."""
     tally, began, told = Tally(), time.monotonic(), time.monotonic()
     context = multiprocessing.get_context("spawn")
@@ -105,29 +118,32 @@ def soak(todo: Iterable[Job], total: int, *, processes: int, say: TextIO, progre
     return tally
 
 
-def main(words: Sequence[str]) -> int:
+KEPT = Kind(module="tapeline.sim.day", called="venue-days of 24 virtual hours", play=play, playable=playable)
+
+
+def main(words: Sequence[str], kind: Kind = KEPT) -> int:
     """Play what the words ask for."""
-    parser = argparse.ArgumentParser(prog="tapeline.sim.soak", description=__doc__)
-    parser.add_argument("--days", type=int, default=2000, help="venue-days, over all venues (default 2000)")
+    parser = argparse.ArgumentParser(prog="tapeline.sim.soak", description=f"Many {kind.called}, on all processors.")
+    parser.add_argument("--days", type=int, default=2000, help="how many, over all venues (default 2000)")
     parser.add_argument("--first", type=int, default=1, help="first seed (default 1)")
     parser.add_argument("--last", type=int, help="last seed; instead of --days")
     parser.add_argument("--venue", action="append", help="only this venue; repeat it for more")
     parser.add_argument("--progress", type=Path, help="a file to go on from")
     parser.add_argument("--processes", type=int, default=multiprocessing.cpu_count())
     asked = parser.parse_args(words)
-    names = asked.venue or playable()
+    names = asked.venue or kind.playable()
     last = asked.last if asked.last is not None else asked.first + -(-asked.days // len(names)) - 1
     done = done_before(asked.progress)
     todo = [job for job in jobs(names, asked.first, last) if job not in done]
     began = time.monotonic()
-    tally = soak(todo, len(todo), processes=asked.processes, say=sys.stdout, progress=asked.progress)
+    tally = soak(todo, len(todo), processes=asked.processes, say=sys.stdout, progress=asked.progress, play=kind.play)
     sys.stdout.write(
-        f"{tally.days} venue-days of 24 virtual hours in {time.monotonic() - began:.0f} s ({len(done)} before), "
+        f"{tally.days} {kind.called} in {time.monotonic() - began:.0f} s ({len(done)} before), "
         f"{sum(tally.faults.values())} faults of {len(tally.faults)} kinds, {tally.crashes} crashes, "
         f"{len(tally.failed)} failed\n"
     )
     for name, seed in tally.failed:
-        sys.stdout.write(f"failed: uv run python -m tapeline.sim.day {name} {seed}\n")
+        sys.stdout.write(f"failed: uv run python -m {kind.module} {name} {seed}\n")
     return 1 if tally.failed else 0
 
 

@@ -1,6 +1,7 @@
 """A strategy that does everything a strategy can, by chance from a seed: what a trading day is made of."""
 
 import random
+from collections.abc import Mapping
 from decimal import Decimal
 from typing import NamedTuple
 
@@ -31,6 +32,8 @@ class Trader(Strategy):
     """What it does is drawn from this."""
     every_s = 10.0
     """Between two acts."""
+    until: Mapping[str, int] = {}
+    """Of orders that end at a time: when. What outlives a run is given to the next."""
     quiet_from_ns = 0
     """It acts no more from then on; 0: for ever."""
 
@@ -93,7 +96,10 @@ class Trader(Strategy):
             self.order(side, instrument, size, price=price, time_in_force=in_force, note=note)
         else:
             expires_in_s = self._chance.uniform(605, 800)
-            self.order(side, instrument, size, price=self._away(side, best), expires_in_s=expires_in_s, note=note)
+            order = self.order(
+                side, instrument, size, price=self._away(side, best), expires_in_s=expires_in_s, note=note
+            )
+            self.until = {**self.until, order.client_id: self.now_ns + round(expires_in_s * 1e9)}
 
     def _stop(self, instrument: str, side: str, size: Decimal, top: Top, note: str) -> None:
         worse = self._away("sell" if side == "buy" else "buy", top.ask if side == "buy" else top.bid)

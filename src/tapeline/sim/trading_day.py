@@ -55,6 +55,7 @@ THIN = Rates(trades_per_minute=6, levels=5, step_beats=100)
 MOST_UNITS, MOST_OPEN = 10, 8
 SETTLED_S = 30.0  # what is under way has come by then
 QUIET_S = CALM_S / 2
+LATE_S = 60.0  # an order that ends at a time has ended by then, faults and all
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -126,6 +127,8 @@ class _Day:
         self.wrong: list[str] = []
         self.faults: Counter[str] = Counter()
         self.crashes = 0
+        self.digest = ""  # of the engine, after the last run so far
+        self.until: dict[str, int] = {}  # when orders have to have ended, by our clock
         self.end = plan.end or self.chance.choice(ENDS)
         self.troubles = drawn_troubles(plan.key, plan.duration_s, [each for each in plan.kinds if self._has(each)])
         keys = [Key(key=KEY, secret=SECRET, passphrase=PASSPHRASE, account=ACCOUNT)]
@@ -173,15 +176,16 @@ class _Day:
             digest=blake2b(f"{text}{self.digest}".encode(), digest_size=16).hexdigest(),
         )  # fmt: skip
 
-    digest = ""
-
     async def _life(self, around: Surroundings, number: int, life: Life, *, last: bool) -> None:
         with closing(self._journal()) as journal:
-            running = TradingRun(around, journal, self._strategies(number, last=last))
+            traders = self._strategies(number, last=last)
+            running = TradingRun(around, journal, traders)
             async with running.live():
                 await self._until(life.to_s)
                 if not life.crash:
                     await self._end(running, last=last)
+            for each in traders:
+                self.until |= each.until
             self.digest = running.engine.digest
             self._count_failures(running)
 
@@ -189,7 +193,8 @@ class _Day:
         """An orderly end of a run; the last one by whatever the day ends with. Everything is compared."""
         assert self.sim.paper is not None, "it was asked for"
         exchange = self.sim.paper.exchange
-        where = "at the end" if last else f"at {self.clock.now():.0f} s"
+        if last and not self.faults["clock"]:
+            self._overdue(running)
         if last and self.end != "stop":
             report = await running.end_by(self.end)
             if report is not None and not report.done:
@@ -202,12 +207,21 @@ class _Day:
         try:
             await running.side.reconciler.run("the end of the day")
         except TapelineError as trouble:
-            self.wrong.append(f"{where}: not reconciled: {trouble!r}")
+            self.wrong.append(f"not reconciled at the end: {trouble!r}")
         await running.execution.settled()
         restored = running.restored
         self.wrong += differences(exchange, ACCOUNT, restored.blotter, restored.ledger, flattened=self.end == "flatten")
         self.wrong += [f"{each.client_id} is still open at the venue" for each in exchange.open_orders(ACCOUNT)]
         self.wrong += journalled(running.journal, exchange, ACCOUNT, restored.ledger, self.clock.wall_ns())
+
+    def _overdue(self, running: TradingRun) -> None:
+        """Orders that were good till a date which is over."""
+        assert self.sim.paper is not None, "it was asked for"
+        until = self.until | {name: at_ns for each in running.traders for name, at_ns in each.until.items()}
+        for order in self.sim.paper.exchange.open_orders(ACCOUNT):
+            late_s = (self.clock.wall_ns() - until.get(order.client_id, self.clock.wall_ns())) / 1e9
+            if late_s > LATE_S:
+                self.wrong.append(f"{order.client_id} is open at the venue {late_s:.0f} s after its time")
 
     def _count_failures(self, running: TradingRun) -> None:
         for name, seat in running.engine.seats.items():

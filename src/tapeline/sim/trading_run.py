@@ -26,6 +26,7 @@ from tapeline.model.secret import Credentials, Secret
 from tapeline.sim.loop import VirtualClock
 from tapeline.sim.market import Market
 from tapeline.sim.pit import BEAT_NS, Pit
+from tapeline.sim.trader import Trader
 from tapeline.sim.trading_wire import Net
 from tapeline.store.journal import Journal
 from tapeline.store.latch import HaltLatch
@@ -36,7 +37,6 @@ from tapeline.trading.limits import Tables
 from tapeline.trading.record import Begun, Listed, Written
 from tapeline.trading.restore import restore
 from tapeline.trading.setup import Abilities, Account, Setup
-from tapeline.trading.strategy import Strategy
 from tapeline.venues.spec import Venue
 from tapeline.watch.report import Report
 from tapeline.watch.signed_hand import SignedHand
@@ -76,8 +76,8 @@ class Surroundings:
 class TradingRun:
     """One run, from its journal on."""
 
-    def __init__(self, around: Surroundings, journal: Journal, strategies: Sequence[Strategy]) -> None:
-        self.around, self.journal = around, journal
+    def __init__(self, around: Surroundings, journal: Journal, traders: Sequence[Trader]) -> None:
+        self.around, self.journal, self.traders = around, journal, traders
         clock, venue = around.clock, around.venue
         restored = self.restored = restore(journal.replay(), journal.instance, clock.wall_ns())
         around.wrong.extend([f"the journal: {problem}" for problem in restored.problems])
@@ -92,7 +92,7 @@ class TradingRun:
             limits=around.limits,
         )  # fmt: skip
         self.engine = Engine(
-            setup, strategies, blotter=restored.blotter, ledger=restored.ledger, digest=restored.digest,
+            setup, traders, blotter=restored.blotter, ledger=restored.ledger, digest=restored.digest,
             losses=restored.losses, held=restored.held,
         )  # fmt: skip
         self.gates: dict[str, Gate] = {}
