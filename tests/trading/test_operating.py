@@ -6,7 +6,9 @@ from typing import Any
 from engine_fixtures import BTC, PERP, SECOND, Bench
 from tapeline.model.event import Trade
 from tapeline.trading.command import Cancel, CancelAll, Note, SetHalt, Submit, Withdraw
-from tapeline.trading.input import Halted, Healthy, Operator
+from tapeline.trading.input import Halted, Healthy, Operator, Timer
+from tapeline.trading.record import Entry, decode, encode
+from tapeline.trading.restore import restore
 from tapeline.trading.strategy import Strategy
 
 D = Decimal
@@ -102,3 +104,19 @@ def test_what_waited_before_a_restart_waits_again() -> None:
     assert sent.order.client_id == stop.client_id
     after.strategy.cancel(half)
     assert kinds(after.price("90"))[:2] == ["Cancel", "Withdraw"]
+
+
+def test_what_ends_at_a_time_ends_then_though_the_run_that_placed_it_died() -> None:
+    before = Bench()
+    order = before.strategy.buy(BTC.id, 1, price=90, expires_in_s=100)
+    (sent,) = before.submitted(before.price("100"))
+    body = encode(sent).decode()
+    restored = restore([Entry(SECOND, decode(body), body)], "test", 2 * SECOND, instruments={BTC.id: BTC})
+
+    after = Bench(
+        Strategy(name="s", instruments=(BTC.id,)), blotter=restored.blotter, ledger=restored.ledger
+    )  # fmt: skip
+    after.told(order.client_id, "open")
+    assert Cancel(order.client_id) not in after.price("100")
+    after.now_ns += 100 * SECOND
+    assert Cancel(order.client_id) in after.step(Timer("due", after.now_ns))

@@ -28,7 +28,7 @@ def reason(**changes: object) -> str:
         {"kind": "take_profit", "price": None, "stop_price": D(101)}, {"post_only": True},
         {"kind": "trailing_stop", "price": None, "trail": D("0.01")},
         {"kind": "trailing_stop", "price": None, "trail": D("0.01"), "stop_price": D(99)},
-        {"time_in_force": "gtd", "expires_ns": 5},
+        {"time_in_force": "gtd", "expires_ns": 5}, {"expires_ns": 5},
     ],
 )  # fmt: skip
 def test_good_orders(changes: dict[str, object]) -> None:
@@ -42,7 +42,8 @@ def test_good_orders(changes: dict[str, object]) -> None:
         {"size": D(0)}, {"size": D(-1)}, {"size": D("NaN")}, {"price": D("Infinity")}, {"size": None},
         {"quote_size": D(5)}, {"size": None, "quote_size": D(50)}, {"price": None}, {"kind": "market"},
         {"kind": "stop", "price": None}, {"kind": "stop_limit"}, {"stop_price": D(99)}, {"trail": D("0.01")},
-        {"kind": "trailing_stop", "price": None}, {"time_in_force": "gtd"}, {"expires_ns": 5},
+        {"kind": "trailing_stop", "price": None}, {"time_in_force": "gtd"},
+        {"time_in_force": "ioc", "expires_ns": 5},
         {"post_only": True, "time_in_force": "ioc"}, {"post_only": True, "kind": "market", "price": None},
         {"kind": "market", "price": None, "side": "sell", "size": None, "quote_size": D(50)},
     ],

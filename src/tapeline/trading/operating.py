@@ -27,11 +27,13 @@ class Operating:
         }  # fmt: skip
 
     def restored(self, linked: Linked) -> None:
-        """After a restart: what waited with us waits again, and groups are groups."""
+        """After a restart: what waited with us waits again, what ends at a time still does, and groups are groups."""
         held = {client_id: after for client_id, after in self._s.held.items() if client_id not in self._s.waiters}
         for order in self._s.blotter.live():
             if order.client_id in held and order.state == "intended":
                 self._placing.wait(order.client_id, order.intent, held[order.client_id])
+            elif order.intent.expires_ns is not None and order.intent.time_in_force == "gtc":
+                self._placing.end_at(order.client_id, order.intent)
             if order.intent.group:
                 linked.restore(order, held.get(order.client_id, ""))
 

@@ -39,13 +39,18 @@ def _sums(intent: Intent) -> Fault:
         return "parameter", "quote_size is for a market buy"
     for name, wanted in (
         ("price", kind in PRICED), ("stop_price", kind in STOPPED), ("trail", kind == "trailing_stop"),
-        ("expires_ns", intent.time_in_force == "gtd"),
+        ("expires_ns", intent.time_in_force == "gtd" or _ended_by_us(intent)),
     ):  # fmt: skip
         if (getattr(intent, name) is not None) is not wanted and (kind, name) != ("trailing_stop", "stop_price"):
             return "parameter", f"a {kind} order has {'a' if wanted else 'no'} {name}"
     if intent.post_only and (kind != "limit" or intent.time_in_force in {"ioc", "fok"}):
         return "parameter", "post_only is for a limit order that rests"
     return None
+
+
+def _ended_by_us(intent: Intent) -> bool:
+    """Good till a date where the venue has no such orders: for it the order is good till cancelled."""
+    return intent.time_in_force == "gtc" and intent.expires_ns is not None
 
 
 def _steps(intent: Intent, instrument: Instrument) -> Fault:

@@ -54,8 +54,8 @@ class Placing:
             intent = cut
         venue = s.setup.accounts[intent.account].venue
         if intent.time_in_force == "gtd" and "gtd" not in s.setup.able(venue).times_in_force:
-            self._end_at(client_id, intent)
-            intent = replace(intent, time_in_force="gtc", expires_ns=None)
+            self.end_at(client_id, intent)
+            intent = replace(intent, time_in_force="gtc")  # its end stays in the journal: the next run keeps it too
         verdict = self._guard.judge(intent, client_id)
         if isinstance(verdict, Denied):
             return self.refuse(client_id, verdict.code, verdict.text, verdict)
@@ -115,6 +115,11 @@ class Placing:
         s.out.append(Amend(client_id, size, price))
         return True
 
+    def end_at(self, client_id: str, intent: Intent) -> None:
+        """Cancel it when its time is over."""
+        assert intent.expires_ns is not None, "good till a date"
+        self._s.alarms.set(intent.expires_ns, "", lambda: self.cancel(client_id))
+
     # ---- within --------------------------------------------------------------------------------------------------
 
     def _hold(self, client_id: str, intent: Intent, after: str) -> Order:
@@ -131,7 +136,7 @@ class Placing:
         self._s.waiters.add(Waiter(client_id, intent, after))
         self._s.sight(intent.instrument).waiting += 1
         if intent.time_in_force == "gtd":
-            self._end_at(client_id, intent)
+            self.end_at(client_id, intent)
 
     def _unamendable(self, order: Order, size: Decimal | None, price: Decimal | None) -> str:
         if order.final:
@@ -147,10 +152,6 @@ class Placing:
         if (size is not None and "size" not in able and not smaller) or (price is not None and "price" not in able):
             return "the venue does not amend this: cancel it, and place another"
         return ""
-
-    def _end_at(self, client_id: str, intent: Intent) -> None:
-        assert intent.expires_ns is not None, "good till a date"
-        self._s.alarms.set(intent.expires_ns, "", lambda: self.cancel(client_id))
 
     def _spot_reduced(self, client_id: str, intent: Intent) -> Intent | None:
         """A spot sell that only reduces: at most what is held, less what other orders may sell. None: nothing is."""
