@@ -8,14 +8,16 @@ import sys
 
 from tapeline.sim.soak import Job, Kind, Outcome, main
 from tapeline.sim.trading_day import DAY_S, TradingPlan, run_trading_day
-from tapeline.venues import venue_named
-
-PLAYED = ("binance", "binance-usdm", "okx")
+from tapeline.venues import venue_named, venues
 
 
 def playable() -> list[str]:
-    """The venues that trading days are played at."""
-    return list(PLAYED)
+    """Every venue that has a market of its own and takes orders on paper."""
+    return [
+        name
+        for name, venue in venues().items()
+        if venue.server and venue.server.sample_instruments and venue.orders and venue.orders.server
+    ]
 
 
 def play(job: Job) -> Outcome:
