@@ -3,9 +3,10 @@
 from decimal import Decimal
 
 from engine_fixtures import BTC, PERP, SECOND, Bench
+from tapeline.model.account import Payment, Position
 from tapeline.trading.command import SetHalt
 from tapeline.trading.exposure import Place
-from tapeline.trading.input import Timer
+from tapeline.trading.input import ClockOff, Timer
 from tapeline.trading.ledger import Adjustment
 from tapeline.trading.limits import Tables
 from tapeline.trading.risk import RiskLimits
@@ -103,3 +104,26 @@ def test_a_position_that_was_put_right_counts_as_nobodys() -> None:
     assert held(bench, strategy="") == Held(size=D(2))
     assert bench.strategy.buy(PERP.id, 2).state == "withdrawn"
     bench.step(Adjustment(account="main", ours=D(0), theirs=D(2), why="", explained=True, at_ns=1, currency="USDT"))
+
+
+def test_a_clock_that_is_off_refuses_until_it_is_right_again() -> None:
+    bench = Bench(limits=Tables(every=RiskLimits(max_clock_offset_s=0.5)))
+    bench.price("100")
+    bench.step(ClockOff("sim", 0.7, SECOND))
+    refused = bench.strategy.buy(BTC.id, 1)
+    assert (refused.state, "clock" in refused.why) == ("withdrawn", True)
+    bench.step(ClockOff("sim", 0.1, SECOND))
+    assert bench.strategy.buy(BTC.id, 1).state == "intended"
+
+
+def test_margin_is_counted_by_the_leverage_that_the_venue_says() -> None:
+    bench = Bench(limits=Tables(every=RiskLimits(max_margin_share=D("0.5"))))
+    bench.step(Payment(None, "payments", 1, 1, "ws", "main", id="1", currency="USDT", amount=D(100), kind="transfer"))
+    bench.price("100", PERP)
+    bench.step(Position(PERP.id, "positions", 1, 1, "ws", "main", size=D(0), leverage=D(3)))
+    assert bench.strategy.buy(PERP.id, "1.6").state == "withdrawn", "160 of value are 53.4 of margin, of 100"
+    bench.hold("1", of=PERP)
+    assert bench.engine.situation.margin("main") == D("33.3333333334")
+    assert bench.strategy.buy(PERP.id, "0.6").state == "withdrawn", "with what is held, 53.4"
+    assert bench.strategy.buy(PERP.id, "0.4").state == "intended"
+    assert bench.engine.situation.margin_rate("main", BTC.id) is None

@@ -6,7 +6,7 @@ from typing import Protocol
 
 import msgspec
 
-from tapeline.model.event import Bar, Quote
+from tapeline.model.event import Bar, BookDelta, BookSnapshot, Quote
 from tapeline.model.instrument import Instrument
 from tapeline.model.number import ZERO
 from tapeline.model.order import Intent, Order
@@ -141,4 +141,12 @@ class Desk(Protocol):
 
     def note(self, text: str) -> None:
         """A line in the journal."""
+        ...
+
+
+class BookKeeper(Protocol):
+    """Keeps books: what it is given is market data in order."""
+
+    def apply(self, event: BookSnapshot | BookDelta, now_ns: int) -> BookView | None:
+        """The book as it is now; None where readers see no change."""
         ...

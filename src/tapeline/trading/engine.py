@@ -6,7 +6,7 @@ The same inputs give the same commands, byte for byte; `digest` says of all comm
 from collections.abc import Callable, Mapping, Sequence
 from decimal import Decimal
 from hashlib import blake2b
-from typing import Any, Protocol
+from typing import Any
 
 import msgspec
 
@@ -15,10 +15,10 @@ from tapeline.model.account import AccountMode, Balance, Fill, OrderUpdate, Paym
 from tapeline.model.event import Bar, BookDelta, BookSnapshot, Gap, Mark, Quote, Repair, Status, Trade
 from tapeline.model.order import Order
 from tapeline.trading.command import Command, SetHalt
-from tapeline.trading.desk import BookView
+from tapeline.trading.desk import BookKeeper
 from tapeline.trading.guard import Guard
 from tapeline.trading.halt import STATES
-from tapeline.trading.input import Failed, Halted, Healthy, Operator, Proven, Sent, Timer
+from tapeline.trading.input import ClockOff, Failed, Halted, Healthy, Operator, Proven, Sent, Timer
 from tapeline.trading.ledger import Adjustment, Ledger
 from tapeline.trading.limits import Tables
 from tapeline.trading.linked import Linked
@@ -37,14 +37,6 @@ MOST_NEWS = 10_000  # of one step: more is a strategy that answers its own order
 _NO_LIMITS = Tables()
 _encode = msgspec.json.Encoder().encode
 Hook = Callable[[Any], object]
-
-
-class BookKeeper(Protocol):
-    """Keeps books: what it is given is market data in order."""
-
-    def apply(self, event: BookSnapshot | BookDelta, now_ns: int) -> BookView | None:
-        """The book as it is now; None where readers see no change."""
-        ...
 
 
 class _Route:
@@ -88,9 +80,10 @@ class Engine:
             Trade: self._trade, Quote: self._quote, Bar: self._bar, BookSnapshot: self._book, BookDelta: self._book,
             Mark: self._mark, Gap: self._gap, Repair: self._repair, Status: self._status,
             OrderUpdate: self._order_news, Fill: self._fill, Sent: self._order_news, Failed: self._order_news,
-            Balance: self._balance, Position: self._nothing, Payment: self._payment, AccountMode: self._mode,
+            Balance: self._balance, Position: self._position, Payment: self._payment, AccountMode: self._mode,
             Timer: self._nothing, Operator: self._operating.operator, Halted: self._operating.halted,
-            Healthy: self._healthy, Proven: self._proven, Adjustment: self._guard.adjusted,
+            Healthy: self._healthy, Proven: self._proven,
+            ClockOff: self._clock_off, Adjustment: self._guard.adjusted,
         }  # fmt: skip
         for each in self.seats.values():
             each.strategy.bind(each)
@@ -294,6 +287,14 @@ class Engine:
         if free is not None:
             self.situation.free[balance.account, balance.currency] = free
 
+    def _position(self, position: Position) -> None:
+        """Its size is reconciled by whoever fetches it; how much margin it takes only the venue knows."""
+        if position.leverage is not None and position.instrument is not None:
+            self.situation.leverages[position.account, position.instrument] = position.leverage
+
+    def _clock_off(self, off: ClockOff) -> None:
+        self.situation.offsets_s[off.venue] = off.offset_s
+
     def _payment(self, payment: Payment) -> None:
         self.situation.ledger.pay(payment)
         for name, seat in self.seats.items():
@@ -311,7 +312,7 @@ class Engine:
             self._call(seat, "on_health", seat.strategy.on_health, health)
 
     def _nothing(self, _event: Any) -> None:
-        """Heard, and kept elsewhere: a timer has rung already; positions are reconciled by whoever fetches them."""
+        """Heard, and kept elsewhere: a timer has rung already."""
 
     # ---- strategies ----------------------------------------------------------------------------------------------
 

@@ -67,7 +67,7 @@ class Guard:
         s = self._s
         self.refresh()
         for name in s.setup.accounts:
-            s.risk.marked(name, s.equity(name), s.now_ns)
+            s.risk.marked(name, s.equity(name), s.now_ns, s.margin(name))
         won: dict[tuple[str, ...], Decimal] = {}
         for place in s.risk.exposure.places():
             amount = self._won(place)
@@ -136,6 +136,7 @@ class Guard:
                 if each.client_id != client_id and each.client_id not in s.waiters
             ),
             free=self._free(intent),
+            margin_rate=s.margin_rate(intent.account, intent.instrument),
             mode="hedge" if s.hedges.get(intent.account) else "net",
         )
 

@@ -70,4 +70,12 @@ class Proven(msgspec.Struct, frozen=True, tag="proven"):
     at_ns: int
 
 
-EngineInput = Timer | Sent | Failed | Operator | Halted | Healthy | Proven
+class ClockOff(msgspec.Struct, frozen=True, tag="clock_off"):
+    """How far our clock is from a venue's, once that is measured and corrected for."""
+
+    venue: str
+    offset_s: float
+    at_ns: int
+
+
+EngineInput = Timer | Sent | Failed | Operator | Halted | Healthy | Proven | ClockOff

@@ -2,7 +2,7 @@
 
 from collections import deque
 from collections.abc import Mapping
-from decimal import Context, Decimal
+from decimal import ROUND_CEILING, Context, Decimal
 from typing import NamedTuple
 
 from tapeline.errors import ConfigError
@@ -21,6 +21,7 @@ from tapeline.trading.sight import Sight
 from tapeline.trading.waiting import Waiters
 
 _ONE = Decimal(1)
+_MARGIN = Context(prec=12, rounding=ROUND_CEILING)  # never less than it is
 _RATE = Context(prec=16)  # a rate that is the inverse of a price
 
 
@@ -45,6 +46,7 @@ class Situation:
         self.halts: dict[str, str] = {}  # account -> how it stands; "running" where it is left out
         self.hedges: dict[str, bool] = {name: each.hedge for name, each in setup.accounts.items()}
         self.free: dict[tuple[str, str], Decimal] = {}  # account, currency -> what the venue says is free
+        self.leverages: dict[tuple[str, str], Decimal] = {}  # account, instrument -> as the venue says
         self.offsets_s: dict[str, float] = {}  # venue -> how far our clock is off, after correction
         self.held: dict[
             str, str
@@ -115,6 +117,21 @@ class Situation:
                 self.ledger.mark(sight.id, price)
         into = into or self.setup.currency
         return self.ledger.equity(account, into, self.rates_into(account, into))
+
+    def margin_rate(self, account: str, instrument: str) -> Decimal | None:
+        """The margin a position takes, as a share of its value; None on spot, and where the venue has not said it."""
+        leverage = self.leverages.get((account, instrument))
+        return _MARGIN.divide(_ONE, leverage) if leverage else None
+
+    def margin(self, account: str) -> Decimal:
+        """What positions take of it now, in the currency accounts are valued in; where nobody knows, nothing."""
+        total = ZERO
+        for (instrument, _), held in self.ledger.holdings(account).items():
+            rate = self.margin_rate(account, instrument)
+            worth = self.worth(instrument, held.size) if rate is not None and held.size else None
+            if rate is not None and worth is not None:
+                total = EXACT.fma(abs(worth), rate, total)
+        return total
 
     def note(self, kind: str, account: str, text: str, client_id: str = "", strategy: str = "") -> None:
         """A line for the journal."""

@@ -12,7 +12,8 @@ from tapeline.model.instrument import split_id
 from tapeline.model.interval import SECOND_NS
 from tapeline.model.number import EXACT, ZERO
 from tapeline.trading.command import Amend, Cancel, CancelAll, Command, Note, SetHalt, Submit
-from tapeline.trading.engine import BookKeeper, Engine
+from tapeline.trading.desk import BookKeeper
+from tapeline.trading.engine import Engine
 from tapeline.trading.exchange import Exchange
 from tapeline.trading.input import Halted, Timer
 from tapeline.trading.ledger import Ledger

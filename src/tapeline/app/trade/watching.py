@@ -16,7 +16,7 @@ from tapeline.config import WatchConfig
 from tapeline.model.account import OrderUpdate
 from tapeline.model.instrument import split_id
 from tapeline.trading.engine import Engine
-from tapeline.trading.input import Failed
+from tapeline.trading.input import ClockOff, Failed
 from tapeline.watch.heartbeat import Heart
 from tapeline.watch.monitor import Monitor, Vitals, as_json
 
@@ -70,7 +70,10 @@ class Watching:
 
     def look(self, lag_s: float) -> None:
         """Measure once; tell what changed, ask for what the configuration says."""
-        news, wishes = self.monitor.look(self._vitals(lag_s), self._clock.now(), self._clock.wall_ns())
+        vitals, now_ns = self._vitals(lag_s), self._clock.wall_ns()
+        for venue, offset_s in vitals.clock_offset_s.items():
+            self._execution.offer(ClockOff(venue, abs(offset_s), now_ns))
+        news, wishes = self.monitor.look(vitals, self._clock.now(), now_ns)
         for each in news:
             tell = _log.info if each.state == "ok" else _log.warning
             tell("health", check=each.check, subject=each.instrument, state=each.state, text=each.text)
