@@ -54,14 +54,14 @@ def test_a_complete_stream_has_every_trade_in_order_and_an_arrival_stream_has_th
 
 def test_what_cannot_be_fetched_in_time_passes_with_its_gap(staged: Staged) -> None:
     async def play(on: Any) -> None:
-        fetch = on.instance._world.fetch
+        fetch = on.instance.world.fetch
 
         async def broken(base: str, request: Request) -> Response:
             if "historicalTrades" in request.path:
                 return Response(503, {}, b"")
             return await fetch(base, request)  # type: ignore[no-any-return]  # a Response
 
-        object.__setattr__(on.instance._world, "fetch", broken)
+        object.__setattr__(on.instance.world, "fetch", broken)
         task = repaired(on)
         whole = list[Event]()
         on.instance.on(whole.append, instrument=BTC, of="trades", order="complete", hold_s=10)
