@@ -159,6 +159,18 @@ def test_the_worst_of_many_orders() -> None:
     assert [order.intent.instrument for order in blotter.live(instrument="v:ETH/USDT")] == ["v:ETH/USDT"]
 
 
+def test_missing_fills_of_an_order_that_only_reduced_count_though_the_order_does_not() -> None:
+    blotter = Blotter("i")
+    client_id = placed(blotter, reduce_only=True)
+    assert worst(blotter) == (0, 0)
+    blotter.apply(update(client_id, "filled", 21, filled="3", average="10"), 22)
+    assert worst(blotter) == (3, 0)
+    blotter.apply(fill("1", client_id, "2"), 23)
+    assert worst(blotter) == (1, 0)
+    blotter.apply(fill("2", client_id, "1"), 24)
+    assert worst(blotter) == (0, 0)
+
+
 def test_an_order_by_quote_size_counts_what_is_not_spent() -> None:
     blotter = Blotter("i")
     client_id = blotter.next_id("s")

@@ -204,17 +204,18 @@ class Blotter:
 
         Every order counts that is not certainly over, an unknown one and one being cancelled included, at the larger
         size where an amend is out, and those of other origin too; fills that the venue told of and we do not have
-        count as to come. Reduce-only orders do not: they cannot open or turn a position.
+        count as to come. Reduce-only orders do not: they cannot open or turn a position. Their missing fills do: where
+        the venue closed what we still hold, an order that turns it would only open.
         """
         sizes = {"buy": ZERO, "sell": ZERO}
         quote = ZERO
         for life in self._where(account, instrument):
             order, intent = life.order, life.order.intent
-            if intent.reduce_only or position not in (None, intent.position):
+            if position not in (None, intent.position):
                 continue
             if strategy is not None and (not order.claimed or strategy != intent.strategy):
                 continue
-            most = life.most
+            most = life.lacking if intent.reduce_only else life.most
             if most is None:
                 spent = EXACT.subtract(intent.quote_size or ZERO, life.held_value)
                 quote = EXACT.add(quote, max(ZERO, spent))
