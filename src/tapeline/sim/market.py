@@ -38,6 +38,7 @@ class Market:
     """A `Source`: every instrument of the venue's samples, with at least a day of history before the start."""
 
     waits = False
+    live = None
 
     def __init__(self, venue: Venue, seed: int, start_ns: int, rates: Rates | None = None) -> None:
         assert venue.server is not None, f"{venue.name} has no server side"

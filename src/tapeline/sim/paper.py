@@ -6,6 +6,7 @@ before the call is answered; faults of orders bend both.
 
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from decimal import Decimal
 from functools import partial
@@ -23,7 +24,7 @@ from tapeline.sim.paper_desk import CHANGES, Desk
 from tapeline.sim.paper_feed import PaperFeed, listed
 from tapeline.sim.paper_keys import Key, accounts_of, amounts
 from tapeline.sim.paper_streams import Streams
-from tapeline.sim.paper_tickers import summary
+from tapeline.sim.paper_tickers import NOTHING, asked, summary
 from tapeline.sim.playback import Player
 from tapeline.sim.source import Source
 from tapeline.trading.admission import Rules
@@ -36,6 +37,7 @@ from tapeline.venues.spec import Venue
 from tapeline.wire.pipe import Response
 
 JSON = {"content-type": "application/json"}
+MOST_NAMED = 5  # instruments of a ticker call that are followed for it
 STILL_S = 0.25  # how soon a timer is looked at again while the tape's clock stands still
 
 
@@ -66,7 +68,7 @@ class Paper:
     def __init__(self, venue: Venue, source: Source, player: Player, settings: PaperSettings) -> None:
         if venue.orders is None or venue.orders.server is None:
             raise ConfigError(f"venue {venue.name!r} takes no orders here yet: it has no paper exchange")
-        self._venue, self._source = venue, source
+        self._venue, self._source, self._live = venue, source, source.live
         self._orders = venue.orders
         self._server: OrderServer = venue.orders.server
         self._player = player
@@ -99,7 +101,7 @@ class Paper:
 
     def begin(self) -> None:
         """Somebody has come: the market is followed from now on."""
-        if not self._begun:
+        if not self._begun and self._live is None:  # a live market is followed where it is traded, see `_traded`
             self._begun = True
             self._feed.begin(self._player.now_ns())
             self._player.follow(self._feed.topics, self._feed.take)
@@ -130,6 +132,7 @@ class Paper:
         body = self._server.fixed(request, list(self._by_id.values()), now_ns)
         if body is not None:
             return Response(200, JSON, body)
+        await self._named(request, now_ns)
         body = self._server.tickers(request, self._by_native, partial(self._summary, now_ns), now_ns)
         if body is not None:
             return Response(200, JSON, body)
@@ -140,6 +143,7 @@ class Paper:
             self.begin()
             key = self._keys[self._server.verify(request, self._secret_of, now_ns)]
             self._check(key, ask, peer)
+            await self._traded(ask)
         except TapelineError as error:
             return self._refusal(error)
         fault = self._player.fault(ORDER) if ask.call in CHANGES else None
@@ -151,6 +155,30 @@ class Paper:
         except TapelineError as error:
             answered = self._refusal(error)
         return answered if fault is None else await self._bent(fault, answered)
+
+    async def _named(self, request: OrderRequest, now_ns: int) -> None:
+        """Of a live market: know what a ticker call names, where it does not name many."""
+        if self._live is None:
+            return
+        named: dict[str, Instrument] = {}
+
+        def name(instrument: Instrument) -> Summary:
+            named[instrument.id] = instrument
+            return NOTHING
+
+        self._server.tickers(request, self._by_native, name, now_ns)
+        for instrument in named.values() if len(named) <= MOST_NAMED else ():
+            await self._live.follow(instrument, self._now)
+            with suppress(TapelineError):  # then the last price is all there is
+                await self._live.prepare(asked(instrument, now_ns))
+
+    async def _traded(self, ask: OrderAsk) -> None:
+        """A live market is followed from the first order on."""
+        if self._live is not None and ask.call in {"place", "amend"} and ask.instrument is not None:
+            await self._live.follow(ask.instrument, self._now)
+
+    def _now(self, event: Event) -> None:
+        self._market(event, self._player.now_ns())
 
     def _summary(self, now_ns: int, instrument: Instrument) -> Summary:
         """What a ticker call says of it; the market is followed from now on."""
@@ -188,6 +216,18 @@ class Paper:
     def left(self, client: Client) -> None:
         """It is gone."""
         self._streams.forget(client)
+
+    async def prepare(self, client: Client, frame: bytes) -> None:
+        """Of a live market: wait for what an order needs, before `hear`."""
+        if self._live is None:
+            return
+        try:
+            heard = self._server.hear(frame, self._secret_of, self._by_native, self._player.now_ns())
+            if isinstance(heard, Placed):
+                self._key_of(client, heard)
+                await self._traded(heard.ask)
+        except TapelineError:
+            return  # `hear` says what is wrong with it
 
     def hear(self, client: Client, frame: bytes) -> Sequence[bytes] | None:
         """What is answered to a frame; None where it is of the public kind."""

@@ -3,6 +3,7 @@
 from decimal import Decimal
 
 from tapeline.model.event import Bar, Quote, Ticker
+from tapeline.model.instrument import Instrument
 from tapeline.model.interval import DAY_NS
 from tapeline.model.number import EXACT, ZERO
 from tapeline.sim.paper_feed import answers
@@ -14,12 +15,23 @@ from tapeline.venues.spec import Ask, Venue
 BARS = "1h"  # of which a day is told
 
 
+NOTHING = Summary(
+    Ticker("", "ticker", None, 0, "rest", None, None, None, None, None, None, None, None),
+    Quote("", "quotes", None, 0, "rest", None, None, None, None),
+)  # where nobody will read it
+
+
+def asked(instrument: Instrument, now_ns: int) -> Ask:
+    """The bars that a day is told of."""
+    return Ask("bars", instrument.native, interval=BARS, from_ns=now_ns - DAY_NS, to_ns=now_ns, limit=25)
+
+
 def summary(venue: Venue, source: Source, matcher: Matcher, now_ns: int) -> Summary:
     """Of the 24 hours before now. Where the source has no bars, the last price is all there is."""
     instrument = matcher.instrument
-    ask = Ask("bars", instrument.native, interval=BARS, from_ns=now_ns - DAY_NS, to_ns=now_ns, limit=25)
     known = "bars" in venue.rest
-    bars = [one for one in answers(venue, source, ask, now_ns) if isinstance(one, Bar)] if known else []
+    found = answers(venue, source, asked(instrument, now_ns), now_ns) if known else ()
+    bars = [one for one in found if isinstance(one, Bar)]
     last = matcher.mid()
     last = bars[-1].close if last is None and bars else last
     bid, ask_price = matcher.depth.bids.best, matcher.depth.asks.best

@@ -79,6 +79,7 @@ class Player:
         clock: Clock, speed: float | None, faults: Sequence[Spec], say: Say, life_s: float,
     ) -> None:  # fmt: skip
         self._source, self._clients, self._server = source, clients, server
+        self._live = source.live
         self._clock, self._speed, self._say = clock, speed, say
         self._schedule = Schedule(faults, source.start_ns)
         self._changed = asyncio.Event()  # someone subscribed or left
@@ -113,6 +114,8 @@ class Player:
 
     def changed(self) -> None:
         """Somebody subscribed or left."""
+        if self._live is not None:
+            self._live.want(self._clients.listening)
         self._changed.set()
 
     def fault(self, where: str, concerns: Callable[[Fault], bool] = lambda _fault: True) -> Fault | None:
@@ -144,12 +147,11 @@ class Player:
         while (next_ns := self._source.next_ns()) is not None:
             edge_ns = self._schedule.next_ns()
             if edge_ns is not None and edge_ns <= next_ns:
-                await self._reach(edge_ns)
-                await self._fire(self._schedule.pop())
+                if await self._reach(edge_ns):
+                    await self._fire(self._schedule.pop())
             elif self._speed is None:
                 await self._play_on(edge_ns)
-            else:
-                await self._reach(next_ns, lag=True)
+            elif await self._reach(next_ns, lag=True):
                 behind_ns = int(self.lag_s * self._speed * SECOND_NS)
                 limit_ns = max(self.now_ns() - behind_ns, next_ns) + 1
                 await self._deliver(self._take(limit_ns if edge_ns is None else min(limit_ns, edge_ns)))
@@ -231,14 +233,24 @@ class Player:
                 moments = mischief.apply(moments)
         return moments
 
-    async def _reach(self, at_ns: int, *, lag: bool = False) -> None:
-        """Wait until tape time is there."""
+    async def _reach(self, at_ns: int, *, lag: bool = False) -> bool:
+        """Wait until tape time is there; False where a live source has something new before that."""
         if self._speed is None:
             self._base_ns = max(self._base_ns, at_ns)
-            return
+            return True
         due_s = self._base_s + (at_ns - self._base_ns) / SECOND_NS / self._speed + (self.lag_s if lag else 0.0)
-        while (wait_s := due_s - self._clock.now()) > 0:  # noqa: ASYNC110  # a sleep may end a little early
-            await asyncio.sleep(wait_s)
+        while (wait_s := due_s - self._clock.now()) > 0:  # a sleep may end a little early
+            if self._live is None:
+                await asyncio.sleep(wait_s)
+                continue
+            self._live.arrived.clear()
+            try:
+                async with asyncio.timeout(wait_s):
+                    await self._live.arrived.wait()
+            except TimeoutError:
+                continue
+            return False
+        return True
 
     def _go_on(self, at_ns: int) -> None:
         self._base_ns, self._base_s, self._running = at_ns, self._clock.now(), True
@@ -268,10 +280,10 @@ class Player:
         elif fault.where == NUMBERS:
             self._restart(fault)
         elif fault.where == LINK:
-            if clients is None:
+            if clients is None and self._live is None:
                 await self._drop(fault)
                 return
-            self._end_by(fault, clients)
+            self._end_by(fault, list(self._clients.all) if clients is None else clients)
             if fault.duration_ns:
                 self._windows.append(Window(fault, until_s, DIAL))
         elif fault.where == FRAME:

@@ -40,6 +40,7 @@ class Recording:
     """A `Source`. Frames are (time, raw), merged by time; what is no market frame is left out."""
 
     waits = True
+    live = None
 
     def __init__(self, venue: Venue, frames: Iterable[tuple[int, bytes]], answers: Iterable[Recorded] = ()) -> None:
         assert venue.server is not None, f"{venue.name} has no server side"

@@ -1,9 +1,11 @@
 """What a simulated venue has to say: a recording or a synthetic market, both seen through `Source`."""
 
-from collections.abc import Callable, Container, Sequence
+import asyncio
+from collections.abc import Callable, Collection, Container, Sequence
 from typing import Protocol, TypeVar
 
-from tapeline.model.event import BookSnapshot
+from tapeline.model.event import BookSnapshot, Event
+from tapeline.model.instrument import Instrument
 from tapeline.model.topic import Topic
 from tapeline.venues.spec import Answer, Ask
 
@@ -11,11 +13,41 @@ Moment = tuple[int, Topic, bytes]  # when (ns), under which topic, the frame
 Row = TypeVar("Row")
 
 
+class Live(Protocol):
+    """What a source can do of which nobody knows what comes next: the real market."""
+
+    arrived: asyncio.Event  # set when something has come
+
+    def want(self, topics: Collection[Topic]) -> None:
+        """All that somebody listens to, each time that changes."""
+        ...
+
+    async def prepare(self, ask: Ask) -> None:
+        """See to it that `rows` knows the answer. Raises what became of the question: Refused, Retry, BadData."""
+        ...
+
+    async def follow(self, instrument: Instrument, hear: Callable[[Event], None]) -> None:
+        """Let `hear` have the market of an instrument from now on; the first time, wait a little for its book.
+
+        While its book is not known to be right it is told as empty.
+        """
+        ...
+
+
 class Source(Protocol):
     """A timeline of frames, and answers to REST about everything up to now."""
 
-    start_ns: int
     waits: bool  # time starts with the first subscriber
+
+    @property
+    def start_ns(self) -> int:
+        """When it begins; of a live one: now."""
+        ...
+
+    @property
+    def live(self) -> Live | None:
+        """None where all that will come is known already."""
+        ...
 
     @property
     def at_ns(self) -> int:

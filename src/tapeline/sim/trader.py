@@ -62,26 +62,38 @@ class Trader(Strategy):
         known = self.instrument(instrument)
         side = self._chance.choice(("buy", "sell"))
         size = EXACT.multiply(unit(known, top.bid), Decimal(self._chance.randint(1, MOST_UNITS)))
-        held = self.position(instrument)
-        open_orders = self.orders(instrument)
-        if known.kind == "spot" and side == "sell" and held < size:
+        if known.kind == "spot" and side == "sell" and self.position(instrument) < size:
             side = "buy"
         if dice < 0.16:
             self.order(side, instrument, size, note=note)
         elif dice < 0.44:
             self._limit(instrument, side, size, top, note)
-        elif dice < 0.54:
+        elif dice < 0.52:
             self._stop(instrument, side, size, top, note)
-        elif dice < 0.68 and open_orders:
-            self.cancel(self._chance.choice(open_orders))
-        elif dice < 0.80 and open_orders:
-            self._amend(self._chance.choice(open_orders), top)
+        elif dice < 0.58:
+            self._group(instrument, side, size, top, note)
         elif dice < 0.84:
+            self._change(instrument, top)
+        else:
+            self._leave(known, note)
+
+    def _change(self, instrument: str, top: Top) -> None:
+        """Something about orders that are open."""
+        open_orders, dice = self.orders(instrument), self._chance.random()
+        if dice < 0.15:
             self.cancel_all(instrument)
-        elif dice < 0.92 and held:
-            self.close(instrument, note=note)
-        elif held and known.kind != "spot":  # through zero to the other side
-            self.order("sell" if held > ZERO else "buy", instrument, EXACT.multiply(abs(held), Decimal(2)), note=note)
+        elif open_orders and dice < 0.6:
+            self.cancel(self._chance.choice(open_orders))
+        elif open_orders:
+            self._amend(self._chance.choice(open_orders), top)
+
+    def _leave(self, known: Instrument, note: str) -> None:
+        """Close what is held, or go through zero to the other side."""
+        held = self.position(known.id)
+        if held and (known.kind == "spot" or self._chance.random() < 0.5):
+            self.close(known.id, note=note)
+        elif held:
+            self.order("sell" if held > ZERO else "buy", known.id, EXACT.multiply(abs(held), Decimal(2)), note=note)
 
     def _limit(self, instrument: str, side: str, size: Decimal, top: Top, note: str) -> None:
         how = self._chance.random()
@@ -104,13 +116,27 @@ class Trader(Strategy):
     def _stop(self, instrument: str, side: str, size: Decimal, top: Top, note: str) -> None:
         worse = self._away("sell" if side == "buy" else "buy", top.ask if side == "buy" else top.bid)
         how = self._chance.random()
-        if how < 0.5:
+        if how < 0.35:
             self.order(side, instrument, size, stop=worse, note=note)
+        elif how < 0.5:
+            self.order(side, instrument, size, trail=self._chance.choice(("0.002", "0.005", "0.01")), note=note)
         elif how < 0.75:
             self.order(side, instrument, size, stop=worse, price=worse, note=note)
         else:
             better = self._away(side, top.bid if side == "buy" else top.ask)
             self.order(side, instrument, size, take_profit=better, note=note)
+
+    def _group(self, instrument: str, side: str, size: Decimal, top: Top, note: str) -> None:
+        other = "sell" if side == "buy" else "buy"
+        near = Decimal("0.005")
+        if self._chance.random() < 0.5:
+            better = self._away(side, top.bid if side == "buy" else top.ask, near)
+            worse = self._away(other, top.ask if side == "buy" else top.bid, near)
+            self.oco(side, instrument, size, price=better, stop=worse, note=note)
+        else:
+            profit = self._away(other, top.ask if side == "buy" else top.bid, near)
+            loss = self._away(side, top.bid if side == "buy" else top.ask, near)
+            self.bracket(side, instrument, size, take_profit=profit, stop=loss, note=note)
 
     def _amend(self, order: Order, top: Top) -> None:
         if order.price is None or order.size is None:

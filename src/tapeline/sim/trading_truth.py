@@ -171,21 +171,26 @@ def _resting(there: OrderUpdate, size: Decimal | None, price: Decimal | None) ->
 
 def journalled(journal: Journal, exchange: Exchange, account: str, ledger: Ledger, now_ns: int) -> Iterator[str]:
     """What of the journal breaks a promise: an intent sent twice, an order nobody wrote down, a figure put right."""
+    records = [entry.record for entry in journal.replay()]
+    submitted = [record.order for record in records if isinstance(record, Submitted)]
     clients: dict[str, str] = {}
-    submitted: set[str] = set()
-    for entry in journal.replay():
-        record = entry.record
-        if isinstance(record, Submitted):
-            name, note = record.order.client_id, record.order.intent.note
-            submitted.add(name)
-            if clients.setdefault(note, name) != name:
-                yield f"what the strategy calls {note!r} was placed twice: as {clients[note]} and as {name}"
-        elif isinstance(record, Adjustment) and record.why != OPENING:
+    for order in submitted:
+        name, note = order.client_id, order.intent.note
+        if not order.intent.group and clients.setdefault(note, name) != name:  # a group shares the strategy's words
+            yield f"what the strategy calls {note!r} was placed twice: as {clients[note]} and as {name}"
+    for record in records:
+        if isinstance(record, Adjustment) and record.why != OPENING:
             what = record.currency or f"{record.instrument} {record.position}"
             yield f"{what} was put right from {plain(record.ours)} to {plain(record.theirs)}: {record.why}"
+    names = {order.client_id for order in submitted}
     for each in exchange.orders(account):
-        if each.client_id not in submitted and not each.client_id.startswith(FLATTENER):
+        if each.client_id not in names and not each.client_id.startswith(FLATTENER):
             yield f"order {each.client_id} is at the venue, and not in the journal"
+    yield from _again(journal, account, ledger, now_ns)
+
+
+def _again(journal: Journal, account: str, ledger: Ledger, now_ns: int) -> Iterator[str]:
+    """Whether a restart would find everything as it is."""
     again = restore(journal.replay(), journal.instance, now_ns)
     yield from (f"the journal: {problem}" for problem in again.problems)
     if dict(again.ledger.balances(account)) != dict(ledger.balances(account)):

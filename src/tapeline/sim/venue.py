@@ -10,7 +10,15 @@ from urllib.parse import parse_qsl, urlsplit
 import msgspec
 
 from tapeline.clock import Clock
-from tapeline.errors import AuthenticationRefused, BadData, ConfigError, ConnectionLost, TapelineError, TimedOut
+from tapeline.errors import (
+    AuthenticationRefused,
+    BadData,
+    ConfigError,
+    ConnectionLost,
+    Refused,
+    TapelineError,
+    TimedOut,
+)
 from tapeline.model.channel import channel
 from tapeline.model.interval import SECOND_NS
 from tapeline.model.topic import Topic
@@ -51,6 +59,7 @@ class SimulatedVenue:
             raise ConfigError(f"venue {venue.name!r} has no server side yet: it cannot be simulated")
         self.venue, self._server, self._limits = venue, venue.server, venue.limits
         self._source, self._clock, self._say = source, clock, say
+        self._live = source.live
         self.clients = Clients()
         self.player = Player(
             source, self.clients, venue.server, clock=clock, speed=speed, faults=faults, say=say,
@@ -163,7 +172,10 @@ class SimulatedVenue:
             for topic in self._server.url_topics(path):
                 self._begin(client, topic)
             while True:
-                broken = self._heard(client, await line.receive())
+                frame = await line.receive()
+                if self.paper is not None:
+                    await self.paper.prepare(client, frame)
+                broken = self._heard(client, frame)
                 if broken:
                     self._say("a rule was broken", rule=broken)
                     line.close(POLICY, broken)
@@ -279,7 +291,23 @@ class SimulatedVenue:
                 return answered
         if request.method != "GET":
             return self._error(404, f"no such path: {request.method} {request.path}")
-        return self.rest(request.path, dict(parse_qsl(request.query, keep_blank_values=True)))
+        query = dict(parse_qsl(request.query, keep_blank_values=True))
+        failed = await self._prepared(request.path, query)
+        return self.rest(request.path, query) if failed is None else failed
+
+    async def _prepared(self, path: str, query: Mapping[str, str]) -> Response | None:
+        """Let a live source ask for what is asked here; what became of that where it failed."""
+        if self._live is None:
+            return None
+        try:
+            ask = self._server.read_rest(path, query)
+            if ask is not None:
+                await self._live.prepare(ask)
+        except Refused as error:
+            return self._error(400, str(error))
+        except TapelineError as error:
+            return self._error(503, str(error))
+        return None
 
     def rest(self, path: str, query: Mapping[str, str]) -> Response:
         """The answer to one GET."""
