@@ -226,7 +226,7 @@ def test_a_malformed_header_is_told_without_what_it_says() -> None:
 
 
 def test_the_librarys_log_says_where_it_asked_and_not_what(caplog: pytest.LogCaptureFixture) -> None:
-    with caplog.at_level(logging.DEBUG):
+    with caplog.at_level(logging.DEBUG, logger="httpx2"):
         for _ in range(2):
             fetching(lambda _request: httpx2.Response(200), request=Request("GET", "/x", (("listenKey", "abc"),)))
         logging.getLogger("httpx2").info("no arguments")
