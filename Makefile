@@ -1,5 +1,5 @@
 # One command to hold everything: `make check`. CI runs the same steps (.ci/run).
-.PHONY: check style types test coverage worlds days soak-sim kill-loop live reference
+.PHONY: check style types test coverage worlds days trading-days soak-sim kill-loop live reference
 
 check: style types coverage
 
@@ -28,7 +28,11 @@ worlds:
 days:
 	uv run python -m tapeline.sim.soak --days 2000
 
-# 100,000 of them, for a night or two: goes on where it was stopped. Another range: make soak-sim SEEDS="--first 5 --last 9"
+# Trading days: 25 virtual minutes of orders each, against a paper exchange, with faults, crashes and an end. CI runs 700.
+trading-days:
+	uv run python -m tapeline.sim.trading_soak --days 2000
+
+# 100,000 kept days, for a night or two: goes on where it was stopped. Another range: make soak-sim SEEDS="--first 5 --last 9"
 SEEDS ?= --days 100000
 soak-sim:
 	uv run python -m tapeline.sim.soak $(SEEDS) --progress soak-sim.progress

@@ -200,19 +200,25 @@ class _Day:
             if report is not None and not report.done:
                 self.wrong.append(f"the emergency stop: {' | '.join(report.lines())}")
         left = await running.stop()
-        if not last:
-            return
-        self.wrong += [f"{each} may still be open" for each in left]
+        if last:
+            self.wrong += [f"{each} may still be open" for each in left]
+        elif left:
+            return  # the venue cannot be asked just now: the next run has to find out
         await asyncio.sleep(SETTLED_S)
         try:
-            await running.side.reconciler.run("the end of the day")
+            await running.side.reconciler.run("the end of a run")
         except TapelineError as trouble:
-            self.wrong.append(f"not reconciled at the end: {trouble!r}")
+            if last:
+                self.wrong.append(f"not reconciled at the end: {trouble!r}")
+            return
         await running.execution.settled()
         restored = running.restored
-        self.wrong += differences(exchange, ACCOUNT, restored.blotter, restored.ledger, flattened=self.end == "flatten")
+        flattened = last and self.end == "flatten"
+        found = differences(exchange, ACCOUNT, restored.blotter, restored.ledger, flattened=flattened)
+        self.wrong += [each if last else f"at {self.clock.now():.0f} s: {each}" for each in found]
         self.wrong += [f"{each.client_id} is still open at the venue" for each in exchange.open_orders(ACCOUNT)]
-        self.wrong += journalled(running.journal, exchange, ACCOUNT, restored.ledger, self.clock.wall_ns())
+        if last:
+            self.wrong += journalled(running.journal, exchange, ACCOUNT, restored.ledger, self.clock.wall_ns())
 
     def _overdue(self, running: TradingRun) -> None:
         """Orders that were good till a date which is over."""
