@@ -1,4 +1,4 @@
-"""`tapeline serve-venue`: a local venue that speaks a real one's protocol, from a recording or a synthetic market."""
+"""`tapeline serve-venue`: a local venue that speaks a real one's protocol, from a tape, a seed or the real market."""
 
 import asyncio
 import json
@@ -6,6 +6,8 @@ import ssl
 import sys
 import tempfile
 from collections.abc import Sequence
+from contextlib import AsyncExitStack, ExitStack
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -16,13 +18,17 @@ from tapeline.clock import SystemClock
 from tapeline.config import LogConfig
 from tapeline.errors import ConfigError
 from tapeline.sim.certificate import tls
+from tapeline.sim.faults import Spec
 from tapeline.sim.faults import fault as read_fault
 from tapeline.sim.load import recording
 from tapeline.sim.market import Market
 from tapeline.sim.paper import PaperSettings
+from tapeline.sim.playback import Say
 from tapeline.sim.server import serving
 from tapeline.sim.source import Source
 from tapeline.sim.venue import SimulatedVenue
+from tapeline.surfaces.live_options import LiveOptions
+from tapeline.surfaces.live_options import market as live_market
 from tapeline.surfaces.log import configure_logging
 from tapeline.surfaces.loop import run_until_signalled
 from tapeline.surfaces.paper_options import PaperOptions
@@ -30,6 +36,8 @@ from tapeline.venues import venue_named
 from tapeline.venues.spec import Venue
 
 PLAIN = PaperOptions()  # no paper exchange
+RECORDED = LiveOptions()  # a tape or a seed
+Secured = tuple[ssl.SSLContext, Path] | None  # TLS, and the certificate for clients
 _log = structlog.get_logger()
 
 
@@ -50,26 +58,40 @@ def serve_venue(
         Parameter(negative=(), help="KIND@WHEN[+DURATION][:PARAM] or random:SEED[:PER_HOUR]; repeat it for more."),
     ] = (),
     port: Annotated[int, Parameter(help="The port; 0 for any free one.")] = 0,
+    upstream: LiveOptions = RECORDED,
     options: PaperOptions = PLAIN,
 ) -> None:
     """Serve a venue's WebSocket and REST on a loopback port, until SIGTERM or SIGINT.
 
     Prints one JSON line as soon as it accepts connections; logs go to stderr. With --paper it takes orders too.
 
-    Exit codes: 0 stopped, 2 a file, a fault or an option is wrong, or the port is taken.
+    With --live it passes on the real venue's market, as it comes: with --paper, orders meet that.
+
+    Exit codes: 0 stopped, 1 the real venue does not answer, 2 a file, a fault or an option is wrong or the port taken.
 
     Example: `tapeline serve-venue binance --tape day.ws.jsonl.gz --speed max --fault cut@2024-08-08T23:56:30Z+20s`
     """
     configure_logging(LogConfig())
     spoken = venue_named(venue)
-    sim = _simulated(spoken, _source_of(spoken, tape, rest, market), _speed(speed), fault, options.settings())
+    upstream.check([name for name, given in (("--tape", tape), ("--rest", rest), ("--market", market is not None),
+                                             ("--speed", speed != "1")) if given])  # fmt: skip
+    source = None if upstream.live else _source_of(spoken, tape, rest, market)
+    made = partial(_simulated, spoken, _speed(speed), [read_fault(text) for text in fault], options.settings())
     try:
-        if options.tls:
-            with tempfile.TemporaryDirectory(prefix="tapeline-") as folder:
+        with ExitStack() as folders:
+            secured: Secured = None
+            if options.tls:
+                folder = folders.enter_context(tempfile.TemporaryDirectory(prefix="tapeline-"))
                 secured = tls(Path(folder), SystemClock.wall_ns())
-                run_until_signalled(lambda stop: _serve(sim, port, stop, secured))
-        else:
-            run_until_signalled(lambda stop: _serve(sim, port, stop))
+
+            async def run(stop: asyncio.Event) -> None:
+                async with AsyncExitStack() as stack:
+                    say = _saying(spoken)
+                    found = source or await live_market(venue, upstream, stack, stop, say)
+                    if found is not None:
+                        await _serve(made(found), port, stop, secured)
+
+            run_until_signalled(run)
     except OSError as trouble:
         raise ConfigError(f"port {port} cannot be served: {trouble}") from trouble
 
@@ -78,7 +100,7 @@ def _source_of(venue: Venue, tape: Sequence[Path], rest: Sequence[Path], market:
     if venue.server is None:
         raise ConfigError(f"venue {venue.name!r} has no server side yet: it cannot be simulated")
     if bool(tape) == (market is not None):
-        raise ConfigError("say what to serve: either --tape FILE (and --rest FILE) or --market SEED")
+        raise ConfigError("say what to serve: either --tape FILE (and --rest FILE) or --market SEED, or --live")
     if market is not None:
         if rest:
             raise ConfigError("--rest belongs to --tape: a synthetic market answers REST itself")
@@ -98,21 +120,24 @@ def _speed(text: str) -> float | None:
     return speed
 
 
-def _simulated(
-    venue: Venue, source: Source, speed: float | None, faults: Sequence[str], paper: PaperSettings | None
-) -> SimulatedVenue:
+def _saying(venue: Venue) -> Say:
     log = _log.bind(venue=venue.name)
-    specs = [read_fault(text) for text in faults]
 
     def say(what: str, **facts: object) -> None:
         log.info(what, **facts)
 
-    return SimulatedVenue(venue, source, clock=SystemClock(), speed=speed, faults=specs, say=say, paper=paper)
+    return say
 
 
-async def _serve(
-    sim: SimulatedVenue, port: int, stop: asyncio.Event, secured: tuple[ssl.SSLContext, Path] | None = None
-) -> None:
+def _simulated(
+    venue: Venue, speed: float | None, faults: Sequence[Spec], paper: PaperSettings | None, source: Source
+) -> SimulatedVenue:
+    return SimulatedVenue(
+        venue, source, clock=SystemClock(), speed=speed, faults=faults, say=_saying(venue), paper=paper
+    )
+
+
+async def _serve(sim: SimulatedVenue, port: int, stop: asyncio.Event, secured: Secured) -> None:
     async with serving(sim, port=port, tls=None if secured is None else secured[0]) as found:
         place, s = f"127.0.0.1:{found}", "" if secured is None else "s"
         line = {"venue": sim.venue.name, "rest": f"http{s}://{place}", "ws": f"ws{s}://{place}"}
