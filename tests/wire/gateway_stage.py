@@ -88,6 +88,7 @@ def _short(event: Any) -> str:
 def trading(
     act: Callable[[Stage], Awaitable[None]], *, orders: Orders = ORDERS, said: dict[str, list[Said]] | None = None,
     how: dict[str, Any] | None = None, owns: Callable[[str], bool] = bool,
+    before: Callable[[Stage], None] = lambda _stage: None,
 ) -> None:  # fmt: skip
     async def main() -> None:
         clock = VirtualClock(START_NS)
@@ -102,6 +103,7 @@ def trading(
             instruments=KNOWN, order_of=stage.orders.get, tell=stage.heard.append, reconcile=reconcile,
             problem=lambda kind, text: stage.problems.append((kind, text)), owns=owns,
         )  # fmt: skip
+        before(stage)
         task = asyncio.create_task(stage.gateway.run())
         await settle()
         await act(stage)

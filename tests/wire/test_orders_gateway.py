@@ -29,7 +29,7 @@ from wire_fakes import START_NS, Script
 from tapeline.errors import Broken, ConfigError, ConnectionLost, OrderRefused, Refused, TimedOut, Unsent
 from tapeline.model.account import OrderUpdate
 from tapeline.model.order import Intent, Order
-from tapeline.trading.command import Amend, Cancel, Note, Submit
+from tapeline.trading.command import Amend, Cancel, CancelAll, Note, Submit
 from tapeline.venues.orders import OrderAsk
 from tapeline.venues.spec import Request
 from tapeline.wire.orders import at_testnet
@@ -81,6 +81,14 @@ def test_what_an_amend_does_not_change_is_as_it_is_now_and_not_as_it_was_placed(
 
     calls = {**ORDERS.calls, "amend": replace(ORDERS.calls["amend"], build=build)}
     trading(act, orders=replace(ORDERS, calls=calls), said={"place": [ok(order("t1"))], "amend": [ok(order("t1"))]})
+
+
+def test_to_cancel_all_may_be_asked_for_before_it_runs() -> None:
+    async def act(stage: Stage) -> None:
+        assert "/open_orders" in stage.exchange.paths()
+        assert stage.said() == []
+
+    trading(act, said={"open_orders": [ok([])]}, before=lambda stage: stage.gateway.execute(CancelAll(ACCOUNT)))
 
 
 def test_orders_go_over_the_connection_for_them_where_the_venue_has_one() -> None:

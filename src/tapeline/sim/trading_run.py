@@ -187,9 +187,9 @@ class TradingRun:
         until = self.around.clock.now() + READY_S
         while self.side.hold() and self.around.clock.now() < until:  # noqa: ASYNC110  # as a live run begins
             await asyncio.sleep(0.2)
-        if gate.state != "running":
-            self.engine.situation.halts[ACCOUNT] = gate.state
-            self.execution.write(Halted(ACCOUNT, gate.state, "as it stood at the start", now_ns))
+        if gate.latched != "running":
+            self.engine.situation.halts[ACCOUNT] = gate.latched
+            self.execution.write(Halted(ACCOUNT, gate.latched, "as it stood at the start", now_ns))
         await self.execution.start()
         self._work = [
             side,

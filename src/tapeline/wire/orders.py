@@ -116,12 +116,15 @@ class LiveGateway:
         )  # fmt: skip
         self._reader = StatementReader(account, orders, self.rest, instruments)
         self._busy: dict[str, asyncio.Task[None]] = {}  # the last command of an order that is under way
+        self._at_start: list[str | None] = []  # what is cancelled as it begins
         self._tasks: asyncio.TaskGroup | None = None
 
     async def run(self) -> Never:
-        """Until cancelled. Commands may be given once it has begun."""
+        """Until cancelled. Commands may be given once it has begun; to cancel all may be asked for before."""
         async with asyncio.TaskGroup() as tasks:
             self._tasks = tasks
+            for instrument in self._at_start:
+                self._cancel_all(instrument)
             if self.entry is not None:
                 tasks.create_task(self.entry.run(), name=f"order entry of {self._account}")
             await self.stream.run()
@@ -136,8 +139,10 @@ class LiveGateway:
                 self._queue(client_id, partial(self._amend, self._known(client_id), size, price), "amend")
             case Cancel(client_id):
                 self._queue(client_id, partial(self._cancel, self._known(client_id)), "cancel")
+            case CancelAll(_, instrument) if self._tasks is None:
+                self._at_start.append(instrument)  # a halt may come first
             case CancelAll(_, instrument):
-                self._start(partial(self._sweep.run, instrument), f"cancel all of {self._account}")
+                self._cancel_all(instrument)
             case _:
                 raise Broken(f"{type(command).__name__} is no command for a venue")
 
@@ -198,6 +203,9 @@ class LiveGateway:
 
     async def _cancel(self, order: Order) -> None:
         await self._send(order, self._ask("cancel", self._fresh(order)))
+
+    def _cancel_all(self, instrument: str | None) -> None:
+        self._start(partial(self._sweep.run, instrument), f"cancel all of {self._account}")
 
     async def _cancel_again(self, order: Order) -> None:
         """Of an order that should be cancelled and is alive: what comes of it, the next inquiry shows."""

@@ -1,0 +1,125 @@
+"""One run of a trading day: from the journal on, killed and begun again, stopped and flattened."""
+
+import asyncio
+import random
+from collections.abc import Callable, Coroutine
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tapeline.model.limits import RiskLimits
+from tapeline.sim.loop import AloneLoop, VirtualClock, run
+from tapeline.sim.market import Market
+from tapeline.sim.paper import PaperSettings
+from tapeline.sim.paper_keys import Key
+from tapeline.sim.trader import Trader
+from tapeline.sim.trading_day import START_NS, THIN
+from tapeline.sim.trading_run import ACCOUNT, KEY, PASSPHRASE, SECRET, Surroundings, TradingRun
+from tapeline.sim.trading_wire import Net
+from tapeline.sim.venue import SimulatedVenue
+from tapeline.store.journal import Journal
+from tapeline.trading.command import Note
+from tapeline.trading.limits import Tables
+from tapeline.venues import venue_named
+
+D = Decimal
+VENUE = venue_named("binance")
+NAME = "binance:BTC/USDT"
+
+
+class Stage:
+    """A paper exchange, and what a run needs."""
+
+    def __init__(self, sim: SimulatedVenue, around: Surroundings) -> None:
+        self.sim, self.around = sim, around
+        assert sim.paper is not None
+        self.exchange = sim.paper.exchange
+
+    def run(self, trader: Trader | None = None) -> TradingRun:
+        journal = Journal(self.around.folder)
+        journal.lead()
+        return TradingRun(self.around, journal, [trader or Trader(name="one", instruments=(NAME,), quiet_from_ns=1)])
+
+
+def played(folder: Path, story: Callable[[Stage], Coroutine[Any, Any, None]]) -> None:
+    async def main() -> None:
+        clock, market = VirtualClock(START_NS), Market(VENUE, 1, START_NS, THIN)
+        keys = [Key(key=KEY, secret=SECRET, passphrase=PASSPHRASE, account=ACCOUNT)]
+        sim = SimulatedVenue(
+            VENUE, market, clock=clock, paper=PaperSettings(keys=keys, balances={"USDT": D(10_000), "BTC": D(1)})
+        )
+        instruments = [pit.instrument for pit in market.pits if pit.instrument.id == NAME]
+        async with sim.open(), asyncio.TaskGroup() as tasks:
+            around = Surroundings(
+                venue=VENUE, market=market, instruments=instruments, folder=folder, clock=clock,
+                limits=Tables(account={ACCOUNT: RiskLimits(max_open_orders=8)}),
+                net=Net(sim, tasks, random.Random(1)), chance=random.Random(2),
+            )  # fmt: skip
+            await story(Stage(sim, around))
+
+    run(main(), AloneLoop)
+
+
+def test_a_run_that_is_killed_goes_on_with_what_the_journal_holds(tmp_path: Path) -> None:
+    async def story(stage: Stage) -> None:
+        first = stage.run()
+        async with first.live():
+            await asyncio.sleep(20)
+            assert first.side.hold() == ""
+            order = first.traders[0].buy(NAME, "0.001", price=30_000)
+            await first.execution._do(first.engine._commands())
+            await asyncio.sleep(5)
+        first.journal.close()
+        assert [each.client_id for each in stage.exchange.open_orders(ACCOUNT)] == [order.client_id]
+
+        second = stage.run()
+        known = second.restored.blotter.order(order.client_id)
+        assert known is not None
+        assert known.state == "open"
+        async with second.live():
+            await asyncio.sleep(20)
+            assert await second.stop() == []
+        second.journal.close()
+        assert stage.exchange.open_orders(ACCOUNT) == []
+        assert stage.around.wrong == []
+
+    played(tmp_path, story)
+
+
+@pytest.mark.parametrize(("end", "state", "left"), [("halt", "halted", D("0.001")), ("flatten", "flat", D(0))])
+def test_an_emergency_stop_ends_a_run_from_outside(tmp_path: Path, end: str, state: str, left: Decimal) -> None:
+    async def story(stage: Stage) -> None:
+        run = stage.run()
+        async with run.live():
+            await asyncio.sleep(20)
+            run.traders[0].buy(NAME, "0.001")
+            await run.execution._do(run.engine._commands())
+            await asyncio.sleep(5)
+            assert await run.end_by("stop") is None
+            report = await run.end_by(end)
+            assert report is not None
+            assert (report.done, report.state, run.latch.state) == (True, state, state)
+            await asyncio.sleep(5)
+            held = run.restored.ledger.balance(ACCOUNT, "BTC")
+            assert (held - 1 > D("0.0005")) is bool(left)
+        run.journal.close()
+
+    played(tmp_path, story)
+
+
+def test_what_must_never_be_is_written_down(tmp_path: Path) -> None:
+    async def story(stage: Stage) -> None:
+        run = stage.run()
+        run._told(Note("unbooked", ACCOUNT, "a fill of nobody"))
+        run._told(Note("denied", ACCOUNT, "too much"))
+        async with run.live():
+            run._halt(ACCOUNT, "halted", "a strategy raised", "strategy")
+            await asyncio.sleep(20)
+            assert run.gates[ACCOUNT].state == "halted"
+            assert run.engine.halt(ACCOUNT) == "halted"
+        run.journal.close()
+        assert stage.around.wrong == ["unbooked: a fill of nobody", "strategy halted the account: a strategy raised"]
+
+    played(tmp_path, story)
