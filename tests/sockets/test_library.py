@@ -91,6 +91,6 @@ def tapeline_trade() -> Any:
 
 
 def test_the_front_door_is_small_and_says_what_it_has_not() -> None:
-    assert tapeline.__all__ == ["Feed", "open"]
+    assert tapeline.__all__ == ["Feed", "Strategy", "open"]
     with pytest.raises(AttributeError, match="has no attribute 'nothing'"):
         _ = tapeline.nothing
