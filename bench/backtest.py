@@ -118,7 +118,11 @@ def peers(count):
         if python.exists():
             done = subprocess.run([python, "-W", "ignore", HERE / script, str(count)], capture_output=True,
                                   text=True, check=False)  # fmt: skip
-            found[name] = json.loads(done.stdout.strip().splitlines()[-1]) if done.returncode == 0 else {"failed": done.stderr[-300:]}
+            found[name] = (
+                json.loads(done.stdout.strip().splitlines()[-1])
+                if done.returncode == 0
+                else {"failed": done.stderr[-300:]}
+            )
     return found
 
 
@@ -153,7 +157,10 @@ def main():
     print(f"bars alone    {found['bars']:>10,.0f} bars/s, {found['bars_fills']} fills")
     print(f"{found['fills']} fills, digest {found['digest']}")
     for name, row in found["peers"].items():
-        print(f"{name}: " + ", ".join(f"{key} {each:,.0f}" if key != "failed" else each for key, each in row.items() if key != "peer"))
+        print(
+            f"{name}: "
+            + ", ".join(f"{key} {each:,.0f}" if key != "failed" else each for key, each in row.items() if key != "peer")
+        )
     for name, share in found.get("costs", ()):
         print(f"{share:6.1%}  {name}")
 
