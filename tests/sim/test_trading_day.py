@@ -16,7 +16,7 @@ from tapeline.trading.ledger import Booking, Ledger
 from tapeline.venues import venue_named
 
 BINANCE = venue_named("binance")
-QUIET = TradingPlan(venue=BINANCE, seed=1, kinds=(), lives=[Life(0, DAY_S)], clock_steps=())
+QUIET = TradingPlan(venue=BINANCE, seed=1, kinds=(), lives=[Life(0, DAY_S)], clock_steps=(), halt=False)
 
 
 @pytest.mark.parametrize("end", ["stop", "halt", "flatten"])

@@ -16,7 +16,7 @@ from tapeline.sim.paper import PaperSettings
 from tapeline.sim.paper_keys import Key
 from tapeline.sim.trader import Trader
 from tapeline.sim.trading_day import START_NS, THIN
-from tapeline.sim.trading_run import ACCOUNT, KEY, PASSPHRASE, SECRET, Surroundings, TradingRun
+from tapeline.sim.trading_run import ACCOUNT, KEY, PASSPHRASE, SECRET, Surroundings, TradingRun, emergency_stop
 from tapeline.sim.trading_wire import Net
 from tapeline.sim.venue import SimulatedVenue
 from tapeline.store.journal import Journal
@@ -97,9 +97,7 @@ def test_an_emergency_stop_ends_a_run_from_outside(tmp_path: Path, end: str, sta
             run.traders[0].buy(NAME, "0.001")
             await run.execution._do(run.engine._commands())
             await asyncio.sleep(5)
-            assert await run.end_by("stop") is None
-            report = await run.end_by(end)
-            assert report is not None
+            report = await emergency_stop(stage.around, run.held(), flatten=end == "flatten")
             assert (report.done, report.state, run.latch.state) == (True, state, state)
             await asyncio.sleep(5)
             held = run.restored.ledger.balance(ACCOUNT, "BTC")

@@ -1,7 +1,7 @@
 """A trading day: strategies, engine, journal and live gateway at a venue that takes orders, in a world from a seed.
 
 25 virtual minutes of one or two instruments, an act of a strategy every ten seconds, faults wherever something is
-awaited, restarts, crashes, and an end. `uv run python -m tapeline.sim.trading_day binance 17` plays one and says what
+awaited, restarts, crashes, a halt from outside, and an end. `uv run python -m tapeline.sim.trading_day binance 17` plays one and says what
 it broke.
 """
 
@@ -35,11 +35,21 @@ from tapeline.sim.trading_chance import (
     CALM_S,
     ENDS,
     KINDS,
+    WARM_S,
     drawn_clock_steps,
     drawn_trading_lives,
     drawn_troubles,
 )
-from tapeline.sim.trading_run import ACCOUNT, KEY, PASSPHRASE, SECRET, Surroundings, TradingRun
+from tapeline.sim.trading_run import (
+    ACCOUNT,
+    KEY,
+    PASSPHRASE,
+    SECRET,
+    Surroundings,
+    TradingRun,
+    emergency_stop,
+    latch_of,
+)
 from tapeline.sim.trading_truth import Witness, differences, journalled
 from tapeline.sim.trading_wire import Net
 from tapeline.sim.venue import SimulatedVenue
@@ -68,6 +78,7 @@ class TradingPlan:
     kinds: Sequence[str] = tuple(KINDS)  # of faults
     lives: Sequence[Life] | None = None
     clock_steps: Sequence[tuple[float, float]] | None = None
+    halt: bool | None = None  # by another process, on the way
     end: str | None = None
 
     @property
@@ -130,6 +141,8 @@ class _Day:
         self.digest = ""  # of the engine, after the last run so far
         self.until: dict[str, int] = {}  # when orders have to have ended, by our clock
         self.end = plan.end or self.chance.choice(ENDS)
+        halted = self.chance.random() < 0.33 if plan.halt is None else plan.halt
+        self.halt_at_s = self.chance.uniform(WARM_S, plan.duration_s - CALM_S - 100) if halted else None
         self.troubles = drawn_troubles(plan.key, plan.duration_s, [each for each in plan.kinds if self._has(each)])
         keys = [Key(key=KEY, secret=SECRET, passphrase=PASSPHRASE, account=ACCOUNT)]
         self.sim = SimulatedVenue(
@@ -164,6 +177,8 @@ class _Day:
                 folder=self.folder, clock=self.clock, net=net, chance=random.Random(f"trading run {plan.key}"),
                 wrong=self.wrong,
             )  # fmt: skip
+            if self.halt_at_s is not None:
+                tasks.create_task(self._halted_for_a_while(around, self.halt_at_s), name="a halt from outside")
             for number, life in enumerate(lives):
                 await self._until(life.from_s)
                 await self._life(around, number, life, last=number == len(lives) - 1)
@@ -176,13 +191,28 @@ class _Day:
             digest=blake2b(f"{text}{self.digest}".encode(), digest_size=16).hexdigest(),
         )  # fmt: skip
 
+    async def _halted_for_a_while(self, around: Surroundings, at_s: float) -> None:
+        """Another process halts the account while it trades, and somebody resumes it later: between that nothing rests."""
+        assert self.sim.paper is not None, "it was asked for"
+        await self._until(at_s)
+        self.faults["halt"] += 1
+        report = await emergency_stop(around, {}, flatten=False)
+        await asyncio.sleep(SETTLED_S)
+        left = [each.client_id for each in self.sim.paper.exchange.open_orders(ACCOUNT)]
+        if report.done and left:
+            self.wrong.append(f"halted at {at_s:.0f} s and verified, and {', '.join(left)} are open after it")
+        await asyncio.sleep(SETTLED_S)
+        latch_of(around).resume(who="ada", why="it was nothing")
+
     async def _life(self, around: Surroundings, number: int, life: Life, *, last: bool) -> None:
         with closing(self._journal()) as journal:
             traders = self._strategies(number, last=last)
             running = TradingRun(around, journal, traders)
             async with running.live():
                 await self._until(life.to_s)
-                if not life.crash:
+                if last and not running.begun:
+                    self.wrong.append("the last run never began")
+                elif not life.crash and running.begun:
                     await self._end(running, last=last)
             for each in traders:
                 self.until |= each.until
@@ -196,8 +226,8 @@ class _Day:
         if last and not self.faults["clock"]:
             self._overdue(running)
         if last and self.end != "stop":
-            report = await running.end_by(self.end)
-            if report is not None and not report.done:
+            report = await emergency_stop(running.around, running.held(), flatten=self.end == "flatten")
+            if not report.done:
                 self.wrong.append(f"the emergency stop: {' | '.join(report.lines())}")
         left = await running.stop()
         if last:

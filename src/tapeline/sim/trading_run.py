@@ -99,7 +99,7 @@ class TradingRun:
         self.execution = Execution(
             self.engine, self.gates, clock=clock, keep=self._keep, halt=self._halt, told=self._told
         )  # fmt: skip
-        self.latch = HaltLatch(ACCOUNT, "live", around.environ, clock)
+        self.latch = latch_of(around)
         connection = ConnectionConfig()
         config = Config(
             account={
@@ -126,6 +126,7 @@ class TradingRun:
         self.gates[ACCOUNT] = Gate(
             self.side.gateway, self.latch, clock=clock, tell=self.execution.offer, hold=self.side.hold
         )
+        self.begun = False  # before that there is no orderly stop, and nothing to stop
         self._tasks: asyncio.TaskGroup | None = None
 
     @asynccontextmanager
@@ -151,27 +152,12 @@ class TradingRun:
         left = await self.execution.stop(STOP_S)
         return [f"{each.client_id} ({each.state}: {each.why})" for each in left]
 
-    async def end_by(self, end: str) -> Report | None:
-        """The emergency stop, as from another process, or none."""
-        if end == "stop":
-            return None
-        around, venue = self.around, self.around.venue
-        orders = venue.orders
-        assert orders is not None, "it trades"
-        waits = delays(ConnectionConfig(), around.chance.random)
-        rest = Rest(venue, venue.urls["rest"], fetch=around.net.fetch, clock=around.clock, delays=waits)
-        credentials = Credentials(
-            Secret(KEY), hmac_signer(Secret(SECRET)), passphrase=Secret(PASSPHRASE)
-        )  # fmt: skip
-        signed = SignedRest(venue, orders, rest, credentials, clock=around.clock, delays=waits)
+    def held(self) -> dict[str, Decimal]:
+        """What strategies hold on spot, as the books say."""
         ledger = self.restored.ledger
-        ours = {each.id: ledger.holding(ACCOUNT, each.id).size for each in around.instruments if each.kind == "spot"}
-        hand = SignedHand(ACCOUNT, venue, rest, signed, ours=ours)
-        stop = Stop(
-            hand=hand, latch=HaltLatch(ACCOUNT, "live", around.environ, around.clock), clock=around.clock, who="ada",
-            why="the day is over", flatten=end == "flatten",
-        )  # fmt: skip
-        return await stop.run()
+        return {
+            each.id: ledger.holding(ACCOUNT, each.id).size for each in self.around.instruments if each.kind == "spot"
+        }
 
     # ---- within --------------------------------------------------------------------------------------------------
 
@@ -191,6 +177,7 @@ class TradingRun:
             self.engine.situation.halts[ACCOUNT] = gate.latched
             self.execution.write(Halted(ACCOUNT, gate.latched, "as it stood at the start", now_ns))
         await self.execution.start()
+        self.begun = True
         self._work = [
             side,
             tasks.create_task(gate.watch(), name="latch"),
@@ -233,6 +220,26 @@ class TradingRun:
     def _reconciled(self, account: str, found: Reconciled) -> None:
         self.around.wrong.extend([f"{account}: {words}" for words in found.unexplained])
         self.around.wrong.extend([f"{account}: of other origin, the venue says: {words}" for words in found.foreign])
+
+
+async def emergency_stop(around: Surroundings, ours: Mapping[str, Decimal], *, flatten: bool) -> Report:
+    """The stop as another process makes it: signed REST and the latch, nothing of a run but what it holds on spot."""
+    venue, clock = around.venue, around.clock
+    assert venue.orders is not None, "it trades"
+    waits = delays(ConnectionConfig(), around.chance.random)
+    rest = Rest(venue, venue.urls["rest"], fetch=around.net.fetch, clock=clock, delays=waits)
+    credentials = Credentials(Secret(KEY), hmac_signer(Secret(SECRET)), passphrase=Secret(PASSPHRASE))
+    signed = SignedRest(venue, venue.orders, rest, credentials, clock=clock, delays=waits)
+    stop = Stop(
+        hand=SignedHand(ACCOUNT, venue, rest, signed, ours=ours), latch=latch_of(around), clock=clock, who="ada",
+        why="enough", flatten=flatten,
+    )  # fmt: skip
+    return await stop.run()
+
+
+def latch_of(around: Surroundings) -> HaltLatch:
+    """The account's, as every process finds it."""
+    return HaltLatch(ACCOUNT, "live", around.environ, around.clock)
 
 
 def _quote(pit: Pit, now_ns: int) -> Quote:
