@@ -1,8 +1,8 @@
 """A trading day: strategies, engine, journal and live gateway at a venue that takes orders, in a world from a seed.
 
 25 virtual minutes of one or two instruments, an act of a strategy every ten seconds, faults wherever something is
-awaited, restarts, crashes, a halt from outside, and an end. `uv run python -m tapeline.sim.trading_day binance 17` plays one and says what
-it broke.
+awaited, restarts, crashes, a halt from outside, and an end. `uv run python -m tapeline.sim.trading_day binance 17`
+plays one and says what it broke.
 """
 
 import asyncio
@@ -192,7 +192,7 @@ class _Day:
         )  # fmt: skip
 
     async def _halted_for_a_while(self, around: Surroundings, at_s: float) -> None:
-        """Another process halts the account while it trades, and somebody resumes it later: between that nothing rests."""
+        """Another process halts the account while it trades; nothing rests until somebody resumes it."""
         assert self.sim.paper is not None, "it was asked for"
         await self._until(at_s)
         self.faults["halt"] += 1
