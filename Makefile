@@ -28,7 +28,7 @@ worlds:
 days:
 	uv run python -m tapeline.sim.soak --days 2000
 
-# Trading days: 25 virtual minutes of orders each, against a paper exchange, with faults, crashes and an end. CI runs 700.
+# Trading days: 25 virtual minutes of orders each, against a paper exchange, with faults, crashes and an end. CI runs 400.
 trading-days:
 	uv run python -m tapeline.sim.trading_soak --days 2000
 
