@@ -15,6 +15,17 @@ from tapeline.trading.setup import Abilities
 D = Decimal
 
 
+def test_what_the_venue_has_sold_already_is_not_sold_again_though_its_fill_is_missing() -> None:
+    bench = Bench()
+    bench.hold("1")
+    first = bench.strategy.sell(BTC.id, "0.7")
+    bench.told(first.client_id, "filled", "0.7", side="sell", kind="market")
+    bench.strategy.close(BTC.id)
+    assert bench.submitted(bench.price("100"))[-1].order.intent.size == D("0.3")
+    bench.fill(first.client_id, "0.7")
+    assert bench.strategy.position(BTC.id) == D("0.3")
+
+
 def test_a_spot_sell_that_only_reduces_is_cut_to_what_is_held_and_not_ordered_elsewhere() -> None:
     bench = Bench()
     bench.hold("1")

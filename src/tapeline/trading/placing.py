@@ -164,8 +164,15 @@ class Placing:
             for order in s.blotter.live(intent.account, intent.instrument, intent.strategy)
             if order.intent.side == "sell" and order.client_id != client_id and order.client_id not in s.waiters
         ]
+        missing = [  # sold by the venue's word, and still held in our books
+            lack.size
+            for lack in s.blotter.lacking(s.now_ns)
+            if lack.order.intent.side == "sell"
+            and (lack.order.intent.account, lack.order.intent.instrument, lack.order.intent.strategy)
+            == (intent.account, intent.instrument, intent.strategy)
+        ]
         free = held
-        for left in others:
+        for left in (*others, *missing):
             free = EXACT.subtract(free, left)
         instrument = s.known(intent.instrument)
         size = min(intent.size or ZERO, free, s.free.get((intent.account, instrument.base), free))
