@@ -108,3 +108,21 @@ def test_who_says_nothing_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> 
     began = time.monotonic()
     assert talked(silent, gone) == [b"", b"left"]
     assert time.monotonic() - began < 10
+
+
+def test_who_comes_while_the_server_goes_is_let_go_too() -> None:
+    async def main() -> bytes:
+        connections = speaking(answer)
+        async with serve(echo, "127.0.0.1", 0, create_connection=connections, open_timeout=None) as server:
+            port = next(iter(server.sockets)).getsockname()[1]
+            connections.end_all()
+            reader, writer = await asyncio.open_connection("127.0.0.1", port)
+            writer.write(b"GET /a HTTP/1.1\r\n\r\n")
+            try:
+                return await reader.read()
+            except ConnectionError:
+                return b""
+            finally:
+                writer.close()
+
+    assert asyncio.run(main()) == b""

@@ -103,10 +103,12 @@ class EitherConnection(ServerConnection):
 
     answer: Answer
     talking: ClassVar[set["EitherConnection"]]  # those that are no WebSocket, or not yet
+    over: ClassVar[bool] = False  # the server is going: who was accepted late is not served any more
 
     @classmethod
     def end_all(cls) -> None:
-        """End those that only talk HTTP, at once."""
+        """End those that only talk HTTP, at once, and whoever still comes."""
+        cls.over = True
         for connection in list(cls.talking):
             connection.transport.abort()
 
@@ -116,6 +118,8 @@ class EitherConnection(ServerConnection):
         self._news = asyncio.Event()
         self.talking.add(self)
         super().connection_made(transport)
+        if self.over:
+            self.transport.abort()
 
     def data_received(self, data: bytes) -> None:
         """Bytes of a WebSocket go to the library, others are read here."""
