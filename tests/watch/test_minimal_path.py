@@ -8,12 +8,13 @@ import msgspec
 import pytest
 from hand_stage import StageHand, a_latch, exchange
 
-from tapeline.config import Config, FlattenConfig, Secret, VenueConfig
+from tapeline.config import Config, FlattenConfig, Secret, StoreConfig, VenueConfig
 from tapeline.config.account import AccountConfig
 from tapeline.errors import ConfigError
 from tapeline.sim.loop import VirtualClock, run
 from tapeline.venues import venue_named
-from tapeline.watch.minimal import accounts_of, hand_of, stop_of
+from tapeline.watch.heartbeat import Heart
+from tapeline.watch.minimal import accounts_of, hand_of, stop_of, with_paper
 
 D = Decimal
 AT_NS = 1_760_000_000_000_000_000
@@ -30,6 +31,27 @@ def test_which_accounts() -> None:
         accounts_of(both, "mian")
     with pytest.raises(ConfigError, match="there is no account in the configuration"):
         accounts_of(Config(), None)
+
+
+def test_a_run_on_paper_made_accounts_of_its_own(tmp_path: Path) -> None:
+    bare = Config(store=StoreConfig(path=str(tmp_path)), account={"main": LIVE})
+    assert with_paper(bare) == bare, "nothing has run there"
+    Heart(tmp_path, ("okx", "main"), Standing()).beat()
+    found = accounts_of(with_paper(bare), None)
+    assert {name: (each.venue, each.mode) for name, each in found.items()} == {
+        "main": ("binance-usdm", "live"), "okx": ("okx", "paper"),
+    }  # fmt: skip
+    assert with_paper(Config()) == Config()
+
+
+class Standing:
+    """A clock that stands."""
+
+    def now(self) -> float:
+        return 1.0
+
+    def wall_ns(self) -> int:
+        return AT_NS
 
 
 def test_addresses_of_a_hand(tmp_path: Path) -> None:

@@ -4,6 +4,8 @@ from collections.abc import Callable, Iterator, Mapping
 from decimal import Decimal
 from urllib.parse import urlsplit, urlunsplit
 
+import msgspec
+
 from tapeline.clock import Clock
 from tapeline.config import Config
 from tapeline.config.account import AccountConfig
@@ -14,6 +16,7 @@ from tapeline.trading.flatten import Steps
 from tapeline.venues import venue_named
 from tapeline.venues.spec import Venue
 from tapeline.watch.hand import Hand
+from tapeline.watch.heartbeat import last_beat
 from tapeline.watch.signed_hand import SignedHand
 from tapeline.watch.stop import Stop
 from tapeline.wire.keys import credentials_of
@@ -30,12 +33,24 @@ ATTEMPTS = 2  # of one request: the stop asks again by itself
 def accounts_of(config: Config, name: str | None) -> dict[str, AccountConfig]:
     """The account of this name, or all. Raises ConfigError where there is none."""
     if not config.account:
-        raise ConfigError("there is no account in the configuration: give --config FILE with an [account.NAME]")
+        raise ConfigError(
+            "there is no account in the configuration, nor does a run with its store name one: "
+            "give --config FILE with an [account.NAME], or with the [store] of the run"
+        )
     if name is None:
         return dict(config.account)
     if name not in config.account:
         raise ConfigError(f"there is no account {name!r}: {', '.join(config.account)}")
     return {name: config.account[name]}
+
+
+def with_paper(config: Config) -> Config:
+    """The same, with the accounts that a run on paper made for itself: its last sign of life names them."""
+    beat = last_beat(config.store.folder) if config.store.folder is not None else None
+    if beat is None:
+        return config
+    more = {name: AccountConfig(venue=name) for name in beat.accounts if name not in config.account}
+    return msgspec.structs.replace(config, account={**config.account, **more})
 
 
 def hand_of(

@@ -15,7 +15,7 @@ from tapeline.config import Config, load
 from tapeline.errors import ConfigError
 from tapeline.trading.halt import COMPONENTS
 from tapeline.watch.emergency import Emergency
-from tapeline.watch.minimal import accounts_of
+from tapeline.watch.minimal import accounts_of, with_paper
 from tapeline.watch.report import Report
 from tapeline.wire.rest import real_fetch
 
@@ -43,7 +43,7 @@ def halt(
     """
     if flatten and reduce_only:
         raise ConfigError("--flatten or --reduce-only: which one is meant?")
-    settings = load(config, os.environ, {})
+    settings = with_paper(load(config, os.environ, {}))
     names = list(accounts_of(settings, account))
     name = who or getpass.getuser()
     if name.lower() in COMPONENTS:

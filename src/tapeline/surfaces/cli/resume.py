@@ -12,7 +12,7 @@ from tapeline.config import load
 from tapeline.store.latch import HaltLatch, refused
 from tapeline.trading.halt import MEANS, Change
 from tapeline.watch.memory import notes_into
-from tapeline.watch.minimal import accounts_of
+from tapeline.watch.minimal import accounts_of, with_paper
 
 
 def resume(
@@ -32,7 +32,7 @@ def resume(
     Example: `tapeline resume --config trade.toml --who Ann --why "spread strategy fixed, positions checked"`
     """
     clock = SystemClock()
-    settings = load(config, os.environ, {})
+    settings = with_paper(load(config, os.environ, {}))
     for name, each in accounts_of(settings, account).items():
         found = refused(HaltLatch(name, each.mode, os.environ, clock).resume(to, who=who, why=why))
         if not isinstance(found, Change):

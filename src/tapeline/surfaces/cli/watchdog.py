@@ -17,7 +17,7 @@ from tapeline.errors import ConfigError
 from tapeline.surfaces.log import configure_logging
 from tapeline.surfaces.loop import run_until_signalled
 from tapeline.watch.emergency import Emergency
-from tapeline.watch.minimal import accounts_of, hand_of
+from tapeline.watch.minimal import accounts_of, hand_of, with_paper
 from tapeline.watch.report import Report
 from tapeline.watch.watchdog import Watchdog
 from tapeline.wire.rest import real_fetch
@@ -43,7 +43,7 @@ def watchdog(
 
     Example: `tapeline watchdog --config trade.toml`
     """
-    settings = load(config, os.environ, {"store.path": str(store)} if store is not None else {})
+    settings = with_paper(load(config, os.environ, {"store.path": str(store)} if store is not None else {}))
     configure_logging(settings.log)
     folder = settings.store.folder
     if folder is None:
