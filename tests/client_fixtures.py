@@ -12,7 +12,7 @@ from typing import Any
 HERE = Path(__file__).parent / "clients"
 ENVIRONMENTS = Path(__file__).parents[1] / ".clients"
 KEY, SECRET, PASSPHRASE = "paper-key-5f1c", "paper-secret-9a77e3", "paper-words-31"
-READY_S, RUN_S = 30, 120
+READY_S, RUN_S = 30, 300
 PACKAGES = {
     "sdks": ("ccxt==4.5.90", "python-okx==0.4.4", "binance-sdk-spot==13.2.0"),
     "freqtrade": ("freqtrade==2026.9",),

@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 
 import ccxt
 
-WITHIN_S = 90
+WITHIN_S = 200
 STRATEGY = """
 from freqtrade.strategy import IStrategy
 from pandas import DataFrame
