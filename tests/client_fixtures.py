@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -40,11 +41,15 @@ def paper(venue: str, balance: str, *options: str) -> Iterator[dict[str, Any]]:
         sys.executable, "-m", "tapeline.surfaces.cli", "serve-venue", venue, "--market", "7", "--paper",
         "--key", KEY, "--secret", SECRET, "--passphrase", PASSPHRASE, "--balance", balance, *options,
     ]  # fmt: skip
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+    with (
+        tempfile.TemporaryFile("w+") as log,  # a pipe that nobody reads would fill, and the venue wait for ever
+        subprocess.Popen(command, stdout=subprocess.PIPE, stderr=log, text=True) as process,
+    ):
         try:
             assert process.stdout is not None
             line = process.stdout.readline()
-            assert line, f"no paper exchange: {process.stderr.read() if process.stderr else ''}"
+            log.seek(0)
+            assert line, f"no paper exchange: {log.read()}"
             yield json.loads(line)
         finally:
             process.terminate()

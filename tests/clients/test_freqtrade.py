@@ -17,6 +17,7 @@ def test_freqtrade_goes_in_and_out(dry_run: bool) -> None:
             {"rest": line["rest"], "ws": line["ws"], "key": KEY, "secret": SECRET, "dry_run": dry_run},
         )  # fmt: skip
 
-    assert found["orders"][0] == ["buy", "closed", 1]
-    assert found["orders"][-1] == ["sell", "closed", 1]
+    bought, sold = found["orders"]["buy"], found["orders"]["sell"]
+    assert bought > 0
+    assert 0.99 * bought < sold <= bought, "all of it but fees in kind, and what is too small to sell"
     assert found["errors"] == []

@@ -15,6 +15,7 @@ from urllib.parse import urlsplit
 import ccxt
 
 WITHIN_S = 200
+BAD = ("InvalidOrder", "InsufficientFunds", "AuthenticationError", "ExchangeError", "BadRequest", "Traceback")
 STRATEGY = """
 from freqtrade.strategy import IStrategy
 from pandas import DataFrame
@@ -93,11 +94,15 @@ def main(settings: dict[str, Any]) -> None:
     text = (folder / "log").read_text()
     if not orders:
         sys.stderr.write(text[-5000:])
-    print(json.dumps({"orders": orders, "errors": [line for line in text.splitlines() if " ERROR " in line][:5]}))
+    print(
+        json.dumps(
+            {"orders": orders, "errors": [line for line in text.splitlines() if any(each in line for each in BAD)]}
+        )
+    )
 
 
-def wait_for_a_round_trip(path: Path, bot: "subprocess.Popen[bytes]") -> list[list[Any]]:
-    """The first closed trade's orders: side, status, whether all of it was filled."""
+def wait_for_a_round_trip(path: Path, bot: "subprocess.Popen[bytes]") -> dict[str, float]:
+    """What the first closed trade bought and sold, however many orders that took."""
     until = time.monotonic() + WITHIN_S
     while time.monotonic() < until and bot.poll() is None:
         time.sleep(1)
@@ -106,13 +111,13 @@ def wait_for_a_round_trip(path: Path, bot: "subprocess.Popen[bytes]") -> list[li
                 closed = db.execute("SELECT id FROM trades WHERE is_open = 0 ORDER BY id LIMIT 1").fetchone()
                 if closed:
                     rows = db.execute(
-                        "SELECT ft_order_side, status, filled = amount FROM orders "
-                        "WHERE ft_trade_id = ? AND filled > 0 ORDER BY id", closed,
+                        "SELECT ft_order_side, SUM(filled) FROM orders "
+                        "WHERE ft_trade_id = ? AND filled > 0 GROUP BY ft_order_side", closed,
                     )  # fmt: skip
-                    return [list(row) for row in rows]
+                    return dict(rows.fetchall())
         except sqlite3.OperationalError:
             continue
-    return []
+    return {}
 
 
 main(json.loads(sys.argv[1]))
