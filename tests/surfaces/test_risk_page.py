@@ -1,7 +1,7 @@
 from tapeline.model.limits import RiskLimits
 from tapeline.surfaces.reference.risk import GROUPS, REFUSALS, risk
 from tapeline.trading.halt import STATES
-from tapeline.watch.monitor import TODO
+from tapeline.watch.monitor import REMEDY
 
 
 def test_every_limit_stands_in_one_group() -> None:
@@ -18,5 +18,5 @@ def test_rows() -> None:
     )
     assert any(line.startswith("| `price_band`") and line.endswith("| 0.05 | less |") for line in lines)
     assert any(line.startswith("| `require_synchronised`") and line.endswith("| true | more |") for line in lines)
-    for name in (*STATES, *TODO, *REFUSALS):
+    for name in (*STATES, *REMEDY, *REFUSALS):
         assert any(line.startswith(f"| `{name}` |") for line in lines)

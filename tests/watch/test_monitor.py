@@ -5,7 +5,7 @@ import pytest
 
 from tapeline.config import WatchConfig
 from tapeline.trading.input import Healthy
-from tapeline.watch.monitor import TODO, Monitor, Vitals, Wish, as_json
+from tapeline.watch.monitor import REMEDY, Monitor, Vitals, Wish, as_json
 
 ACCOUNTS: Mapping[str, list[str]] = {"pit": ["main", "second"], "pit:BTC/USDT": ["main", "second"], "main": ["main"]}
 
@@ -71,7 +71,7 @@ def test_reactions_are_the_configurations(vitals: dict[str, Any], check: str, se
         assert [wish.state for wish in watched.wishes] == wanted
         assert [wish.account for wish in watched.wishes] == (["main", "second"] if wanted else [])
         assert watched.told() == [(check, next(iter(next(iter(vitals.values())))), "fail")]
-        assert TODO[check] in watched.news[0].text
+        assert REMEDY[check] in watched.news[0].text
 
 
 def test_a_storm_of_reconnects() -> None:
@@ -123,5 +123,5 @@ def test_memory_latency_and_store_only_tell() -> None:
     assert watched.wishes == []
     rows = as_json(watched.monitor.rows())
     assert [row["state"] for row in rows[:3]] == ["fail"] * 3
-    assert rows[0]["todo"] == TODO[rows[0]["check"]]
+    assert rows[0]["todo"] == REMEDY[rows[0]["check"]]
     assert rows[-1]["todo"] == ""

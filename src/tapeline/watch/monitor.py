@@ -70,7 +70,7 @@ class Wish(NamedTuple):
     why: str
 
 
-TODO: Mapping[str, str] = {
+REMEDY: Mapping[str, str] = {
     "loop_lag": "fewer instruments or strategies in this process, or a faster machine; look for a slow callback",
     "queue_age": "the same; `tapeline status` names what is slow",
     "store": "look at the disk: full, slow or locked",
@@ -133,7 +133,7 @@ class Monitor:
         rows = [
             Row(
                 each.reading.check, each.reading.subject, each.state, round(each.reading.value, 3), each.reading.limit,
-                each.reading.text, TODO[each.reading.check] if each.state != "ok" else "", each.since_ns,
+                each.reading.text, REMEDY[each.reading.check] if each.state != "ok" else "", each.since_ns,
             )
             for each in self._states.values()
         ]  # fmt: skip
@@ -228,7 +228,7 @@ class Monitor:
 
 
 def _told(reading: Reading, state: str) -> tuple[str, str, str]:
-    return reading.check, state, reading.text if state == "ok" else f"{reading.text}; to do: {TODO[reading.check]}"
+    return reading.check, state, reading.text if state == "ok" else f"{reading.text}; to do: {REMEDY[reading.check]}"
 
 
 def as_json(rows: list[Row]) -> list[dict[str, Any]]:

@@ -10,7 +10,7 @@ from tapeline.model.number import plain
 from tapeline.surfaces.reference.markdown import code, page, table
 from tapeline.trading.halt import COMPONENTS, MEANS, STATES
 from tapeline.trading.risk import CODES
-from tapeline.watch.monitor import TODO
+from tapeline.watch.monitor import REMEDY
 
 INTRODUCTION = """
 Every order passes `check` before it is journalled: it comes back approved, or denied with the name of the limit, the
@@ -77,7 +77,7 @@ def risk() -> str:
     parts += [
         "## Health checks",
         "Thresholds and what each asks for: `[watch]` of the [configuration](configuration.md).",
-        table(("check", "what to do"), ((code(name), todo) for name, todo in TODO.items())),
+        table(("check", "what to do"), ((code(name), todo) for name, todo in REMEDY.items())),
     ]
     return page("Risk, halt and health", *parts)
 
