@@ -26,16 +26,16 @@ worlds:
 
 # Kept days: 24 virtual hours of one instrument each, with store, repair, restarts and crashes. CI runs 672 of these.
 days:
-	uv run python -m tapeline.sim.soak --days 2000
+	uv run python -m tapeline.sim.kept.soak --days 2000
 
 # Trading days: 25 virtual minutes of orders each, against a paper exchange, with faults, crashes and an end. CI runs 400.
 trading-days:
-	uv run python -m tapeline.sim.trading_soak --days 2000
+	uv run python -m tapeline.sim.trading.soak --days 2000
 
 # 100,000 kept days, for a night or two: goes on where it was stopped. Another range: make soak-sim SEEDS="--first 5 --last 9"
 SEEDS ?= --days 100000
 soak-sim:
-	uv run python -m tapeline.sim.soak $(SEEDS) --progress soak-sim.progress
+	uv run python -m tapeline.sim.kept.soak $(SEEDS) --progress soak-sim.progress
 
 # A real process on a real store, killed two hundred times at each venue; half an hour.
 kill-loop:

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import msgspec
 
-from tapeline.app.auditing import Auditor
+from tapeline.app.audit.auditing import Auditor
 from tapeline.app.bookkeeping import Bookkeeping
 from tapeline.app.instance import Instance, World
 from tapeline.app.rebuilding import Rebuilder

@@ -20,7 +20,7 @@ from tapeline.trading.command import Submit
 from tapeline.trading.input import Sent
 from tapeline.trading.record import Digest, Listed
 from tapeline.trading.restore import restore
-from tapeline.trading.risk import approve_flatten
+from tapeline.trading.risk.check import approve_flatten
 
 ORDERS = 2_000
 SPOT = Instrument(venue="v", symbol="BTC/USDT", native="BTCUSDT", kind="spot", base="BTC", quote="USDT")

@@ -39,10 +39,10 @@ from tapeline.model.interval import DAY_NS
 from tapeline.model.topic import Topic
 from tapeline.sim.market import Market
 from tapeline.sim.pit import BEAT_NS
-from tapeline.trading.depth import Depth
-from tapeline.trading.matching import Matcher
-from tapeline.trading.outcome import Hit, Matching
-from tapeline.trading.ticket import Ticket
+from tapeline.trading.paper.depth import Depth
+from tapeline.trading.paper.matching import Matcher
+from tapeline.trading.paper.outcome import Hit, Matching
+from tapeline.trading.paper.ticket import Ticket
 from tapeline.venues import venue_named
 from tapeline.venues.spec import Ask, Control, Venue
 

@@ -26,9 +26,9 @@ from tapeline.model.account import OrderUpdate
 from tapeline.model.event import Trade
 from tapeline.model.instrument import Instrument
 from tapeline.model.secret import Secret
+from tapeline.trading.accounting.ledger import Ledger
 from tapeline.trading.engine import Engine
 from tapeline.trading.input import Sent
-from tapeline.trading.ledger import Ledger
 from tapeline.trading.orders import Blotter
 from tapeline.trading.setup import Account, Setup
 from tapeline.trading.strategy import Strategy

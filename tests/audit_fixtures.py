@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from repair_fixtures import Scene, Theatre, played
-from tapeline.app.auditing import Auditor, AuditStatistics
+from tapeline.app.audit.auditing import Auditor, AuditStatistics
 from tapeline.config import AuditConfig
 
 BTC = "binance:BTC/USDT"

@@ -7,9 +7,9 @@ from typing import Any
 from tapeline.model.account import Balance, Fill, OrderUpdate
 from tapeline.model.event import Trade
 from tapeline.model.instrument import Instrument
+from tapeline.trading.accounting.ledger import Ledger
 from tapeline.trading.command import Command, Submit
 from tapeline.trading.engine import Engine
-from tapeline.trading.ledger import Ledger
 from tapeline.trading.orders import Blotter
 from tapeline.trading.setup import Abilities, Account, Setup
 from tapeline.trading.strategy import Strategy

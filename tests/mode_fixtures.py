@@ -13,10 +13,10 @@ from tapeline.app.running import Running, assembled
 from tapeline.config import AlertsConfig, AuditConfig, Config, StoreConfig, StreamConfig
 from tapeline.model.event import Gap, ModeChange
 from tapeline.sim.faults import fault
+from tapeline.sim.kept.scribe import Scribe
 from tapeline.sim.loop import VirtualClock, run
 from tapeline.sim.market import Market
 from tapeline.sim.pit import Rates
-from tapeline.sim.scribe import Scribe
 from tapeline.sim.venue import SimulatedVenue
 from tapeline.store.reader import Store, open_store
 from tapeline.venues import venue_named

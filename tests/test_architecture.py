@@ -123,12 +123,12 @@ def test_one_idea_per_module(path: Path) -> None:
 
 def test_only_risk_approves_an_order() -> None:
     """The token that makes an `Approved` has a name, and that name stands in one file: not even tests have it."""
-    token, home = "_PASSED_BY" + "_RISK", SOURCE / "trading" / "risk.py"
+    token, home = "_PASSED_BY" + "_RISK", SOURCE / "trading" / "risk" / "check.py"
     assert token in home.read_text(encoding="utf-8"), f"{home} has lost its token: is everybody free to approve?"
     for path in [*FILES, *Path(__file__).parent.rglob("*.py")]:
         if path != home:
             assert token not in path.read_text(encoding="utf-8"), (
-                f"{path} approves an order by itself. Remedy: call trading.risk.check() and submit what it approves."
+                f"{path} approves an order by itself. Remedy: submit what check() in trading/risk approves."
             )
 
 

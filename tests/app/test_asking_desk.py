@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from tapeline.app.asking import BAD_MOST, CLOCK_EVERY_S, HistoryDesk, Outside
+from tapeline.app.history.asking import BAD_MOST, CLOCK_EVERY_S, HistoryDesk, Outside
 from tapeline.errors import ConnectionLost, Refused
 from tapeline.model.event import Bar
 from tapeline.model.interval import DAY_NS, HOUR_NS, MINUTE_NS, SECOND_NS

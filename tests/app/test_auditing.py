@@ -8,7 +8,7 @@ from msgspec.structs import replace
 
 from audit_fixtures import BTC, OFTEN, audited, some_time
 from repair_fixtures import START_NS, Scene, Theatre
-from tapeline.app.auditing import Auditor
+from tapeline.app.audit.auditing import Auditor
 from tapeline.app.instance import World
 from tapeline.app.keeping import Keeping
 from tapeline.app.running import assembled

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from tapeline.app.asking import Outside
-from tapeline.app.backfill import Backfill, Plan, Series, trade_series
+from tapeline.app.history.asking import Outside
+from tapeline.app.history.backfill import Backfill, Plan, Series, trade_series
 from tapeline.errors import ConfigError, TimedOut, UnknownInstrument
 from tapeline.model.event import Bar, Trade
 from tapeline.model.fact import Fact, Wanted
@@ -335,7 +335,7 @@ def test_it_comes_near_the_limit_and_is_never_told_to_slow_down() -> None:
 def play_with_page(story: Callable[[Scene], Awaitable[None]], venue: Venue) -> None:
     """The venue by that name, as changed."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("tapeline.app.backfill.venue_named", lambda _name: venue)
+        patch.setattr("tapeline.app.history.backfill.venue_named", lambda _name: venue)
         span_ns = 10_000 * MINUTE_NS
         patch.setattr("tapeline.sim.market.HISTORY_NS", 20 * DAY_NS)
         play(story, venue=venue, channels=("bars:1m",), from_ns=AT_NS - span_ns, rate=1)

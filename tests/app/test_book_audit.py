@@ -6,7 +6,7 @@ from typing import Any
 
 from audit_fixtures import BTC, OFTEN, audited, some_time
 from repair_fixtures import Scene, Theatre
-from tapeline.app.auditing import Auditor
+from tapeline.app.audit.auditing import Auditor
 from tapeline.model.event import Dispute
 from tapeline.venues.spec import Request
 from tapeline.wire.pipe import Response

@@ -8,7 +8,7 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from tapeline.app.examining import Examined, Subject, counts, examine, overlapping, stored_bars, unchecked
+from tapeline.app.audit.examining import Examined, Subject, counts, examine, overlapping, stored_bars, unchecked
 from tapeline.clock import SystemClock
 from tapeline.market.coverage import Coverage
 from tapeline.model.event import Bar, Trade

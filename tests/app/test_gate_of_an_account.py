@@ -14,7 +14,7 @@ from tapeline.model.order import Intent
 from tapeline.store.latch import HaltLatch
 from tapeline.trading.command import Amend, Cancel, CancelAll, Command, Submit
 from tapeline.trading.input import Failed, Halted
-from tapeline.trading.risk import Approved, Market, RiskState, approve_flatten, check
+from tapeline.trading.risk.check import Approved, Market, RiskState, approve_flatten, check
 
 D = Decimal
 PERP = Instrument(

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from tapeline.app.importing import Imported, Importing
+from tapeline.app.history.importing import Imported, Importing
 from tapeline.clock import SystemClock
 from tapeline.errors import StoreLocked
 from tapeline.model.event import Bar, Gap, Trade
@@ -78,7 +78,7 @@ def test_equal_trades_without_ids_are_as_many_as_they_were(tmp_path: Path, trade
 
 
 def test_batches_and_the_lock(tmp_path: Path, trade: Callable[..., Trade], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("tapeline.app.importing.BATCH", 3)
+    monkeypatch.setattr("tapeline.app.history.importing.BATCH", 3)
     assert take(tmp_path, *(trade(n) for n in range(8))).new == 8
     lock = StoreLock(tmp_path)
     lock.acquire()

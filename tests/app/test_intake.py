@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tapeline.app.intake import Asked, rows_of
+from tapeline.app.history.intake import Asked, rows_of
 from tapeline.errors import ConfigError
 from tapeline.model.event import Bar, Gap, Trade
 from tapeline.model.instrument import Instrument

@@ -29,7 +29,7 @@ from tapeline.model.limits import RiskLimits
 from tapeline.model.order import Intent
 from tapeline.store.reader import open_store
 from tapeline.store.series import SeriesStore
-from tapeline.trading.ledger import Ledger
+from tapeline.trading.accounting.ledger import Ledger
 from tapeline.trading.orders import Blotter
 from tapeline.trading.setup import Account
 from tapeline.venues import venue_named

@@ -16,12 +16,12 @@ from tapeline.errors import Broken, TimedOut
 from tapeline.model.account import Fill, OrderUpdate
 from tapeline.model.event import Trade
 from tapeline.sim.loop import VirtualClock, run
+from tapeline.trading.accounting.ledger import Ledger
 from tapeline.trading.command import Amend, Cancel, CancelAll, Command, Hold, Note, Submit
 from tapeline.trading.engine import Engine
-from tapeline.trading.exchange import Exchange
 from tapeline.trading.input import Failed, Sent
-from tapeline.trading.ledger import Ledger
 from tapeline.trading.orders import Blotter
+from tapeline.trading.paper.exchange import Exchange
 from tapeline.trading.record import Digest
 from tapeline.trading.setup import Account, Setup
 from tapeline.trading.strategy import Strategy

@@ -13,7 +13,7 @@ from tapeline.app.trade.operating import operator_handlers
 from tapeline.app.trade.reconciling import Reconciled
 from tapeline.errors import ConfigError
 from tapeline.trading.input import Operator
-from tapeline.trading.limits import Tables
+from tapeline.trading.risk.limits import Tables
 
 PERSON = {"who": "Ann", "why": "because"}
 

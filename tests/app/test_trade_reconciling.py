@@ -13,8 +13,8 @@ from tapeline.model.account import Balance, Fill, OrderUpdate
 from tapeline.model.instrument import Instrument
 from tapeline.model.order import Intent, Order
 from tapeline.sim.loop import VirtualClock, run
+from tapeline.trading.accounting.ledger import Adjustment, Ledger
 from tapeline.trading.input import Sent
-from tapeline.trading.ledger import Adjustment, Ledger
 from tapeline.trading.orders import Blotter
 from tapeline.trading.reconcile import Statement
 from tapeline.trading.record import Agreed

@@ -5,8 +5,8 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from tapeline.app.examining import Examined, Subject
-from tapeline.app.trades_audit import is_new, is_told, trades_judged
+from tapeline.app.audit.examining import Examined, Subject
+from tapeline.app.audit.trades_audit import is_new, is_told, trades_judged
 from tapeline.market.coverage import Coverage
 from tapeline.model.event import Bar
 from tapeline.model.fact import Fact

@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from tapeline.app import verifying
-from tapeline.app.asking import Outside
-from tapeline.app.verifying import Checked, Verification, Wish
+from tapeline.app.audit import verifying
+from tapeline.app.audit.verifying import Checked, Verification, Wish
+from tapeline.app.history.asking import Outside
 from tapeline.clock import SystemClock
 from tapeline.errors import ConfigError, NotHeld, TapelineError, TimedOut, UnknownInstrument
 from tapeline.market.remake import remade

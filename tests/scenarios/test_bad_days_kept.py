@@ -7,10 +7,10 @@ from typing import Any
 import pytest
 import structlog
 
-from tapeline.sim import day
-from tapeline.sim.chance import Life
-from tapeline.sim.day import DayPlan, DayReport, repairable_trades, run_day
 from tapeline.sim.faults import fault
+from tapeline.sim.kept import day
+from tapeline.sim.kept.chance import Life
+from tapeline.sim.kept.day import DayPlan, DayReport, repairable_trades, run_day
 from tapeline.venues import venue_named
 
 pytestmark = pytest.mark.worlds

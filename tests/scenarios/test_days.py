@@ -9,8 +9,8 @@ from collections.abc import Iterator
 import pytest
 import structlog
 
-from tapeline.sim.day import DayPlan, run_day
-from tapeline.sim.soak import playable
+from tapeline.sim.kept.day import DayPlan, run_day
+from tapeline.sim.kept.soak import playable
 from tapeline.venues import venue_named
 
 pytestmark = pytest.mark.worlds

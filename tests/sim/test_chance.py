@@ -2,8 +2,8 @@
 
 from itertools import pairwise
 
-from tapeline.sim.chance import CALM_S, FAULTS, MEANT, WARM_S, drawn_faults, drawn_lives, drawn_stalls, drawn_steps
 from tapeline.sim.faults import KINDS, LINK, OF_CONNECTIONS, PACE, QUIET
+from tapeline.sim.kept.chance import CALM_S, FAULTS, MEANT, WARM_S, drawn_faults, drawn_lives, drawn_stalls, drawn_steps
 
 DAY_S = 86_400.0
 SEEDS = [f"okx {seed}" for seed in range(1, 200)]

@@ -9,10 +9,10 @@ import pytest
 import structlog
 
 from tapeline.errors import ConfigError
-from tapeline.sim import day
-from tapeline.sim.chance import Life
-from tapeline.sim.day import DayPlan, run_day
 from tapeline.sim.faults import fault
+from tapeline.sim.kept import day
+from tapeline.sim.kept.chance import Life
+from tapeline.sim.kept.day import DayPlan, run_day
 from tapeline.venues import venue_named
 
 SHORT_S = 3 * 3600.0
@@ -88,7 +88,7 @@ def test_what_a_run_may_never_have(monkeypatch: pytest.MonkeyPatch, capsys: pyte
     assert "VIOLATED it is not so" in str(report)
     monkeypatch.setattr(day, "run_day", lambda _plan: report)
     assert day.main(["binance", "3"]) == 1
-    assert "again: uv run python -m tapeline.sim.day binance 3" in capsys.readouterr().out
+    assert "again: uv run python -m tapeline.sim.kept.day binance 3" in capsys.readouterr().out
 
 
 def test_a_fault_of_our_own_is_a_violation(monkeypatch: pytest.MonkeyPatch) -> None:

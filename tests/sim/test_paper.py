@@ -17,8 +17,8 @@ from tapeline.model.interval import SECOND_NS
 from tapeline.model.order import Intent
 from tapeline.sim.faults import fault
 from tapeline.sim.loop import VirtualClock, run
-from tapeline.sim.paper import PaperSettings, Silence
-from tapeline.sim.paper_keys import Key
+from tapeline.sim.paper.exchange import PaperSettings, Silence
+from tapeline.sim.paper.keys import Key
 from tapeline.sim.recording import Recording
 from tapeline.sim.venue import SimulatedVenue
 from tapeline.venues.orders import OrderAsk, OrderRequest

@@ -11,9 +11,9 @@ from tapeline.errors import OrderRefused
 from tapeline.model.account import AccountMode, Fill, OrderUpdate
 from tapeline.model.event import BookSnapshot
 from tapeline.model.order import Intent
-from tapeline.sim.paper_desk import Desk, Done
-from tapeline.sim.paper_streams import Streams
-from tapeline.trading.exchange import Exchange
+from tapeline.sim.paper.desk import Desk, Done
+from tapeline.sim.paper.streams import Streams
+from tapeline.trading.paper.exchange import Exchange
 from tapeline.venues.orders import ListenKey, OrderAsk
 
 D = Decimal

@@ -5,7 +5,7 @@ import toy_venue as toy
 from tapeline.model.event import BookSnapshot, Event, Trade
 from tapeline.model.topic import Topic
 from tapeline.sim.market import Market
-from tapeline.sim.paper_feed import PaperFeed, answers, listed
+from tapeline.sim.paper.feed import PaperFeed, answers, listed
 from tapeline.sim.recording import Recorded, Recording
 from tapeline.sim.source import Source
 from tapeline.venues.spec import Ask, Venue

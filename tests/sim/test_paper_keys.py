@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 
 from tapeline.errors import ConfigError
-from tapeline.sim.paper_keys import Key, accounts_of, amounts, balances_of, keys_of
+from tapeline.sim.paper.keys import Key, accounts_of, amounts, balances_of, keys_of
 
 
 def test_keys_come_from_a_file(tmp_path: Path) -> None:

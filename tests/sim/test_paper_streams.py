@@ -12,7 +12,7 @@ from tapeline.model.account import AccountEvent, Balance, Fill, Position
 from tapeline.sim.client import Client
 from tapeline.sim.faults import Fault
 from tapeline.sim.limits import Meter
-from tapeline.sim.paper_streams import Streams
+from tapeline.sim.paper.streams import Streams
 from tapeline.venues.orders import Opening
 
 D = Decimal

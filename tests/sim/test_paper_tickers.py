@@ -6,9 +6,9 @@ import toy_venue as toy
 from tapeline.model.event import BookSnapshot
 from tapeline.model.interval import HOUR_NS
 from tapeline.sim.market import Market
-from tapeline.sim.paper_tickers import summary
+from tapeline.sim.paper.tickers import summary
 from tapeline.sim.recording import Recording
-from tapeline.trading.matching import Matcher
+from tapeline.trading.paper.matching import Matcher
 
 D = Decimal
 

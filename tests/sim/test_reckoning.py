@@ -13,12 +13,12 @@ import structlog
 from msgspec.structs import replace
 
 from tapeline.model.event import Bar
-from tapeline.sim import day
-from tapeline.sim.chance import Life
-from tapeline.sim.day import DayPlan
 from tapeline.sim.faults import fault
+from tapeline.sim.kept import day
+from tapeline.sim.kept.chance import Life
+from tapeline.sim.kept.day import DayPlan
+from tapeline.sim.kept.reckoning import Truth, _as_told, reckoned
 from tapeline.sim.loop import run
-from tapeline.sim.reckoning import Truth, _as_told, reckoned
 from tapeline.store.reader import open_store
 from tapeline.venues import venue_named
 

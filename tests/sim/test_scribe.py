@@ -9,8 +9,8 @@ import pytest
 
 from tapeline.errors import StoreLocked
 from tapeline.model.event import Gap, Trade
+from tapeline.sim.kept.scribe import STALLED_S, Scribe
 from tapeline.sim.loop import VirtualClock, run
-from tapeline.sim.scribe import STALLED_S, Scribe
 from tapeline.store.reader import open_store
 
 BTC = "binance:BTC/USDT"

@@ -7,8 +7,8 @@ from typing import Self
 
 import pytest
 
-from tapeline.sim import soak
-from tapeline.sim.day import DayReport
+from tapeline.sim.kept import soak
+from tapeline.sim.kept.day import DayReport
 
 
 def report(name: str, seed: int, *wrong: str) -> DayReport:
@@ -69,7 +69,7 @@ def test_a_run_says_what_failed_and_goes_on_where_it_was(
     assert "6 faults of 1 kinds, 3 crashes, 2 failed" in said
     assert "VIOLATED it is wrong" in said
     assert "day okx 13: ValueError('unlucky')" in said
-    assert "failed: uv run python -m tapeline.sim.day okx 12\n" in said
+    assert "failed: uv run python -m tapeline.sim.kept.day okx 12\n" in said
     assert progress.read_text().splitlines() == ["okx 11 ok", "okx 12 failed", "okx 13 failed", "okx 14 ok"]
     fake(monkeypatch, set())
     assert soak.main([*words, "--first", "12"]) == 1

@@ -9,7 +9,7 @@ import msgspec
 from engine_fixtures import PERP, SECOND, Bench
 from tapeline.model.event import Quote
 from tapeline.model.instrument import Instrument
-from tapeline.sim.trader import Trader, unit
+from tapeline.sim.trading.trader import Trader, unit
 from tapeline.trading.command import Amend, Cancel, Hold, Submit
 from tapeline.trading.input import Timer
 

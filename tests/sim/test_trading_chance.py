@@ -4,7 +4,7 @@ from itertools import pairwise
 
 from tapeline.model.interval import SECOND_NS
 from tapeline.sim.faults import KINDS as KNOWN
-from tapeline.sim.trading_chance import (
+from tapeline.sim.trading.chance import (
     CALM_S,
     FAULTS,
     KEYS,

@@ -9,10 +9,10 @@ import pytest
 
 from tapeline.errors import ConfigError
 from tapeline.model.account import Fill
-from tapeline.sim import trading_day
-from tapeline.sim.chance import Life
-from tapeline.sim.trading_day import DAY_S, TradingPlan, main, run_trading_day
-from tapeline.trading.ledger import Booking, Ledger
+from tapeline.sim.kept.chance import Life
+from tapeline.sim.trading import day as trading_day
+from tapeline.sim.trading.day import DAY_S, TradingPlan, main, run_trading_day
+from tapeline.trading.accounting.ledger import Booking, Ledger
 from tapeline.venues import venue_named
 
 BINANCE = venue_named("binance")
@@ -44,7 +44,7 @@ def test_a_fill_that_is_booked_wrongly_is_seen(monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setattr(Ledger, "apply", wrong)
     report = run_trading_day(QUIET)
     assert any(sentence.startswith("fees in BTC of binance:BTC/USDT") for sentence in report.violations)
-    assert str(report).endswith("again: uv run python -m tapeline.sim.trading_day binance 1")
+    assert str(report).endswith("again: uv run python -m tapeline.sim.trading.day binance 1")
 
 
 def test_days_are_played_by_name(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:

@@ -12,16 +12,16 @@ import pytest
 from tapeline.model.limits import RiskLimits
 from tapeline.sim.loop import AloneLoop, VirtualClock, run
 from tapeline.sim.market import Market
-from tapeline.sim.paper import PaperSettings
-from tapeline.sim.paper_keys import Key
-from tapeline.sim.trader import Trader
-from tapeline.sim.trading_day import START_NS, THIN
-from tapeline.sim.trading_run import ACCOUNT, KEY, PASSPHRASE, SECRET, Surroundings, TradingRun, emergency_stop
-from tapeline.sim.trading_wire import Net
+from tapeline.sim.paper.exchange import PaperSettings
+from tapeline.sim.paper.keys import Key
+from tapeline.sim.trading.day import START_NS, THIN
+from tapeline.sim.trading.run import ACCOUNT, KEY, PASSPHRASE, SECRET, Surroundings, TradingRun, emergency_stop
+from tapeline.sim.trading.trader import Trader
+from tapeline.sim.trading.wire import Net
 from tapeline.sim.venue import SimulatedVenue
 from tapeline.store.journal import Journal
 from tapeline.trading.command import Note
-from tapeline.trading.limits import Tables
+from tapeline.trading.risk.limits import Tables
 from tapeline.venues import venue_named
 
 D = Decimal

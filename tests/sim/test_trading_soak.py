@@ -4,9 +4,9 @@ from dataclasses import replace
 
 import pytest
 
-from tapeline.sim import trading_soak
-from tapeline.sim.trading_day import TradingPlan, TradingReport
-from tapeline.sim.trading_soak import TRADING
+from tapeline.sim.trading import soak as trading_soak
+from tapeline.sim.trading.day import TradingPlan, TradingReport
+from tapeline.sim.trading.soak import TRADING
 
 GOOD = TradingReport(
     venue="okx", seed=3, violations=(), faults={"cut": 2}, lives=2, crashes=1, orders=40, fills=20, end="halt",
@@ -16,7 +16,7 @@ GOOD = TradingReport(
 
 def test_it_is_of_every_venue_that_trading_days_are_played_at() -> None:
     assert set(TRADING.playable()) == {"binance", "binance-us", "binance-usdm", "okx"}
-    assert (TRADING.module, TRADING.called) == ("tapeline.sim.trading_day", "trading days of 25 virtual minutes")
+    assert (TRADING.module, TRADING.called) == ("tapeline.sim.trading.day", "trading days of 25 virtual minutes")
 
 
 def test_a_day_is_told_of_where_it_broke_a_promise(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -40,5 +40,5 @@ def test_a_day_that_cannot_be_played_is_a_failure(monkeypatch: pytest.MonkeyPatc
 
     monkeypatch.setattr(trading_soak, "run_trading_day", raising)
     assert TRADING.play(("okx", 13)).said == (
-        "trading day okx 13: ValueError('unlucky')\n  again: uv run python -m tapeline.sim.trading_day okx 13"
+        "trading day okx 13: ValueError('unlucky')\n  again: uv run python -m tapeline.sim.trading.day okx 13"
     )

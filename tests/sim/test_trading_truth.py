@@ -11,14 +11,14 @@ from tapeline.model.account import AccountEvent, Fill, OrderUpdate, Payment
 from tapeline.model.event import BookSnapshot
 from tapeline.model.instrument import Instrument
 from tapeline.model.order import Intent
-from tapeline.sim.trading_truth import Witness, differences, journalled
+from tapeline.sim.trading.truth import Witness, differences, journalled
 from tapeline.store.journal import Journal
+from tapeline.trading.accounting.ledger import Adjustment, Ledger
 from tapeline.trading.command import Submit
-from tapeline.trading.exchange import Exchange
-from tapeline.trading.ledger import Adjustment, Ledger
 from tapeline.trading.orders import Blotter
+from tapeline.trading.paper.exchange import Exchange
 from tapeline.trading.record import Listed
-from tapeline.trading.risk import approve_flatten
+from tapeline.trading.risk.check import approve_flatten
 
 D = Decimal
 A = "one"

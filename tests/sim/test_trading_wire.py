@@ -11,7 +11,7 @@ import pytest
 from tapeline.errors import ConnectionLost, TimedOut
 from tapeline.sim.loop import run
 from tapeline.sim.pipe import memory_pipe
-from tapeline.sim.trading_wire import DELAY_S, Net
+from tapeline.sim.trading.wire import DELAY_S, Net
 from tapeline.sim.venue import SimulatedVenue
 from tapeline.venues.request import Request
 from tapeline.wire.pipe import Pipe, Response

@@ -11,7 +11,7 @@ from upstream_fixtures import START_NS, Relayed, frames, relayed
 from tapeline.errors import ConnectionLost
 from tapeline.model.event import BookDelta, BookSnapshot
 from tapeline.model.topic import Topic
-from tapeline.sim import upstream
+from tapeline.sim.upstream import source as upstream
 from tapeline.venues.spec import Ask
 
 TRADES = b'{"method":"SUBSCRIBE","params":["btcusdt@trade"],"id":1}'

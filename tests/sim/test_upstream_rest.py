@@ -7,7 +7,7 @@ from decimal import Decimal
 import pytest
 from upstream_fixtures import START_NS, Relayed, relayed
 
-from tapeline.sim import upstream_rest
+from tapeline.sim.upstream import rest as upstream_rest
 from tapeline.venues.spec import Ask
 
 DEPTH = ("/api/v3/depth", "symbol=BTCUSDT&limit=5")

@@ -13,10 +13,10 @@ from tapeline.model.order import Intent
 from tapeline.sim.faults import fault
 from tapeline.sim.loop import VirtualClock, run
 from tapeline.sim.market import Market
-from tapeline.sim.paper import PaperSettings
-from tapeline.sim.paper_keys import Key
+from tapeline.sim.paper.exchange import PaperSettings
+from tapeline.sim.paper.keys import Key
 from tapeline.sim.pit import BEAT_NS
-from tapeline.sim.upstream import Upstream, opened
+from tapeline.sim.upstream.source import Upstream, opened
 from tapeline.sim.venue import SimulatedVenue
 from tapeline.venues import venue_named
 from tapeline.venues.orders import OrderAnswer, OrderAsk, OrderRequest

@@ -11,8 +11,8 @@ from typing import Any
 
 import pytest
 
-from tapeline.app.backfill import Backfill, Plan
-from tapeline.app.filling import fill
+from tapeline.app.history.backfill import Backfill, Plan
+from tapeline.app.history.filling import fill
 from tapeline.clock import SystemClock
 from tapeline.errors import StoreLocked, TapelineError, UnknownInstrument
 from tapeline.model.interval import HOUR_NS, MINUTE_NS

@@ -19,9 +19,9 @@ from typing import Any
 import pytest
 
 from tapeline.errors import NotHeld
-from tapeline.sim.day import repairable_trades
+from tapeline.sim.kept.day import repairable_trades
+from tapeline.sim.kept.reckoning import Truth, reckoned
 from tapeline.sim.market import Market
-from tapeline.sim.reckoning import Truth, reckoned
 from tapeline.store.reader import open_store
 from tapeline.venues import venue_named
 

@@ -17,7 +17,7 @@ import pytest
 from websockets.asyncio.client import connect
 
 from tapeline.model.order import Intent
-from tapeline.sim.paper_keys import Key
+from tapeline.sim.paper.keys import Key
 from tapeline.surfaces import live_options
 from tapeline.surfaces.cli import main
 from tapeline.venues import venue_named

@@ -15,12 +15,12 @@ from tapeline.config import load
 from tapeline.errors import ConfigError, ConnectionLost, Refused
 from tapeline.model.order import Intent
 from tapeline.sim.market import Market
-from tapeline.sim.paper import PaperSettings
-from tapeline.sim.paper_keys import Key
+from tapeline.sim.paper.exchange import PaperSettings
+from tapeline.sim.paper.keys import Key
 from tapeline.sim.server import serving
 from tapeline.sim.venue import SimulatedVenue
 from tapeline.surfaces.cli.operate import operate
-from tapeline.trading.exchange import Exchange
+from tapeline.trading.paper.exchange import Exchange
 from tapeline.trading.strategy import Strategy
 from tapeline.venues import venue_named
 

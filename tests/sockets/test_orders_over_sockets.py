@@ -18,13 +18,13 @@ from tapeline.model.order import Intent, Order
 from tapeline.model.secret import Secret
 from tapeline.sim.faults import fault
 from tapeline.sim.market import Market
-from tapeline.sim.paper import PaperSettings
-from tapeline.sim.paper_keys import Key
+from tapeline.sim.paper.exchange import PaperSettings
+from tapeline.sim.paper.keys import Key
 from tapeline.sim.server import serving
 from tapeline.sim.venue import SimulatedVenue
 from tapeline.trading.command import Amend, Cancel, CancelAll, Submit
 from tapeline.trading.input import Failed, Sent
-from tapeline.trading.risk import Approved
+from tapeline.trading.risk.check import Approved
 from tapeline.venues import venue_named
 from tapeline.wire.keys import hmac_signer
 from tapeline.wire.orders import LiveGateway

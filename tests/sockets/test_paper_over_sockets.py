@@ -19,8 +19,8 @@ from tapeline.model.order import Intent
 from tapeline.sim.certificate import tls
 from tapeline.sim.faults import fault
 from tapeline.sim.market import Market
-from tapeline.sim.paper import PaperSettings
-from tapeline.sim.paper_keys import Key
+from tapeline.sim.paper.exchange import PaperSettings
+from tapeline.sim.paper.keys import Key
 from tapeline.sim.server import serving
 from tapeline.sim.venue import SimulatedVenue
 from tapeline.venues import venue_named

@@ -19,7 +19,7 @@ from tapeline.model.order import Intent
 from tapeline.store.journal import Journal
 from tapeline.store.latch import HaltLatch
 from tapeline.trading.command import Note
-from tapeline.trading.risk import Approved, approve_flatten
+from tapeline.trading.risk.check import Approved, approve_flatten
 from tapeline.trading.rounding import down
 from tapeline.watch.heartbeat import Heart
 from tapeline.watch.minimal import hand_of

@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from tapeline.app.backfill import Backfill, Plan
-from tapeline.app.filling import fill
+from tapeline.app.history.backfill import Backfill, Plan
+from tapeline.app.history.filling import fill
 from tapeline.clock import SystemClock
 from tapeline.model.interval import HOUR_NS, MINUTE_NS
 from tapeline.store.reader import open_store

@@ -25,7 +25,7 @@ from tapeline.trading.command import Hold, Submit
 from tapeline.trading.input import Sent
 from tapeline.trading.record import Digest, Listed
 from tapeline.trading.restore import restore
-from tapeline.trading.risk import approve_flatten
+from tapeline.trading.risk.check import approve_flatten
 
 folder = Path(sys.argv[1])
 venue = os.open(folder / "venue", os.O_WRONLY | os.O_CREAT | os.O_APPEND)

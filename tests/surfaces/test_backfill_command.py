@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from tapeline.app.backfill import Plan
+from tapeline.app.history.backfill import Plan
 from tapeline.surfaces.cli import main
 
 BTC = "binance:BTC/USDT"

@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable
 from types import SimpleNamespace
 from typing import Any
 
-from tapeline.app.backfill import Backfill, Series
+from tapeline.app.history.backfill import Backfill, Series
 from tapeline.model.instrument import Instrument
 from tapeline.sim.loop import run
 from tapeline.surfaces.filling_view import summary, watcher

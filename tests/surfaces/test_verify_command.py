@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from tapeline.app.verifying import Checked, Verification, Wish
+from tapeline.app.audit.verifying import Checked, Verification, Wish
 from tapeline.model.event import Bar
 from tapeline.surfaces.cli import main, verify
 from tapeline.sync.audit import Mismatch, Unchecked, compare_bars

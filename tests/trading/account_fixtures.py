@@ -7,7 +7,7 @@ from tapeline.model.account import Fill, OrderUpdate
 from tapeline.model.order import Intent
 from tapeline.trading.input import Failed, Sent
 from tapeline.trading.orders import Applied, Blotter
-from tapeline.trading.risk import Approved, approve_flatten
+from tapeline.trading.risk.check import Approved, approve_flatten
 
 BTC = "v:BTC/USDT"
 A = "main"

@@ -9,7 +9,7 @@ from tapeline.model.event import BookSnapshot, Mark, Trade
 from tapeline.model.instrument import Instrument
 from tapeline.model.number import plain
 from tapeline.model.order import Intent
-from tapeline.trading.exchange import Exchange
+from tapeline.trading.paper.exchange import Exchange
 
 D = Decimal
 SPOT = Instrument(

@@ -8,8 +8,8 @@ from msgspec.structs import replace
 from tapeline.errors import OrderRefused
 from tapeline.model.instrument import Instrument
 from tapeline.model.order import Intent
-from tapeline.trading.admission import admit, fits, in_band, may_hold, on_grid
-from tapeline.trading.funds import Account
+from tapeline.trading.paper.admission import admit, fits, in_band, may_hold, on_grid
+from tapeline.trading.paper.funds import Account
 
 D = Decimal
 

@@ -3,9 +3,9 @@ from decimal import Decimal
 from exchange_fixtures import PERP, SPOT, intent
 
 from tapeline.model.instrument import Instrument
-from tapeline.trading.booking import book, cost, lacks, needed, relock, total_of
-from tapeline.trading.fees import Fees
-from tapeline.trading.funds import Account, Working
+from tapeline.trading.paper.booking import book, cost, lacks, needed, relock, total_of
+from tapeline.trading.paper.fees import Fees
+from tapeline.trading.paper.funds import Account, Working
 
 D = Decimal
 FEES = Fees(maker=D("0.01"), taker=D("0.02"), paid_in="quote")

@@ -8,8 +8,8 @@ import pytest
 from tapeline.model.instrument import Instrument
 from tapeline.model.limits import RiskLimits
 from tapeline.model.order import Intent
-from tapeline.trading.checks import MEASURES, REFUSALS, case
-from tapeline.trading.risk import Denied, Figures, Held, Market, Resting, RiskState, check
+from tapeline.trading.risk.check import Denied, Figures, Held, Market, Resting, RiskState, check
+from tapeline.trading.risk.checks import MEASURES, REFUSALS, case
 
 D = Decimal
 SPOT = Instrument(venue="pit", symbol="BTC/USDT", native="BTCUSDT", kind="spot", base="BTC", quote="USDT")

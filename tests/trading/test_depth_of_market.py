@@ -3,7 +3,7 @@ from decimal import Decimal
 import pytest
 
 from tapeline.model.event import BookDelta, BookSnapshot, Quote
-from tapeline.trading.depth import Depth, Ladder
+from tapeline.trading.paper.depth import Depth, Ladder
 
 D = Decimal
 NAME = "toy:BTC/USDT"

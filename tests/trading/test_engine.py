@@ -11,14 +11,14 @@ from tapeline.model.account import Balance, Fill, OrderUpdate
 from tapeline.model.event import Gap, Quote, Trade
 from tapeline.model.instrument import Instrument
 from tapeline.model.order import Order
+from tapeline.trading.accounting.ledger import Ledger
 from tapeline.trading.command import Cancel, CancelAll, Hold, Note, SetHalt, Submit, Withdraw
 from tapeline.trading.desk import BookView
 from tapeline.trading.engine import Engine
 from tapeline.trading.input import Failed, Halted, Healthy, Operator, Proven, Sent, Timer
-from tapeline.trading.ledger import Ledger
-from tapeline.trading.limits import Tables
 from tapeline.trading.orders import Blotter
-from tapeline.trading.risk import RiskLimits
+from tapeline.trading.risk.check import RiskLimits
+from tapeline.trading.risk.limits import Tables
 from tapeline.trading.setup import Account, Setup
 from tapeline.trading.strategy import Plain, Strategy
 

@@ -12,10 +12,10 @@ from tapeline.model.event import Bar, Event, Funding, Status
 from tapeline.model.instrument import Instrument
 from tapeline.model.interval import MINUTE_NS
 from tapeline.model.order import TRANSITIONS, Intent
-from tapeline.trading.admission import Rules
-from tapeline.trading.booking import needed
-from tapeline.trading.exchange import Exchange
-from tapeline.trading.fees import Fees
+from tapeline.trading.paper.admission import Rules
+from tapeline.trading.paper.booking import needed
+from tapeline.trading.paper.exchange import Exchange
+from tapeline.trading.paper.fees import Fees
 
 
 def refused(made: Exchange, wanted: Intent, *, account: str = "a") -> str:

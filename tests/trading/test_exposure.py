@@ -4,8 +4,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tapeline.model.order import Intent, Order
-from tapeline.trading.exposure import Exposure, Place, held, sum_of
-from tapeline.trading.standing import Held
+from tapeline.trading.risk.exposure import Exposure, Place, held, sum_of
+from tapeline.trading.risk.standing import Held
 
 D = Decimal
 BTC, ETH = "pit:BTC/USDT", "pit:ETH/USDT"

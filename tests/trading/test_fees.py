@@ -4,7 +4,7 @@ import pytest
 from exchange_fixtures import PERP, SPOT
 
 from tapeline.model.instrument import Instrument
-from tapeline.trading.fees import Fees
+from tapeline.trading.paper.fees import Fees
 
 D = Decimal
 

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from tapeline.model.instrument import Instrument
 from tapeline.model.order import Intent
 from tapeline.trading.flatten import Closing, Steps, Stuck
-from tapeline.trading.orderly import fault
+from tapeline.trading.risk.orderly import fault
 
 D = Decimal
 SPOT = Instrument(

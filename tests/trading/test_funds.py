@@ -4,8 +4,8 @@ import pytest
 from exchange_fixtures import PERP, SPOT, intent
 
 from tapeline.errors import OrderRefused
-from tapeline.trading.funds import Account, Stake, Working, contract_of, lock_currency
-from tapeline.trading.ticket import Ticket
+from tapeline.trading.paper.funds import Account, Stake, Working, contract_of, lock_currency
+from tapeline.trading.paper.ticket import Ticket
 
 D = Decimal
 

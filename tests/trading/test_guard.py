@@ -4,13 +4,13 @@ from decimal import Decimal
 
 from engine_fixtures import BTC, PERP, SECOND, Bench
 from tapeline.model.account import Payment, Position
+from tapeline.trading.accounting.ledger import Adjustment
 from tapeline.trading.command import SetHalt
-from tapeline.trading.exposure import Place
 from tapeline.trading.input import ClockOff, Timer
-from tapeline.trading.ledger import Adjustment
-from tapeline.trading.limits import Tables
-from tapeline.trading.risk import RiskLimits
-from tapeline.trading.standing import Held
+from tapeline.trading.risk.check import RiskLimits
+from tapeline.trading.risk.exposure import Place
+from tapeline.trading.risk.limits import Tables
+from tapeline.trading.risk.standing import Held
 
 D = Decimal
 

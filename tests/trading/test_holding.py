@@ -3,7 +3,7 @@
 from decimal import Decimal
 
 from tapeline.model.instrument import Instrument
-from tapeline.trading.holding import Holding, dust, entry_price, sellable
+from tapeline.trading.accounting.holding import Holding, dust, entry_price, sellable
 
 D = Decimal
 SPOT = Instrument(

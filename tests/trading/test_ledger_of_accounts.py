@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from tapeline.model.account import Payment
 from tapeline.model.instrument import Instrument
-from tapeline.trading.ledger import NOBODY, Adjustment, Booking, Change, Ledger
+from tapeline.trading.accounting.ledger import NOBODY, Adjustment, Booking, Change, Ledger
 
 D = Decimal
 SPOT = Instrument(venue="v", symbol="BTC/USDT", native="BTCUSDT", kind="spot", base="BTC", quote="USDT")

@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tapeline.model.limits import TIGHTER, RiskLimits, looser, tightest
-from tapeline.trading.limits import Changed, Reins, Tables, changes, tightened
+from tapeline.trading.risk.limits import Changed, Reins, Tables, changes, tightened
 
 D = Decimal
 GRID = RiskLimits(max_position=D(3))

@@ -8,7 +8,7 @@ import pytest
 from account_fixtures import fill
 
 from tapeline.model.instrument import Instrument
-from tapeline.trading.lines import Line, Wallet, add, effect, settle_of, unsupported, worth
+from tapeline.trading.accounting.lines import Line, Wallet, add, effect, settle_of, unsupported, worth
 
 D = Decimal
 SPOT = Instrument(venue="v", symbol="BTC/USDT", native="BTCUSDT", kind="spot", base="BTC", quote="USDT")

@@ -6,9 +6,9 @@ from typing import Any
 from tapeline.model.account import Fill, OrderUpdate
 from tapeline.model.event import Trade
 from tapeline.model.instrument import Instrument
+from tapeline.trading.accounting.ledger import Ledger
 from tapeline.trading.command import Amend, Cancel, Hold, Submit, Withdraw
 from tapeline.trading.engine import Engine
-from tapeline.trading.ledger import Ledger
 from tapeline.trading.orders import Blotter
 from tapeline.trading.setup import Abilities, Account, Setup
 from tapeline.trading.strategy import Strategy

@@ -1,6 +1,6 @@
 from decimal import Decimal
 
-from tapeline.trading.losses import DAY_NS, Losses
+from tapeline.trading.risk.losses import DAY_NS, Losses
 
 D = Decimal
 MAIN = ("account", "main")

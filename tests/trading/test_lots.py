@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tapeline.errors import ConfigError
-from tapeline.trading.lots import Lots, Part
+from tapeline.trading.accounting.lots import Lots, Part
 
 D = Decimal
 

@@ -2,8 +2,8 @@ from decimal import Decimal
 
 from exchange_fixtures import PERP, intent
 
-from tapeline.trading.funds import Account, Working
-from tapeline.trading.margin import Margin
+from tapeline.trading.paper.funds import Account, Working
+from tapeline.trading.paper.margin import Margin
 
 D = Decimal
 

@@ -9,9 +9,9 @@ from tapeline.model.event import Bar, BookDelta, BookSnapshot, Event, Gap, Quote
 from tapeline.model.instrument import Instrument
 from tapeline.model.interval import interval
 from tapeline.model.number import plain
-from tapeline.trading.matching import Matcher
-from tapeline.trading.outcome import Hit, Lapsed, Matching, Triggered
-from tapeline.trading.ticket import Ticket
+from tapeline.trading.paper.matching import Matcher
+from tapeline.trading.paper.outcome import Hit, Lapsed, Matching, Triggered
+from tapeline.trading.paper.ticket import Ticket
 
 D = Decimal
 BTC = Instrument(

@@ -2,7 +2,7 @@
 
 from account_fixtures import fill
 
-from tapeline.trading.once import Once
+from tapeline.trading.accounting.once import Once
 
 
 def test_a_fill_is_new_once_and_its_fee_is_news_once() -> None:

@@ -5,7 +5,7 @@ import pytest
 
 from tapeline.model.instrument import Instrument
 from tapeline.model.order import Intent
-from tapeline.trading.orderly import fault
+from tapeline.trading.risk.orderly import fault
 
 D = Decimal
 SPOT = Instrument(

@@ -1,6 +1,6 @@
 from decimal import Decimal
 
-from tapeline.trading.outcome import Matching, joined
+from tapeline.trading.paper.outcome import Matching, joined
 
 D = Decimal
 

@@ -8,8 +8,8 @@ from engine_fixtures import BTC, PERP, Bench
 from tapeline.errors import ConfigError
 from tapeline.model.order import Intent
 from tapeline.trading.command import Amend, Cancel, Hold, Note, Submit
-from tapeline.trading.limits import Tables
-from tapeline.trading.risk import RiskLimits
+from tapeline.trading.risk.check import RiskLimits
+from tapeline.trading.risk.limits import Tables
 from tapeline.trading.setup import Abilities
 
 D = Decimal

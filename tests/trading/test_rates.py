@@ -3,7 +3,7 @@ from decimal import Decimal
 import msgspec
 
 from tapeline.model.order import Intent
-from tapeline.trading.rates import MINUTE_NS, SECOND_NS, Rates
+from tapeline.trading.risk.rates import MINUTE_NS, SECOND_NS, Rates
 
 D = Decimal
 BUY = Intent(instrument="pit:BTC/USDT", side="buy", kind="limit", size=D(1), price=D(100), strategy="grid")

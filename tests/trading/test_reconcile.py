@@ -11,7 +11,7 @@ from msgspec.structs import replace
 
 from tapeline.model.account import Balance, Fill, Payment, Position
 from tapeline.model.instrument import Instrument
-from tapeline.trading.ledger import NOBODY, Adjustment, Ledger
+from tapeline.trading.accounting.ledger import NOBODY, Adjustment, Ledger
 from tapeline.trading.orders import Blotter
 from tapeline.trading.reconcile import PATIENCE_NS, Reconciliation, Statement, reconcile, settle
 from tapeline.trading.record import Agreed

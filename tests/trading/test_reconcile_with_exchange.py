@@ -12,10 +12,10 @@ from tapeline.errors import OrderRefused
 from tapeline.model.account import AccountEvent, Fill, OrderUpdate, Payment
 from tapeline.model.instrument import Instrument
 from tapeline.model.number import EXACT, ZERO
-from tapeline.trading.exchange import Exchange
+from tapeline.trading.accounting.ledger import NOBODY, Ledger
 from tapeline.trading.input import Failed, Sent
-from tapeline.trading.ledger import NOBODY, Ledger
 from tapeline.trading.orders import Blotter
+from tapeline.trading.paper.exchange import Exchange
 from tapeline.trading.reconcile import Statement, reconcile, settle
 
 D = Decimal

@@ -7,9 +7,8 @@ import pytest
 from account_fixtures import A, approved, failed, fill, intent, sent, update
 
 from tapeline.errors import BadData
+from tapeline.trading.accounting.ledger import Adjustment
 from tapeline.trading.command import Cancel, Hold, Note, Submit
-from tapeline.trading.ledger import Adjustment
-from tapeline.trading.losses import Since
 from tapeline.trading.record import (
     Begun,
     Digest,
@@ -22,6 +21,7 @@ from tapeline.trading.record import (
     encode,
     heading,
 )
+from tapeline.trading.risk.losses import Since
 
 RECORDS: list[Any] = [
     Hold("c", intent(size="1.50"), "b"),

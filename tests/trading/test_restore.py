@@ -10,13 +10,13 @@ from account_fixtures import BTC, A, approved, failed, fill, intent, sent, updat
 
 from tapeline.model.account import Payment
 from tapeline.model.instrument import Instrument
+from tapeline.trading.accounting.ledger import Adjustment, Ledger
 from tapeline.trading.command import Amend, Cancel, CancelAll, Hold, Note, Submit, Withdraw
 from tapeline.trading.input import Halted, Operator
-from tapeline.trading.ledger import Adjustment, Ledger
-from tapeline.trading.losses import Since
 from tapeline.trading.orders import Blotter
 from tapeline.trading.record import Agreed, Digest, Entry, Listed, Marked, Remembered, decode, encode
 from tapeline.trading.restore import Restored, digest_of, restore
+from tapeline.trading.risk.losses import Since
 
 D = Decimal
 SPOT = Instrument(venue="v", symbol="BTC/USDT", native="BTCUSDT", kind="spot", base="BTC", quote="USDT")

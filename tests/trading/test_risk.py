@@ -8,7 +8,17 @@ from tapeline.model.instrument import Instrument
 from tapeline.model.number import ZERO
 from tapeline.model.order import Intent
 from tapeline.trading.command import Submit
-from tapeline.trading.risk import Approved, Denied, Figures, Held, Market, RiskLimits, RiskState, approve_flatten, check
+from tapeline.trading.risk.check import (
+    Approved,
+    Denied,
+    Figures,
+    Held,
+    Market,
+    RiskLimits,
+    RiskState,
+    approve_flatten,
+    check,
+)
 
 D = Decimal
 SPOT = Instrument(

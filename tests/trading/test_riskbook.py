@@ -10,12 +10,12 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 from tapeline.model.instrument import Instrument
 from tapeline.model.limits import RiskLimits
 from tapeline.model.order import Intent
-from tapeline.trading.exposure import Place
-from tapeline.trading.limits import Tables
-from tapeline.trading.losses import DAY_NS
-from tapeline.trading.risk import Approved, Denied
-from tapeline.trading.riskbook import Around, RiskBook
-from tapeline.trading.standing import Held, Market
+from tapeline.trading.risk.book import Around, RiskBook
+from tapeline.trading.risk.check import Approved, Denied
+from tapeline.trading.risk.exposure import Place
+from tapeline.trading.risk.limits import Tables
+from tapeline.trading.risk.losses import DAY_NS
+from tapeline.trading.risk.standing import Held, Market
 
 D = Decimal
 SWAP = Instrument(

@@ -3,7 +3,7 @@ from decimal import Decimal
 import msgspec
 import pytest
 
-from tapeline.trading.standing import BEYOND, SCOPES, Figures, Held, Market, Resting, RiskState
+from tapeline.trading.risk.standing import BEYOND, SCOPES, Figures, Held, Market, Resting, RiskState
 
 D = Decimal
 

@@ -2,7 +2,7 @@ import pytest
 from exchange_fixtures import PERP, SPOT, D, exchange, intent, text
 
 from tapeline.errors import OrderRefused
-from tapeline.trading.exchange import Exchange
+from tapeline.trading.paper.exchange import Exchange
 
 
 def traded() -> Exchange:

@@ -5,7 +5,7 @@ from decimal import Decimal
 from account_fixtures import A, fill
 
 from tapeline.model.instrument import Instrument
-from tapeline.trading.ledger import Ledger
+from tapeline.trading.accounting.ledger import Ledger
 from tapeline.trading.suspects import OPENING, Suspects
 
 D = Decimal

@@ -2,7 +2,7 @@ from decimal import Decimal
 
 import pytest
 
-from tapeline.trading.ticket import Queue, Ticket
+from tapeline.trading.paper.ticket import Queue, Ticket
 
 D = Decimal
 

@@ -4,8 +4,8 @@ import pytest
 from exchange_fixtures import SPOT, intent
 
 from tapeline.model.event import Funding
-from tapeline.trading.funds import Account, Working
-from tapeline.trading.timers import DeadMan, Expiry, Settlement, Timers
+from tapeline.trading.paper.funds import Account, Working
+from tapeline.trading.paper.timers import DeadMan, Expiry, Settlement, Timers
 
 D = Decimal
 

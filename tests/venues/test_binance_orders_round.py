@@ -18,9 +18,9 @@ from tapeline.model.instrument import Instrument
 from tapeline.model.number import EXACT, ZERO
 from tapeline.model.order import FINAL, Intent
 from tapeline.model.secret import Credentials, Secret
-from tapeline.sim.paper_desk import Desk
-from tapeline.sim.paper_streams import Streams
-from tapeline.trading.exchange import Exchange
+from tapeline.sim.paper.desk import Desk
+from tapeline.sim.paper.streams import Streams
+from tapeline.trading.paper.exchange import Exchange
 from tapeline.venues.binance import BINANCE, BINANCE_USDM
 from tapeline.venues.orders import ListenKey, OrderAsk, OrderRequest
 from tapeline.venues.spec import Venue

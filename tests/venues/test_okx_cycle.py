@@ -16,8 +16,8 @@ from tapeline.model.order import Intent
 from tapeline.model.stamp import instant
 from tapeline.sim.loop import VirtualClock, run
 from tapeline.sim.market import Market
-from tapeline.sim.paper import PaperSettings
-from tapeline.sim.paper_keys import Key
+from tapeline.sim.paper.exchange import PaperSettings
+from tapeline.sim.paper.keys import Key
 from tapeline.sim.venue import SimulatedVenue
 from tapeline.venues.okx import OKX
 from tapeline.venues.orders import Answered, OrderAsk, OrderRequest

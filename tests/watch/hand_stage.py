@@ -13,8 +13,8 @@ from tapeline.model.instrument import Instrument
 from tapeline.model.order import Intent
 from tapeline.sim.loop import VirtualClock
 from tapeline.store.latch import HaltLatch
-from tapeline.trading.exchange import Exchange
-from tapeline.trading.risk import Approved
+from tapeline.trading.paper.exchange import Exchange
+from tapeline.trading.risk.check import Approved
 
 D = Decimal
 START_NS = 1_700_000_000_000_000_000

@@ -10,16 +10,16 @@ from tapeline.model.account import Fill
 from tapeline.model.order import Intent
 from tapeline.sim.loop import VirtualClock, run
 from tapeline.sim.market import Market
-from tapeline.sim.paper import PaperSettings
-from tapeline.sim.paper_keys import Key
+from tapeline.sim.paper.exchange import PaperSettings
+from tapeline.sim.paper.keys import Key
 from tapeline.sim.pit import Rates
 from tapeline.sim.venue import SimulatedVenue
 from tapeline.store.journal import Journal
 from tapeline.trading.command import Note, Submit
-from tapeline.trading.exchange import Exchange
+from tapeline.trading.paper.exchange import Exchange
 from tapeline.trading.record import Listed
-from tapeline.trading.risk import Approved, RiskState, check
-from tapeline.trading.risk import Market as RiskMarket
+from tapeline.trading.risk.check import Approved, RiskState, check
+from tapeline.trading.risk.check import Market as RiskMarket
 from tapeline.venues import venue_named
 from tapeline.watch.emergency import PAPER, Emergency
 from tapeline.watch.memory import ours_of

@@ -13,7 +13,7 @@ from tapeline.model.order import Intent
 from tapeline.store.journal import Journal
 from tapeline.trading.command import Note, Submit
 from tapeline.trading.record import Listed
-from tapeline.trading.risk import Approved, Market, RiskState, check
+from tapeline.trading.risk.check import Approved, Market, RiskState, check
 from tapeline.watch.memory import notes_into, ours_of
 
 D = Decimal

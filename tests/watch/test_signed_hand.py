@@ -12,13 +12,13 @@ from tapeline.model.account import OrderUpdate
 from tapeline.model.order import Intent
 from tapeline.sim.loop import VirtualClock, run
 from tapeline.sim.market import Market
-from tapeline.sim.paper import PaperSettings
-from tapeline.sim.paper_keys import Key
+from tapeline.sim.paper.exchange import PaperSettings
+from tapeline.sim.paper.keys import Key
 from tapeline.sim.pit import Rates
 from tapeline.sim.venue import SimulatedVenue
-from tapeline.trading.exchange import Exchange
 from tapeline.trading.flatten import Steps
-from tapeline.trading.risk import Approved, approve_flatten
+from tapeline.trading.paper.exchange import Exchange
+from tapeline.trading.risk.check import Approved, approve_flatten
 from tapeline.trading.rounding import down
 from tapeline.venues import venue_named
 from tapeline.watch.report import Report

@@ -8,8 +8,8 @@ from hand_stage import PERP, SPOT, StageHand, a_latch, every, exchange, limit, s
 
 from tapeline.errors import AuthenticationRefused, ConnectionLost, OrderRefused, OutcomeUnknown, Retry
 from tapeline.sim.loop import run
-from tapeline.trading.exchange import Exchange
 from tapeline.trading.flatten import Steps
+from tapeline.trading.paper.exchange import Exchange
 from tapeline.watch.report import Left, Report
 from tapeline.watch.stop import Stop, stop_all
 

@@ -30,7 +30,7 @@ from tapeline.model.order import Intent, Order
 from tapeline.sim.loop import VirtualClock, run
 from tapeline.trading.command import Submit
 from tapeline.trading.input import Failed, Sent
-from tapeline.trading.risk import Approved
+from tapeline.trading.risk.check import Approved
 from tapeline.venues.orders import Orders
 from tapeline.wire.orders import LiveGateway
 from tapeline.wire.rest import Rest

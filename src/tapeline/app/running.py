@@ -9,7 +9,7 @@ from typing import Any
 import structlog
 
 from tapeline.app import modes, rebuilding, repairing
-from tapeline.app.auditing import Auditor
+from tapeline.app.audit.auditing import Auditor
 from tapeline.app.health import HealthDesk
 from tapeline.app.instance import Instance, World
 from tapeline.app.keeping import Keeping

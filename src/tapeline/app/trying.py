@@ -4,7 +4,7 @@ import random
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from tapeline.app.asking import HistoryDesk, Outside
+from tapeline.app.history.asking import HistoryDesk, Outside
 from tapeline.app.running import real_world_dial
 from tapeline.app.settings import rebased
 from tapeline.app.trial import Trial, try_connection

@@ -18,7 +18,7 @@ from websockets.protocol import State
 
 from tapeline.errors import ConnectionLost
 from tapeline.sim.http import speaking
-from tapeline.sim.paper import Silence
+from tapeline.sim.paper.exchange import Silence
 from tapeline.sim.venue import SimulatedVenue
 from tapeline.venues.orders import OrderRequest
 from tapeline.wire.pipe import Response as Answer

@@ -26,7 +26,7 @@ from tapeline.sim.answers import Answers, concerns, half
 from tapeline.sim.client import Client, Clients
 from tapeline.sim.faults import ANSWER, DIAL, REQUEST, REST, Fault, Spec
 from tapeline.sim.limits import Meter
-from tapeline.sim.paper import Answered, Paper, PaperSettings, Silence
+from tapeline.sim.paper.exchange import Answered, Paper, PaperSettings, Silence
 from tapeline.sim.pipe import Line, memory_pipe
 from tapeline.sim.playback import Player, Say
 from tapeline.sim.source import Source

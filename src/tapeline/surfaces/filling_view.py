@@ -8,7 +8,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, ProgressColumn, Task, TaskID, TextColumn, TimeRemainingColumn
 from rich.text import Text
 
-from tapeline.app.backfill import Backfill, Series
+from tapeline.app.history.backfill import Backfill, Series
 from tapeline.model.stamp import iso
 
 TERMINAL_EVERY_S, LINE_EVERY_S = 0.25, 10.0

@@ -15,7 +15,7 @@ from tapeline.app.sharing import host_budgets
 from tapeline.clock import SystemClock
 from tapeline.errors import ConfigError, TimedOut
 from tapeline.sim.playback import Say
-from tapeline.sim.upstream import Upstream, opened
+from tapeline.sim.upstream.source import Upstream, opened
 from tapeline.wire.rest import real_fetch
 
 OPEN_WITHIN_S = 60.0

@@ -10,10 +10,10 @@ from cyclopts import Parameter
 
 from tapeline.errors import BadData, ConfigError
 from tapeline.model.number import number
-from tapeline.sim.paper import PaperSettings
-from tapeline.sim.paper_keys import Key, balances_of, keys_of
-from tapeline.trading.admission import Rules
-from tapeline.trading.fees import Fees
+from tapeline.sim.paper.exchange import PaperSettings
+from tapeline.sim.paper.keys import Key, balances_of, keys_of
+from tapeline.trading.paper.admission import Rules
+from tapeline.trading.paper.fees import Fees
 
 RICH = "USDT=100000,BTC=1"  # what accounts begin with where nothing is said
 

@@ -5,7 +5,7 @@ from decimal import Decimal
 import msgspec
 
 from tapeline.model.order import Intent
-from tapeline.trading.risk import Approved
+from tapeline.trading.risk.check import Approved
 
 
 class Submit(msgspec.Struct, frozen=True, tag="submit"):

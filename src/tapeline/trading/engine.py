@@ -14,18 +14,18 @@ from tapeline.errors import ConfigError
 from tapeline.model.account import AccountMode, Balance, Fill, OrderUpdate, Payment, Position
 from tapeline.model.event import Bar, BookDelta, BookSnapshot, Gap, Mark, Quote, Repair, Status, Trade
 from tapeline.model.order import Order
+from tapeline.trading.accounting.ledger import Adjustment, Ledger
 from tapeline.trading.command import Command, SetHalt
 from tapeline.trading.desk import BookKeeper
 from tapeline.trading.guard import Guard
 from tapeline.trading.halt import STATES
 from tapeline.trading.input import ClockOff, Failed, Halted, Healthy, Operator, Proven, Sent, Timer
-from tapeline.trading.ledger import Adjustment, Ledger
-from tapeline.trading.limits import Tables
 from tapeline.trading.linked import Linked
-from tapeline.trading.losses import Since
 from tapeline.trading.operating import Operating
 from tapeline.trading.orders import Blotter
 from tapeline.trading.placing import Placing
+from tapeline.trading.risk.limits import Tables
+from tapeline.trading.risk.losses import Since
 from tapeline.trading.seat import Seat
 from tapeline.trading.setup import Setup
 from tapeline.trading.sight import Sight

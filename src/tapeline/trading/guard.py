@@ -6,11 +6,11 @@ from tapeline.model.account import Fill
 from tapeline.model.instrument import split_id
 from tapeline.model.number import EXACT, ZERO
 from tapeline.model.order import Intent, Order
-from tapeline.trading.exposure import Place, held
-from tapeline.trading.ledger import NOBODY, Adjustment
+from tapeline.trading.accounting.ledger import NOBODY, Adjustment
 from tapeline.trading.orders import Worst
-from tapeline.trading.risk import Approved, Denied, Resting
-from tapeline.trading.riskbook import Around, Breach
+from tapeline.trading.risk.book import Around, Breach
+from tapeline.trading.risk.check import Approved, Denied, Resting
+from tapeline.trading.risk.exposure import Place, held
 from tapeline.trading.situation import Situation
 
 

@@ -7,9 +7,9 @@ import msgspec
 from tapeline.errors import ConfigError
 from tapeline.trading.command import CancelAll, SetHalt
 from tapeline.trading.input import Halted, Healthy, Operator
-from tapeline.trading.limits import Tables
 from tapeline.trading.linked import Linked
 from tapeline.trading.placing import Placing
+from tapeline.trading.risk.limits import Tables
 from tapeline.trading.seat import Seat
 from tapeline.trading.situation import Situation, closes
 

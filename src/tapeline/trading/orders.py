@@ -13,11 +13,11 @@ from tapeline.errors import Broken
 from tapeline.model.account import Fill, OrderUpdate
 from tapeline.model.number import EXACT, ZERO
 from tapeline.model.order import Intent, Order
+from tapeline.trading.accounting.once import Once
 from tapeline.trading.client_ids import ClientIds
 from tapeline.trading.command import Note
 from tapeline.trading.input import Failed, Sent
 from tapeline.trading.life import Life
-from tapeline.trading.once import Once
 
 NO_CLIENT_ID = "#"  # begins the handle of a claimed order that has no client id: it is addressed by its venue id
 

@@ -10,8 +10,8 @@ from tapeline.model.order import REASONS, Intent, Order
 from tapeline.trading.command import Amend, Cancel, Hold, Note, Submit, Withdraw
 from tapeline.trading.guard import Guard
 from tapeline.trading.input import Failed
-from tapeline.trading.orderly import fault
-from tapeline.trading.risk import Denied
+from tapeline.trading.risk.check import Denied
+from tapeline.trading.risk.orderly import fault
 from tapeline.trading.rounding import Unfit, down, fit, up
 from tapeline.trading.situation import Situation
 from tapeline.trading.waiting import Waiter, released

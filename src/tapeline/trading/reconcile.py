@@ -12,8 +12,8 @@ from tapeline.model.account import Balance, Fill, OrderUpdate, Payment, Position
 from tapeline.model.instrument import Instrument
 from tapeline.model.number import EXACT, ZERO, plain
 from tapeline.model.order import Order
-from tapeline.trading.ledger import Adjustment, Booking, Ledger
-from tapeline.trading.lines import unsupported
+from tapeline.trading.accounting.ledger import Adjustment, Booking, Ledger
+from tapeline.trading.accounting.lines import unsupported
 from tapeline.trading.orders import Blotter
 from tapeline.trading.record import Agreed
 from tapeline.trading.suspects import Suspects

@@ -12,10 +12,10 @@ from tapeline.errors import BadData
 from tapeline.model.account import AccountMode, Balance, Fill, OrderUpdate, Payment, Position
 from tapeline.model.instrument import Instrument
 from tapeline.model.order import Intent
+from tapeline.trading.accounting.ledger import Adjustment
 from tapeline.trading.command import Amend, Cancel, CancelAll, Command, Hold, Note, SetHalt, Submit, Withdraw
 from tapeline.trading.input import Failed, Halted, Healthy, Operator, Sent
-from tapeline.trading.ledger import Adjustment
-from tapeline.trading.losses import Since
+from tapeline.trading.risk.losses import Since
 
 
 class Begun(msgspec.Struct, frozen=True, tag="begun"):

@@ -9,12 +9,12 @@ from typing import Any
 from tapeline.errors import Broken
 from tapeline.model.account import Fill, OrderUpdate, Payment
 from tapeline.model.instrument import Instrument
+from tapeline.trading.accounting.ledger import NOBODY, Adjustment, Ledger
 from tapeline.trading.command import Amend, Cancel, Hold, Withdraw
 from tapeline.trading.input import Failed, Halted, Operator, Sent
-from tapeline.trading.ledger import NOBODY, Adjustment, Ledger
-from tapeline.trading.losses import Since
 from tapeline.trading.orders import Blotter
 from tapeline.trading.record import COMMANDS, Agreed, Digest, Entry, Listed, Marked, Remembered, Submitted
+from tapeline.trading.risk.losses import Since
 
 RESTART = "a restart: what was in flight may have arrived or not"
 MOST_PROBLEMS = 100

@@ -8,11 +8,11 @@ from tapeline.model.event import Bar, Quote
 from tapeline.model.instrument import Instrument
 from tapeline.model.number import EXACT
 from tapeline.model.order import Intent, Order
+from tapeline.trading.accounting.holding import sellable
 from tapeline.trading.desk import BookView, Demand, Money, Stand
-from tapeline.trading.exposure import Place
-from tapeline.trading.holding import sellable
 from tapeline.trading.linked import Linked
 from tapeline.trading.placing import Placing
+from tapeline.trading.risk.exposure import Place
 from tapeline.trading.situation import Situation, closes
 from tapeline.trading.strategy import Strategy
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 from tapeline.errors import ConfigError
 from tapeline.model.instrument import Instrument, split_id
-from tapeline.trading.limits import Tables
+from tapeline.trading.risk.limits import Tables
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -8,7 +8,7 @@ from tapeline.model.event import Bar, Quote
 from tapeline.model.instrument import Instrument
 from tapeline.model.number import EXACT
 from tapeline.trading.desk import BookView
-from tapeline.trading.standing import Market
+from tapeline.trading.risk.standing import Market
 
 BARS_KEPT = 2000
 _HALF = Decimal("0.5")

@@ -10,12 +10,12 @@ from tapeline.model.account import Fill, Payment
 from tapeline.model.instrument import Instrument, notional, split_id
 from tapeline.model.number import EXACT, ZERO
 from tapeline.model.order import Order
+from tapeline.trading.accounting.ledger import Ledger
 from tapeline.trading.alarms import Alarms
 from tapeline.trading.command import Command, Note
-from tapeline.trading.ledger import Ledger
-from tapeline.trading.losses import Since
 from tapeline.trading.orders import Blotter
-from tapeline.trading.riskbook import RiskBook
+from tapeline.trading.risk.book import RiskBook
+from tapeline.trading.risk.losses import Since
 from tapeline.trading.setup import Setup
 from tapeline.trading.sight import Sight
 from tapeline.trading.waiting import Waiters

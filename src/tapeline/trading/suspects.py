@@ -5,7 +5,7 @@ from decimal import Decimal
 
 from tapeline.model.instrument import Instrument
 from tapeline.model.number import EXACT, ROUNDING, ZERO, plain
-from tapeline.trading.ledger import Ledger
+from tapeline.trading.accounting.ledger import Ledger
 
 FINEST = Decimal("1E-8")  # venues keep balances to this
 FEE_AT_MOST = Decimal("0.01")  # of what was traded: no venue takes more

@@ -6,7 +6,7 @@ from typing import Protocol
 
 from tapeline.model.account import OrderUpdate, Position
 from tapeline.model.instrument import Instrument
-from tapeline.trading.risk import Approved
+from tapeline.trading.risk.check import Approved
 
 
 class Hand(Protocol):

@@ -10,7 +10,7 @@ from tapeline.model.event import BookSnapshot, levels
 from tapeline.model.instrument import Instrument
 from tapeline.model.number import EXACT, ZERO
 from tapeline.model.order import Intent
-from tapeline.trading.risk import Approved
+from tapeline.trading.risk.check import Approved
 from tapeline.venues.orders import OrderAnswer, OrderAsk
 from tapeline.venues.spec import Ask, Priority, Venue
 from tapeline.wire.rest import Rest

@@ -14,7 +14,7 @@ from tapeline.model.number import EXACT, ZERO, plain
 from tapeline.store.latch import HaltLatch
 from tapeline.trading.flatten import Closing, Steps, Stuck
 from tapeline.trading.halt import Change
-from tapeline.trading.risk import Approved, approve_flatten
+from tapeline.trading.risk.check import Approved, approve_flatten
 from tapeline.watch.hand import Hand
 from tapeline.watch.report import Left, Report
 

@@ -38,7 +38,7 @@ from tapeline.trading.command import Amend, Cancel, CancelAll, Command, Submit
 from tapeline.trading.input import Failed, Sent
 from tapeline.trading.orders import NO_CLIENT_ID
 from tapeline.trading.reconcile import Statement
-from tapeline.trading.risk import Approved
+from tapeline.trading.risk.check import Approved
 from tapeline.venues.orders import Answered, OrderAnswer, OrderAsk, Orders
 from tapeline.venues.spec import Request, Venue
 from tapeline.wire.account import AccountStream

@@ -11,13 +11,13 @@ from tapeline.model.account import Balance, Fill, Payment
 from tapeline.model.instrument import split_id
 from tapeline.model.interval import SECOND_NS
 from tapeline.model.number import EXACT, ZERO
+from tapeline.trading.accounting.ledger import Ledger
 from tapeline.trading.command import Amend, Cancel, CancelAll, Command, Note, SetHalt, Submit
 from tapeline.trading.desk import BookKeeper
 from tapeline.trading.engine import Engine
-from tapeline.trading.exchange import Exchange
 from tapeline.trading.input import Halted, Timer
-from tapeline.trading.ledger import Ledger
 from tapeline.trading.orders import Blotter
+from tapeline.trading.paper.exchange import Exchange
 from tapeline.trading.setup import Setup
 from tapeline.trading.strategy import Strategy
 

@@ -14,11 +14,11 @@ from tapeline.app.trade.statistics import Statistics, statistics
 from tapeline.config import Config
 from tapeline.errors import ConfigError
 from tapeline.model.instrument import Instrument
-from tapeline.trading.exchange import Exchange
-from tapeline.trading.fees import Fees
-from tapeline.trading.ledger import Ledger
-from tapeline.trading.limits import Tables
-from tapeline.trading.outcome import Matching
+from tapeline.trading.accounting.ledger import Ledger
+from tapeline.trading.paper.exchange import Exchange
+from tapeline.trading.paper.fees import Fees
+from tapeline.trading.paper.outcome import Matching
+from tapeline.trading.risk.limits import Tables
 from tapeline.trading.strategy import Strategy
 
 Missing = Mapping[tuple[str, str], Sequence[tuple[int, int]]]

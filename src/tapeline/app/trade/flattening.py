@@ -14,10 +14,10 @@ from tapeline.model.account import OrderUpdate, Position
 from tapeline.model.instrument import Instrument
 from tapeline.model.number import EXACT, ZERO
 from tapeline.store.latch import HaltLatch
+from tapeline.trading.accounting.ledger import Ledger
 from tapeline.trading.command import Submit
 from tapeline.trading.flatten import Steps
-from tapeline.trading.ledger import Ledger
-from tapeline.trading.risk import Approved
+from tapeline.trading.risk.check import Approved
 from tapeline.watch.hand import Hand
 from tapeline.watch.report import Report
 from tapeline.watch.stop import Stop

@@ -14,7 +14,7 @@ from tapeline.errors import ConfigError
 from tapeline.trading.engine import Engine
 from tapeline.trading.halt import COMPONENTS
 from tapeline.trading.input import Operator
-from tapeline.trading.limits import Tables
+from tapeline.trading.risk.limits import Tables
 
 ACTIONS = ("pause", "unpause", "claim", "limits", "confirm")
 COMPARE_WITHIN_S = 4.0  # the control socket gives a request five

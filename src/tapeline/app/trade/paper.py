@@ -9,9 +9,9 @@ from tapeline.errors import Broken, OrderRefused
 from tapeline.model.account import AccountEvent
 from tapeline.model.event import Event
 from tapeline.trading.command import Amend, Cancel, CancelAll, Command, Submit
-from tapeline.trading.exchange import Exchange
 from tapeline.trading.input import Failed, Sent
 from tapeline.trading.orders import Blotter
+from tapeline.trading.paper.exchange import Exchange
 
 NEVER = 1 << 63
 

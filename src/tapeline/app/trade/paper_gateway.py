@@ -8,8 +8,8 @@ from tapeline.app.trade.paper import NEVER, Latency, PaperVenue
 from tapeline.clock import Clock
 from tapeline.model.event import Event
 from tapeline.trading.command import Command
-from tapeline.trading.exchange import Exchange
 from tapeline.trading.orders import Blotter
+from tapeline.trading.paper.exchange import Exchange
 
 
 class PaperGateway:

@@ -7,10 +7,10 @@ from tapeline.config import TradeConfig
 from tapeline.model.account import Balance, OrderUpdate, Payment
 from tapeline.model.instrument import Instrument
 from tapeline.model.number import ZERO
-from tapeline.trading.exchange import Exchange
-from tapeline.trading.fees import Fees
-from tapeline.trading.ledger import Ledger
+from tapeline.trading.accounting.ledger import Ledger
 from tapeline.trading.orders import Blotter
+from tapeline.trading.paper.exchange import Exchange
+from tapeline.trading.paper.fees import Fees
 from tapeline.trading.setup import Account
 
 RESTARTED = "the paper venue was restarted, and its orders with it"

@@ -13,7 +13,7 @@ from tapeline.model.account import Balance
 from tapeline.model.instrument import Instrument
 from tapeline.model.number import plain
 from tapeline.model.order import Order
-from tapeline.trading.ledger import Adjustment, Ledger
+from tapeline.trading.accounting.ledger import Adjustment, Ledger
 from tapeline.trading.orders import Blotter
 from tapeline.trading.reconcile import Reconciliation, Statement, reconcile, settle
 from tapeline.trading.record import Written

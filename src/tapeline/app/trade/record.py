@@ -9,8 +9,8 @@ from tapeline.model.account import Fill, Payment
 from tapeline.model.instrument import Instrument, notional
 from tapeline.model.number import EXACT, ROUNDING, ZERO
 from tapeline.model.order import Order
+from tapeline.trading.accounting.holding import sellable
 from tapeline.trading.command import Note, Submit
-from tapeline.trading.holding import sellable
 
 _DIGITS = Decimal("1e-12")
 

@@ -11,7 +11,7 @@ from tapeline.errors import ConfigError
 from tapeline.model.channel import channel as parse_channel
 from tapeline.model.instrument import Instrument, split_id
 from tapeline.model.limits import RiskLimits
-from tapeline.trading.limits import Tables
+from tapeline.trading.risk.limits import Tables
 from tapeline.trading.setup import Abilities, Account, Setup
 from tapeline.trading.strategy import Strategy
 from tapeline.venues import venue_named

@@ -7,8 +7,8 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from tapeline.app.backfill import Backfill, Plan
-from tapeline.app.filling import fill
+from tapeline.app.history.backfill import Backfill, Plan
+from tapeline.app.history.filling import fill
 from tapeline.config import LogConfig
 from tapeline.errors import ConfigError
 from tapeline.model.channel import channel

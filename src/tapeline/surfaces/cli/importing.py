@@ -7,8 +7,8 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from tapeline.app.importing import Importing
-from tapeline.app.intake import Asked, rows_of
+from tapeline.app.history.importing import Importing
+from tapeline.app.history.intake import Asked, rows_of
 from tapeline.clock import SystemClock
 from tapeline.errors import ConfigError, NotHeld
 from tapeline.model.instrument import Instrument

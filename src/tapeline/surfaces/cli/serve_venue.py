@@ -22,7 +22,7 @@ from tapeline.sim.faults import Spec
 from tapeline.sim.faults import fault as read_fault
 from tapeline.sim.load import recording
 from tapeline.sim.market import Market
-from tapeline.sim.paper import PaperSettings
+from tapeline.sim.paper.exchange import PaperSettings
 from tapeline.sim.playback import Say
 from tapeline.sim.server import serving
 from tapeline.sim.source import Source

@@ -9,9 +9,9 @@ from typing import Annotated, Any
 import msgspec
 from cyclopts import Parameter
 
-from tapeline.app.asking import Outside
+from tapeline.app.audit.verifying import Checked, Verification, Wish
+from tapeline.app.history.asking import Outside
 from tapeline.app.sharing import host_budgets
-from tapeline.app.verifying import Checked, Verification, Wish
 from tapeline.clock import SystemClock
 from tapeline.config import LogConfig
 from tapeline.errors import ConfigError

@@ -9,7 +9,7 @@ from tapeline.model.limits import TIGHTER, RiskLimits
 from tapeline.model.number import plain
 from tapeline.surfaces.reference.markdown import code, page, table
 from tapeline.trading.halt import COMPONENTS, MEANS, STATES
-from tapeline.trading.risk import CODES
+from tapeline.trading.risk.check import CODES
 from tapeline.watch.monitor import REMEDY
 
 INTRODUCTION = """

@@ -1,0 +1,1 @@
+"""Stored bars, trades and books against the venues' own."""

@@ -1,0 +1,1 @@
+"""History into a store: over REST, and from files."""

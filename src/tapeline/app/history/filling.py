@@ -1,0 +1,80 @@
+"""A backfill as a whole: the store locked and opened, the network real, and a clean end whenever it is told to stop."""
+
+import asyncio
+import random
+from collections.abc import Awaitable, Callable, Sequence
+from pathlib import Path
+
+from tapeline.app.history.asking import Outside
+from tapeline.app.history.backfill import Backfill, Plan, Series
+from tapeline.app.sharing import host_budgets
+from tapeline.clock import SystemClock
+from tapeline.errors import StoreLocked, TapelineError
+from tapeline.store.reader import open_store
+from tapeline.store.writer import StoreWriter
+from tapeline.sync.coverage import Span as Stretch
+from tapeline.sync.coverage import facts_of
+from tapeline.sync.history import Span
+from tapeline.sync.walk import Finding
+from tapeline.wire.rest import real_fetch
+
+STOP_WITHIN_S = 30.0
+BATCH = 5000  # rows of a transaction: nobody waits for these
+
+
+async def fill(
+    folder: Path, plan: Plan, *, stop: asyncio.Event, watch: Callable[[Backfill], Awaitable[None]]
+) -> Backfill:
+    """Fill a store until all is there, or `stop`; what was fetched by then is kept, and the next run goes on from it.
+
+    `watch` runs beside it, to show how far it is, and is cancelled at the end. Raises StoreLocked, with what to do,
+    while an instance writes this store.
+    """
+    clock = SystemClock()
+    writer = StoreWriter(folder, clock=clock, batch_size=BATCH)
+    try:
+        writer.start()
+    except StoreLocked as locked:
+        raise StoreLocked(
+            f"{locked}. A backfill writes the store itself: stop `tapeline run` first, or fill another --store"
+        ) from locked
+    fetch, client = real_fetch(within_s=30.0)
+    outside = Outside(fetch=fetch, clock=clock, chance=random.SystemRandom().random, budget=host_budgets(clock))
+
+    holes: dict[tuple[str, str], list[Stretch]] = {}  # as they were before
+
+    def note(series: Series, finding: Finding, known_at_ns: int) -> None:
+        key = (series.instrument.id, series.channel)
+        for fact in facts_of(*key, finding, holes.get(key, ()), known_at_ns=known_at_ns):
+            writer.offer(fact)
+
+    def missing(instrument: str, channel: str, span: Span) -> Sequence[Span]:
+        with open_store(folder) as held:
+            coverage = held.ledger.coverage(instrument, channel)
+        holes[instrument, channel] = [each for each in coverage.spans(*span) if each.state == "missing"]
+        return coverage.to_fetch(span)
+
+    backfill = Backfill(plan, outside, writer, missing=missing, note=note)
+    try:
+        async with client:
+            await _until(stop, backfill, watch)
+    finally:
+        writer.stop(STOP_WITHIN_S)
+    counts = writer.statistics()
+    if counts.dropped or counts.queue_rows:
+        raise TapelineError(f"{counts.dropped + counts.queue_rows} rows did not reach the disk: {counts.last_error}")
+    return backfill
+
+
+async def _until(stop: asyncio.Event, backfill: Backfill, watch: Callable[[Backfill], Awaitable[None]]) -> None:
+    running = asyncio.create_task(backfill.run(), name="backfill")
+    stopped = asyncio.create_task(stop.wait(), name="stop")
+    watching = asyncio.ensure_future(watch(backfill))
+    try:
+        await asyncio.wait({running, stopped}, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        for task in (running, stopped, watching):
+            task.cancel()
+        await asyncio.wait({running, stopped, watching})
+    if not running.cancelled():
+        running.result()

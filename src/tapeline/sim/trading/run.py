@@ -1,0 +1,255 @@
+"""One run of a trading day: engine, journal, live gateway, reconciliation and gate as in earnest, from the journal on.
+
+Only its surroundings are made: market data come straight from the synthetic market, the venue is a paper exchange.
+"""
+
+import asyncio
+import random
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from decimal import Decimal
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, Never, cast
+
+from tapeline.app.instance import World
+from tapeline.app.settings import delays
+from tapeline.app.trade.execution import Execution
+from tapeline.app.trade.gate import Gate
+from tapeline.app.trade.live_side import LiveAccount
+from tapeline.app.trade.reconciling import Reconciled
+from tapeline.config import AccountConfig, Config, ConnectionConfig, TradeConfig
+from tapeline.model.event import Quote, Trade
+from tapeline.model.instrument import Instrument
+from tapeline.model.secret import Credentials, Secret
+from tapeline.sim.loop import VirtualClock
+from tapeline.sim.market import Market
+from tapeline.sim.pit import BEAT_NS, Pit
+from tapeline.sim.trading.trader import Trader
+from tapeline.sim.trading.wire import Net
+from tapeline.store.journal import Journal
+from tapeline.store.latch import HaltLatch
+from tapeline.trading.command import Note
+from tapeline.trading.engine import Engine
+from tapeline.trading.input import Halted
+from tapeline.trading.record import Begun, Listed, Written
+from tapeline.trading.restore import restore
+from tapeline.trading.risk.limits import Tables
+from tapeline.trading.setup import Abilities, Account, Setup
+from tapeline.venues.spec import Venue
+from tapeline.watch.report import Report
+from tapeline.watch.signed_hand import SignedHand
+from tapeline.watch.stop import Stop
+from tapeline.wire.keys import hmac_signer
+from tapeline.wire.rest import Rest
+from tapeline.wire.signed import SignedRest
+
+ACCOUNT = "one"
+KEY, SECRET, PASSPHRASE = "k" * 32, "s" * 32, "p" * 8
+READY_S, STOP_S = 60.0, 120.0
+FEED_S = 5.0  # so often the strategies hear of the market
+RECONCILE_S = 90.0
+COMMIT_S = 0.01  # most that an append to the journal takes, before it is durable and after
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Surroundings:
+    """What outlives a run."""
+
+    venue: Venue
+    market: Market
+    instruments: Sequence[Instrument]
+    limits: Tables
+    folder: Path
+    clock: VirtualClock
+    net: Net
+    chance: random.Random
+    wrong: list[str] = field(default_factory=list)
+
+    @property
+    def environ(self) -> Mapping[str, str]:
+        """Where latches are."""
+        return {"XDG_STATE_HOME": str(self.folder), "HOME": str(self.folder)}
+
+
+class TradingRun:
+    """One run, from its journal on."""
+
+    def __init__(self, around: Surroundings, journal: Journal, traders: Sequence[Trader]) -> None:
+        self.around, self.journal, self.traders = around, journal, traders
+        clock, venue = around.clock, around.venue
+        restored = self.restored = restore(journal.replay(), journal.instance, clock.wall_ns())
+        around.wrong.extend([f"the journal: {problem}" for problem in restored.problems])
+        orders = venue.orders
+        assert orders is not None, "it trades"
+        setup = Setup(
+            accounts={ACCOUNT: Account(name=ACCOUNT, venue=venue.name)},
+            instruments={each.id: each for each in around.instruments},
+            abilities={
+                venue.name: Abilities(kinds=orders.kinds, times_in_force=orders.times_in_force, amends=orders.amends)
+            },
+            limits=around.limits,
+        )  # fmt: skip
+        self.engine = Engine(
+            setup, traders, blotter=restored.blotter, ledger=restored.ledger, digest=restored.digest,
+            losses=restored.losses, held=restored.held,
+        )  # fmt: skip
+        self.gates: dict[str, Gate] = {}
+        self.execution = Execution(
+            self.engine, self.gates, clock=clock, keep=self._keep, halt=self._halt, told=self._told
+        )  # fmt: skip
+        self.latch = latch_of(around)
+        connection = ConnectionConfig()
+        config = Config(
+            account={
+                ACCOUNT: AccountConfig(
+                    venue=venue.name, mode="live", key=Secret(KEY), secret=Secret(SECRET), passphrase=Secret(PASSPHRASE)
+                )
+            },
+            connection=connection, trade=TradeConfig(reconcile_s=RECONCILE_S),
+        )  # fmt: skip
+        waits = delays(connection, around.chance.random)
+        rest = Rest(venue, venue.urls["rest"], fetch=around.net.fetch, clock=clock, delays=waits)
+        world = World(
+            dial=lambda _settings: around.net.dial, fetch=around.net.fetch, clock=clock, chance=around.chance.random
+        )  # fmt: skip
+        # An account needs the venue, REST and somewhere to complain to: of an instance it uses no more.
+        instance = SimpleNamespace(
+            world=world, bus=SimpleNamespace(publish=_nobody), problems=SimpleNamespace(note=_nobody)
+        )
+        desk = SimpleNamespace(venue=venue, rest=rest)
+        self.side = LiveAccount(
+            ACCOUNT, config, setup, restored, cast("Any", desk), instance=cast("Any", instance), books=self.execution,
+            environ=around.environ, clock=clock, tell=self.execution.offer, told=self._reconciled,
+        )  # fmt: skip
+        self.gates[ACCOUNT] = Gate(
+            self.side.gateway, self.latch, clock=clock, tell=self.execution.offer, hold=self.side.hold
+        )
+        self.begun = False  # before that there is no orderly stop, and nothing to stop
+        self._tasks: asyncio.TaskGroup | None = None
+
+    @asynccontextmanager
+    async def live(self) -> AsyncIterator[None]:
+        """It runs inside; on leaving all of it stands still at once, as when it is killed."""
+        async with asyncio.TaskGroup() as tasks:
+            self._tasks = tasks
+            work = [
+                tasks.create_task(self.execution.run(), name="execution"),
+                tasks.create_task(self._begin(tasks), name="beginning"),
+            ]
+            try:
+                yield
+            finally:
+                self._tasks = None
+                for each in [*work, *self._work]:
+                    each.cancel()
+
+    _work: Sequence[asyncio.Task[Any]] = ()
+
+    async def stop(self) -> list[str]:
+        """The orderly stop: what may still be open."""
+        left = await self.execution.stop(STOP_S)
+        return [f"{each.client_id} ({each.state}: {each.why})" for each in left]
+
+    def held(self) -> dict[str, Decimal]:
+        """What strategies hold on spot, as the books say."""
+        ledger = self.restored.ledger
+        return {
+            each.id: ledger.holding(ACCOUNT, each.id).size for each in self.around.instruments if each.kind == "spot"
+        }
+
+    # ---- within --------------------------------------------------------------------------------------------------
+
+    async def _begin(self, tasks: asyncio.TaskGroup) -> None:
+        now_ns = self.around.clock.wall_ns()
+        self.execution.write(Begun("sim", "{}", now_ns))
+        for each in self.around.instruments:
+            if self.restored.instruments.get(each.id) != each:
+                self.execution.write(Listed(each, now_ns))
+        gate = self.gates[ACCOUNT]
+        side = tasks.create_task(self.side.run(), name=f"account {ACCOUNT}")
+        self._work = [side]
+        until = self.around.clock.now() + READY_S
+        while self.side.hold() and self.around.clock.now() < until:  # noqa: ASYNC110  # as a live run begins
+            await asyncio.sleep(0.2)
+        if gate.latched != "running":
+            self.engine.situation.halts[ACCOUNT] = gate.latched
+            self.execution.write(Halted(ACCOUNT, gate.latched, "as it stood at the start", now_ns))
+        await self.execution.start()
+        self.begun = True
+        self._work = [
+            side,
+            tasks.create_task(gate.watch(), name="latch"),
+            tasks.create_task(self._market(), name="market data"),
+        ]
+
+    async def _market(self) -> Never:
+        """Trades and best prices of every instrument."""
+        market = self.around.market
+        heard_ns = market.at_ns
+        while True:
+            now_ns = market.at_ns
+            for pit in market.pits:
+                for trade in pit.between(heard_ns, now_ns):
+                    self._offer(trade)
+                self._offer(_quote(pit, now_ns))
+            heard_ns = now_ns
+            await asyncio.sleep(FEED_S)
+
+    def _offer(self, event: Trade | Quote) -> None:
+        self.execution.offer(event)
+
+    async def _keep(self, records: Sequence[Written], now_ns: int) -> None:
+        """Durable in between: a crash before it loses the records, one after it does not."""
+        chance = self.around.chance
+        await asyncio.sleep(chance.uniform(0, COMMIT_S))
+        self.journal.append(records, now_ns)
+        await asyncio.sleep(chance.uniform(0, COMMIT_S))
+
+    def _halt(self, account: str, state: str, why: str, who: str) -> None:
+        if state == "halted":
+            self.around.wrong.append(f"{who} halted the account: {why}")
+        if self._tasks is not None:
+            self._tasks.create_task(self.gates[account].halt(state, why, who), name=f"halt {account}")
+
+    def _told(self, note: Note) -> None:
+        if note.kind in {"strategy_failed", "unbooked"}:
+            self.around.wrong.append(f"{note.kind}: {note.text}")
+
+    def _reconciled(self, account: str, found: Reconciled) -> None:
+        self.around.wrong.extend([f"{account}: {words}" for words in found.unexplained])
+        self.around.wrong.extend([f"{account}: of other origin, the venue says: {words}" for words in found.foreign])
+
+
+async def emergency_stop(around: Surroundings, ours: Mapping[str, Decimal], *, flatten: bool) -> Report:
+    """The stop as another process makes it: signed REST and the latch, nothing of a run but what it holds on spot."""
+    venue, clock = around.venue, around.clock
+    assert venue.orders is not None, "it trades"
+    waits = delays(ConnectionConfig(), around.chance.random)
+    rest = Rest(venue, venue.urls["rest"], fetch=around.net.fetch, clock=clock, delays=waits)
+    credentials = Credentials(Secret(KEY), hmac_signer(Secret(SECRET)), passphrase=Secret(PASSPHRASE))
+    signed = SignedRest(venue, venue.orders, rest, credentials, clock=clock, delays=waits)
+    stop = Stop(
+        hand=SignedHand(ACCOUNT, venue, rest, signed, ours=ours), latch=latch_of(around), clock=clock, who="ada",
+        why="enough", flatten=flatten,
+    )  # fmt: skip
+    return await stop.run()
+
+
+def latch_of(around: Surroundings) -> HaltLatch:
+    """The account's, as every process finds it."""
+    return HaltLatch(ACCOUNT, "live", around.environ, around.clock)
+
+
+def _quote(pit: Pit, now_ns: int) -> Quote:
+    """The best prices of the book as it was told last."""
+    step = pit.rates.step_beats
+    beat = now_ns // BEAT_NS // step * step
+    (bid,), (ask,) = pit.top(beat, 1)
+    at, size, over, much = map(Decimal, (*bid, *ask))
+    return Quote(pit.instrument.id, "quotes", now_ns, now_ns, "ws", at, size, over, much)
+
+
+def _nobody(*_what: object, **_facts: object) -> None:
+    """Nobody is told."""

@@ -1,0 +1,1 @@
+"""The real market as a source of a simulated venue."""

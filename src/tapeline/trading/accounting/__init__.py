@@ -1,0 +1,1 @@
+"""The ledger: lots, positions, wallets, payments; each fill counted once. Pure and exact."""
