@@ -1,61 +1,104 @@
+from collections.abc import Sequence
 from decimal import Decimal
 
-from tapeline.model.account import AccountEvent, Balance, Fill, OrderUpdate
-from tapeline.trading.divergence import divergence
+import msgspec
+
+from tapeline.model.instrument import Instrument
+from tapeline.model.order import Intent
+from tapeline.trading.divergence import divergence, paired
+from tapeline.trading.outcomes import Outcome, Run
+from trade_fixtures import spot
 
 D = Decimal
-NAME = "toy:BTC/USDT"
+NAME = "binance:BTC/USDT"
+SECOND = 1_000_000_000
 
 
-def update(name: str, state: str, at_ns: int, side: str = "buy", size: str = "2") -> OrderUpdate:
-    return OrderUpdate(
-        NAME, "orders", at_ns, at_ns, "ws", "a", client_id=name, venue_id="1", state=state, side=side, size=D(size)
-    )
-
-
-def fill(  # noqa: PLR0917  # a row of a table
-    name: str, number: str, price: str, size: str, at_ns: int, liquidity: str = "taker", side: str = "buy"
-) -> Fill:
-    return Fill(
-        NAME, "fills", at_ns, at_ns, "ws", "a", id=number, client_id=name, venue_id="1", side=side, price=D(price),
-        size=D(size), liquidity=liquidity,
+def order(
+    name: str, at_s: float, *, side: str = "buy", price: str = "", filled: str = "0", delay_ns: int | None = None,
+    kind: str = "market", strategy: str = "s", fee: str = "",
+) -> Outcome:  # fmt: skip
+    at_ns = round(at_s * SECOND)
+    return Outcome(
+        client_id=name, intent=Intent(instrument=NAME, side=side, kind=kind, size=D(2), strategy=strategy),
+        decided_ns=at_ns, sent_ns=at_ns, state="filled", size=D(2), filled=D(filled),
+        price=D(price) if price else None, taken=D(filled), fees={"USDT": D(fee)} if fee else {}, delay_ns=delay_ns,
+        why="",
     )  # fmt: skip
 
 
-PAPER: list[AccountEvent] = [
-    update("x", "open", 10), fill("x", "1", "100", "1", 12), fill("x", "2", "102", "1", 13), update("x", "filled", 13),
-    update("y", "open", 20, "sell"), fill("y", "3", "110", "2", 25, "maker", "sell"), update("y", "filled", 25, "sell"),
-    update("z", "open", 30), update("w", "open", 40), update("only", "open", 50),
-    Balance(None, "balances", 1, 1, "ws", "a", currency="USDT"),
-]  # fmt: skip
-LIVE: list[AccountEvent] = [
-    update("x", "open", 10), fill("x", "7", "102", "1", 18), fill("x", "7", "102", "1", 18),
-    update("x", "cancelled", 19), update("y", "cancelled", 20, ""), update("z", "open", 30),
-    fill("z", "8", "99", "1", 31), update("w", "open", 40),
-]  # fmt: skip
+def run(*orders: Outcome, begun_s: int = 0, denied: Sequence[int] = (), listed: Instrument | None = None) -> Run:
+    known = listed or spot()
+    return Run(
+        begun_ns=begun_s * SECOND, orders=orders, denied_ns=[each * SECOND for each in denied],
+        instruments={known.id: known},
+    )  # fmt: skip
 
 
-def test_orders_that_both_know_are_compared() -> None:
-    report = divergence(PAPER, LIVE, {"x": 8})
-    rows = {row.client_id: row for row in report.orders}
-    assert list(rows) == ["x", "y", "z", "w"]
-    x, y = rows["x"], rows["y"]
-    assert (x.paper.price, x.live.price, x.worse) == (D(101), D(102), D(1))
-    assert (x.paper.delay_ns, x.live.delay_ns, x.live.filled, x.live.state) == (4, 10, D(1), "cancelled")
-    assert (y.side, y.paper.taken, y.live.price, y.worse) == ("sell", D(0), None, None)
-    assert (report.both, report.only_paper, report.only_live) == (1, 1, 1)
-    assert report.cost == {NAME: D(1)}
-    assert report.fill_ratio == D("0.5")
-    assert report.delay_ns == 6
+def names(paper: Sequence[Outcome], live: Sequence[Outcome], within_s: float = 5) -> list[str]:
+    found = paired(paper, live, within_ns=round(within_s * SECOND))
+    return [f"{one.client_id if one else ''}-{other.client_id if other else ''}" for one, other in found]
 
 
-def test_a_sale_at_a_lower_price_is_worse() -> None:
-    paper: list[AccountEvent] = [update("y", "filled", 1, "sell"), fill("y", "1", "110", "2", 2, side="sell")]
-    live: list[AccountEvent] = [update("y", "filled", 1, "sell"), fill("y", "1", "109.5", "2", 2, side="sell")]
+def test_the_same_decision_is_compared_in_price_size_delay_and_fee() -> None:
+    paper = run(
+        order("p1", 10, price="101", filled="2", delay_ns=4, fee="0.2"),
+        order("p2", 20, side="sell", price="110", filled="2", delay_ns=10, fee="0.2"), order("p3", 30),
+    )  # fmt: skip
+    live = run(
+        order("l1", 11, price="102", filled="1", delay_ns=10, fee="0.1"),
+        order("l2", 20, side="sell", price="109.5", filled="2", delay_ns=30, fee="0.25"),
+        order("l3", 30, price="99", filled="1", delay_ns=1),
+    )  # fmt: skip
     report = divergence(paper, live)
-    assert (report.orders[0].worse, report.cost) == (D("0.5"), {NAME: D("1.0")})
+    assert [(pair.worse, pair.cost, pair.value) for pair in report.pairs] == [
+        (D(1), D(1), D(101)), (D("0.5"), D("1.0"), D(220)), (None, None, None),
+    ]  # fmt: skip
+    (part,) = report.parts
+    assert (part.instrument, part.currency, part.pairs) == (NAME, "USDT", 3)
+    assert (part.both, part.only_paper, part.only_live) == (2, 0, 1)
+    assert (part.cost, part.fill_ratio) == (D("2.0"), D(1))
+    assert part.worse_share is not None
+    assert abs(part.worse_share * 321 - 2) < D("1e-20")
+    assert (report.paper_delay_ns, report.live_delay_ns, report.later_ns) == (10, 30, 20)
+    assert (report.paper_fees, report.live_fees) == ({"USDT": D("0.4")}, {"USDT": D("0.35")})
+    assert (report.alone_on_paper, report.alone_live) == (0, 0)
+
+
+def test_contracts_cost_what_they_are_worth() -> None:
+    listed = msgspec.structs.replace(spot(), size_unit="contract", contract_size=D("0.01"), settle="USDC")
+    paper, live = order("p", 1, price="100", filled="2"), order("l", 1, price="103", filled="5")
+    (pair,) = divergence(run(paper, listed=listed), run(live, listed=listed)).pairs
+    assert (pair.cost, pair.value, pair.currency) == (D("0.06"), D("2.00"), "USDC")
+
+
+def test_what_only_one_run_decided_stays_alone() -> None:
+    """Another strategy, side, kind or time is another decision."""
+    paper = [order("a", 1), order("b", 1, strategy="t"), order("c", 1, kind="limit"), order("d", 1, side="sell")]
+    assert names(paper[:1], paper[1:]) == ["a-", "-b", "-c", "-d"]
+    assert names([order("a", 1)], [order("b", 6.5)]) == ["a-", "-b"]
+    assert names([order("a", 6.5)], [order("b", 1)]) == ["-b", "a-"]
+    assert names([order("a", 1)], [order("b", 6.5)], within_s=6) == ["a-b"]
+
+
+def test_the_nearest_are_a_pair_where_one_side_decided_once_more() -> None:
+    paper = [order("a", 10), order("b", 14), order("c", 18)]
+    assert names(paper, [order("x", 13.9), order("y", 18.1)]) == ["a-", "b-x", "c-y"]
+    assert names([order("x", 13.9), order("y", 18.1)], paper) == ["-a", "x-b", "y-c"]
+    assert names(paper, [order("x", 10.1), order("y", 14.1), order("z", 18.1)]) == ["a-x", "b-y", "c-z"]
+
+
+def test_what_was_before_the_later_run_began_is_left_out() -> None:
+    paper = run(order("early", 1), order("a", 10), order("late", 30), begun_s=0, denied=[2, 12])
+    live = run(order("x", 10), begun_s=5)
+    report = divergence(paper, live)
+    assert (report.from_ns, report.alone_on_paper, report.denied_on_paper, report.denied_live) == (5 * SECOND, 1, 1, 0)
+    assert divergence(paper, live, to_ns=20 * SECOND).alone_on_paper == 0
+    assert divergence(paper, live, from_ns=0).alone_on_paper == 2
 
 
 def test_nothing_in_common_is_nothing_to_say() -> None:
-    report = divergence(PAPER, [])
-    assert (report.orders, report.fill_ratio, report.delay_ns, report.cost) == ([], None, None, {})
+    report = divergence(run(order("a", 1, price="1", filled="1")), run())
+    assert (report.parts, report.later_ns, report.alone_on_paper, report.live_fees) == ([], None, 1, {})
+    nothing = divergence(run(order("a", 1)), run(order("x", 1)))
+    assert (nothing.parts[0].fill_ratio, nothing.parts[0].worse_share, nothing.parts[0].cost) == (None, None, D(0))

@@ -20,6 +20,7 @@ COMMANDS: dict[str, str] = {
     "serve-venue": "serve_venue:serve_venue",
     "trade": "trade:trade",
     "backtest": "backtest:backtest",
+    "divergence": "divergence:divergence",
     "bars": "bars:bars",
     "trades": "trades:trades",
     "coverage": "coverage:coverage",
