@@ -23,7 +23,7 @@ from tapeline.config import AccountConfig, Config, RiskConfig, StreamConfig, Tra
 from tapeline.errors import ConfigError
 from tapeline.model.account import Fill
 from tapeline.model.event import Bar, BookDelta, BookSnapshot, Funding, Mark, Trade
-from tapeline.model.fact import Fact
+from tapeline.model.fact import Fact, Wanted
 from tapeline.model.instrument import Instrument
 from tapeline.model.limits import RiskLimits
 from tapeline.model.order import Intent
@@ -128,6 +128,29 @@ def test_recorded_answers_give_instruments_and_the_books_beginning(tmp_path: Pat
 
 
 # ---- stores ----------------------------------------------------------------------------------------------------------
+
+
+def test_the_first_and_the_last_stamp_of_a_stream_are_no_holes_unless_they_were_asked_for(tmp_path: Path) -> None:
+    """A stream proves what is between its first and its last trade: others may have had the very same stamps."""
+    count, last_ns = 60, START_NS + 59 * SECOND
+    store = SeriesStore(tmp_path)
+    store.write([
+        spot(), *walk(count), Wanted(BTC, "trades", START_NS, last_ns, "stream"),
+        Fact(BTC, "trades", START_NS + 1, last_ns, "proven", "ids", "ws", "", last_ns),
+        Fact(BTC, "trades", START_NS + 9 * SECOND, START_NS + 9 * SECOND + 1, "missing", "", "ws", "", last_ns + 1),
+    ])  # fmt: skip
+    store.close()
+    first, inside, last = ((at_ns, at_ns + 1) for at_ns in (START_NS, START_NS + 9 * SECOND, last_ns))
+    wanted, key = {BTC: ("trades",)}, (BTC, "trades")
+    with open_store(tmp_path) as held:
+
+        def missing(*asked: bool, from_ns: int = START_NS) -> object:
+            return StoreFeed(held, wanted, from_ns, last_ns + 1, asked=(asked[0], asked[1])).missing()
+
+        assert missing(False, False) == {key: [inside]}
+        assert missing(True, False) == {key: [first, inside]}
+        assert missing(False, True) == {key: [inside, last]}
+        assert missing(False, False, from_ns=START_NS - 5) == {key: [(START_NS - 5, START_NS + 1), inside]}
 
 
 def test_slow_channels_and_stored_bars_are_played_where_they_are_held(tmp_path: Path) -> None:

@@ -20,10 +20,16 @@ TRADES = ("trades", "aggtrades")
 
 
 class StoreFeed:
-    """Events of these channels from a store, [from_ns, to_ns). Bars come when they closed, never sooner."""
+    """Events of these channels from a store, [from_ns, to_ns). Bars come when they closed, never sooner.
 
-    def __init__(self, store: Store, wanted: Mapping[str, Sequence[str]], from_ns: int, to_ns: int) -> None:
-        self._store, self._from_ns, self._to_ns = store, from_ns, to_ns
+    `asked`: whether its beginning and its end were, or are only where the rows of the store begin and end.
+    """
+
+    def __init__(
+        self, store: Store, wanted: Mapping[str, Sequence[str]], from_ns: int, to_ns: int, *,
+        asked: tuple[bool, bool] = (True, True),
+    ) -> None:  # fmt: skip
+        self._store, self._from_ns, self._to_ns, self._asked = store, from_ns, to_ns, asked
         self.instruments = {each.id: each for each in store.instruments() if each.id in wanted}
         self._wanted = {instrument: [str(parse_channel(text)) for text in of] for instrument, of in wanted.items()}
         for instrument in self._wanted:
@@ -44,7 +50,7 @@ class StoreFeed:
                 kind = parse_channel(of)
                 if kind.kind not in {"bars", *TRADES}:
                     continue
-                ranges = self._missing(instrument, of, kind.kind)
+                ranges = [each for each in self._missing(instrument, of, kind.kind) if not self._edge(each)]
                 if ranges:
                     found[instrument, of] = ranges
         return found
@@ -56,6 +62,17 @@ class StoreFeed:
             return self._store.resample(instrument, of.removeprefix("bars:"), self._from_ns, self._to_ns).missing
         except NotHeld:
             return [(self._from_ns, self._to_ns)]
+
+    def _edge(self, found: tuple[int, int]) -> bool:
+        """Whether it is only the stamp of the first or the last row of a span that nobody asked for.
+
+        A stream proves what lies between two of its trades: that it heard every trade of the very stamp at which it
+        began, or stands now, nothing can show. Where the span is as long as the rows are, that is no hole in it.
+        """
+        if found[1] - found[0] > 1:
+            return False
+        first, last = found[0] == self._from_ns, found[1] == self._to_ns
+        return (first and not self._asked[0]) or (last and not self._asked[1])
 
     def _sources(self, instrument: str) -> list[Iterator[Timed]]:
         """One a channel; bars that are built from trades come with those, where they are not stored."""

@@ -121,8 +121,9 @@ def _source(
         events, listed, span = _from_tapes(feeds, tapes, answers, span)
         return _Source(events, listed, span, {}, "tape " + ", ".join(each.name for each in tapes))
     held = stack.enter_context(open_store(store))
+    asked = (span[0] > FIRST, span[1] < LAST)
     span = _within(held, feeds, span)
-    feed = StoreFeed(held, feeds, *span)
+    feed = StoreFeed(held, feeds, *span, asked=asked)
     return _Source(feed, feed.instruments, span, feed.missing(), f"store {store}")
 
 
@@ -191,9 +192,13 @@ def _warn(missing: Missing, out: TextIO) -> None:
         total_s = sum(to_ns - from_ns for from_ns, to_ns in ranges) / 1e9
         first = ranges[0]
         out.write(
-            f"warning: {of} of {instrument} are not proven to be whole: {len(ranges)} ranges, {total_s:,.0f} s, the "
+            f"warning: {of} of {instrument} are not proven to be whole: {len(ranges)} ranges, {_span(total_s)}, the "
             f"first {iso(first[0])} to {iso(first[1])}\n"
         )
+
+
+def _span(seconds: float) -> str:
+    return f"{seconds:,.0f} s" if seconds >= 10 else f"{seconds:.3g} s"
 
 
 def _write(
