@@ -1,6 +1,6 @@
 import pytest
 
-from tapeline.config.levels import connection_for, connection_origins, faults
+from tapeline.config.levels import Place, connection_for, connection_origins, faults, place_of
 from tapeline.config.tree import Config, ConnectionConfig, StreamConfig, VenueConfig
 
 STREAM = StreamConfig(venue="v", symbols=("A/B",), channels=("trades",), ack_s=3.0)
@@ -22,6 +22,21 @@ def test_a_level_may_switch_off_what_the_one_above_switched_on() -> None:
     config = Config(connection=ConnectionConfig(compression=True, reconnect_attempts=5))
     stream = StreamConfig(venue="v", symbols=("A",), channels=("trades",), compression=False, reconnect_attempts=0)
     assert connection_for(config, stream) == ConnectionConfig(compression=False, reconnect_attempts=0)
+
+
+def test_where_a_venue_is() -> None:
+    place = place_of(CONFIG, "v")
+    assert (place.ws_url, place.rest_url, place.connection) == (None, None, connection_for(CONFIG, "v"))
+    streams = tuple(
+        StreamConfig(venue="v", symbols=("A",), channels=("trades",), rest_url=rest, ws_url=ws)
+        for rest, ws in ((None, "ws://s1"), ("http://s2", "ws://s2"))
+    )
+    by_stream = Config(stream=streams)
+    assert place_of(by_stream, "v")[:2] == ("ws://s1", "http://s2")
+    assert place_of(by_stream, "w") == Place()
+    both = Config(stream=streams, venue={"v": VenueConfig(rest_url="http://v")})
+    assert place_of(both, "v")[:2] == ("ws://s1", "http://v")
+    assert place_of(both, "v", ws_url="ws://x", rest_url="http://x")[:2] == ("ws://x", "http://x")
 
 
 def test_where_each_connection_setting_comes_from() -> None:

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from decimal import Decimal
 from http.client import HTTPConnection
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -82,7 +83,7 @@ async def offers(url: str, seen: set[Decimal], over: asyncio.Event) -> None:
                 seen.add(Decimal(data["a"]))
 
 
-def test_an_order_is_filled_at_the_price_of_the_venue_that_is_passed_on() -> None:
+def test_an_order_is_filled_at_the_price_of_the_venue_that_is_passed_on(tmp_path: Path) -> None:
     async def traded(there: str, here: dict[str, str]) -> tuple[Any, set[Decimal], set[Decimal]]:
         upstream, ours, over = set[Decimal](), set[Decimal](), asyncio.Event()
         async with asyncio.timeout(30), asyncio.TaskGroup() as tasks:
@@ -96,7 +97,9 @@ def test_an_order_is_filled_at_the_price_of_the_venue_that_is_passed_on() -> Non
         return told, upstream, ours
 
     with served("--market", "7") as there:
-        live = ["--live", "--ws-url", there["ws"], "--rest-url", there["rest"]]
+        config = tmp_path / "there.toml"
+        config.write_text(f'[venue.binance]\nws_url = "{there["ws"]}"\nrest_url = "{there["rest"]}"\n')
+        live = ["--live", "--config", str(config)]
         with served(*KEYS, *live) as here:
             assert here["rest"] != there["rest"]
             told, upstream, ours = asyncio.run(traded(there["ws"], here))

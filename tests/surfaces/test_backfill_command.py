@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from tapeline.app.history.backfill import Plan
+from tapeline.config import Config, StoreConfig, VenueConfig
 from tapeline.surfaces.cli import main
 
 BTC = "binance:BTC/USDT"
@@ -43,9 +44,24 @@ def test_options_become_a_plan(filled: list[tuple[Path, Plan]], tmp_path: Path) 
             Plan(
                 instruments=(BTC,), channels=("bars:1m",), trades=True, from_ns=1_704_067_200_000_000_000,
                 to_ns=1_706_745_600_000_000_000, rest_url="http://here",
+                config=Config(store=StoreConfig(path=str(tmp_path))),
             ),
         )
     ]  # fmt: skip
+
+
+def test_a_configuration_says_where_the_store_and_the_venue_are(
+    filled: list[tuple[Path, Plan]], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "tapeline.toml"
+    path.write_text(f'[store]\npath = "{tmp_path}/held"\n[venue.binance]\nrest_url = "http://there"\n')
+    asked = (BTC, "--bars", "1m", "--from", "2024-01-01")
+    ended(*asked, "--config", str(path), code=0)
+    ended(*asked, "--config", str(path), "--store", str(tmp_path / "other"), code=0)
+    assert [folder for folder, _ in filled] == [tmp_path / "held", tmp_path / "other"]
+    assert filled[0][1].config.venue == {"binance": VenueConfig(rest_url="http://there")}
+    ended(*asked, code=2)
+    assert "which store?" in capsys.readouterr().err
 
 
 def test_what_is_not_complete_and_what_was_stopped(

@@ -3,6 +3,7 @@ from typing import Any
 
 import pytest
 
+from tapeline.config import Config
 from tapeline.surfaces.cli import main
 from tapeline.surfaces.cli import record as module
 
@@ -24,7 +25,7 @@ def test_what_was_recorded_is_said(
     asked: list[Any] = []
 
     async def record_streams(*arguments: Any, **options: Any) -> int:
-        asked.append((arguments, options["for_s"], options["ws_url"]))
+        asked.append((arguments, options["for_s"], options["ws_url"], options["config"]))
         return 42
 
     monkeypatch.setattr(module, "record_streams", record_streams)  # its own tests run it over sockets
@@ -32,5 +33,6 @@ def test_what_was_recorded_is_said(
     with pytest.raises(SystemExit) as ended:
         main(["record", *arguments, "--for", "1.5", "--ws-url", "ws://127.0.0.1:1"])
     assert ended.value.code == 0
-    assert asked == [((["binance:BTC/USDT", "okx:BTC/USDT"], ["trades", "book"], tmp_path), 1.5, "ws://127.0.0.1:1")]
+    given = (["binance:BTC/USDT", "okx:BTC/USDT"], ["trades", "book"], tmp_path)
+    assert asked == [(given, 1.5, "ws://127.0.0.1:1", Config())]
     assert capsys.readouterr().out == f"42 frames in {tmp_path}\n"

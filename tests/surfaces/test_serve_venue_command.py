@@ -28,7 +28,7 @@ def tape(tmp_path: Path) -> str:
         (["binance", "--market", "1", "--rest", "TAPE"], "--rest belongs to --tape"),
         (["binance", "--market", "1", "--live"], "--live is the market as it comes: it goes without --market"),
         (["binance", "--tape", "TAPE", "--speed", "2", "--live"], "it goes without --tape and --speed"),
-        (["binance", "--market", "1", "--ws-url", "ws://x"], "--ws-url and --rest-url belong to --live"),
+        (["binance", "--market", "1", "--ws-url", "ws://x"], "--ws-url, --rest-url and --config belong to --live"),
         (["binance", "--tape", "/nowhere/x.ws.jsonl"], "no such file: /nowhere/x.ws.jsonl"),
         (["okx", "--tape", "TAPE"], "1 lines, none of them a market frame of okx"),
         (["binance", "--tape", "TAPE", "--speed", "fast"], "--speed fast: write a factor such as 1 or 20, or max"),

@@ -10,6 +10,7 @@ from tapeline.app.instance import Instance, World
 from tapeline.app.running import real_world_dial
 from tapeline.app.sharing import host_budgets
 from tapeline.clock import SystemClock
+from tapeline.config import Config, place_of
 from tapeline.errors import ConfigError
 from tapeline.model.instrument import split_id
 from tapeline.store.tape_writer import TapeWriter
@@ -20,12 +21,16 @@ STOP_WITHIN_S = 10.0
 
 async def record_streams(
     instruments: Sequence[str], channels: Sequence[str], out: Path, *, stop: asyncio.Event, for_s: float | None,
-    ws_url: str | None = None, rest_url: str | None = None,
+    ws_url: str | None = None, rest_url: str | None = None, config: Config | None = None,
 ) -> int:  # fmt: skip
-    """Record until `stop` or for so long; returns how many frames the tape took. Raises ConfigError on a bad name."""
+    """Record until `stop` or for so long; returns how many frames the tape took. Raises ConfigError on a bad name.
+
+    `config` says where the venues are and how connections are kept; the addresses given go before it.
+    """
     for instrument in instruments:
         if not all(split_id(instrument)):
             raise ConfigError(f"{instrument!r} names no venue: write VENUE:SYMBOL")
+    config = config or Config()
     tape = TapeWriter(out)
     fetch, client = real_fetch()
     clock = SystemClock()
@@ -40,7 +45,11 @@ async def record_streams(
             with suppress(TimeoutError):
                 async with asyncio.timeout(for_s):
                     for instrument in instruments:
-                        await instance.subscribe(instrument, channels, ws_url=ws_url, rest_url=rest_url)
+                        place = place_of(config, split_id(instrument)[0], ws_url=ws_url, rest_url=rest_url)
+                        await instance.subscribe(
+                            instrument, channels, ws_url=place.ws_url, rest_url=place.rest_url,
+                            settings=place.connection,
+                        )  # fmt: skip
                     await stop.wait()
     finally:
         tape.stop(STOP_WITHIN_S)

@@ -9,7 +9,7 @@ from tapeline.app.running import real_world_dial
 from tapeline.app.settings import rebased
 from tapeline.app.trial import Trial, try_connection
 from tapeline.clock import SystemClock
-from tapeline.config import ConnectionConfig
+from tapeline.config import ConnectionConfig, Place
 from tapeline.errors import ConfigError, TapelineError
 from tapeline.model.channel import channel
 from tapeline.model.instrument import Instrument
@@ -69,7 +69,7 @@ async def _instruments(venue: Venue, target: Target) -> Mapping[str, Instrument]
     clock = SystemClock()
     outside = Outside(fetch=fetch, clock=clock, chance=random.Random(0).random)
     async with client:
-        desk = HistoryDesk(venue, outside, target.rest_url)
+        desk = HistoryDesk(venue, outside, Place(rest_url=target.rest_url, connection=target.settings))
         try:
             await desk.open()
         except TapelineError:

@@ -1,7 +1,7 @@
 """Configuration: TOML, then TAPELINE_* environment, then the command line, as one frozen typed tree."""
 
 from tapeline.config.account import AccountConfig
-from tapeline.config.levels import connection_for, connection_origins
+from tapeline.config.levels import Place, connection_for, connection_origins, place_of
 from tapeline.config.modes import Modes, mode_for
 from tapeline.config.risk import RiskConfig
 from tapeline.config.sources import Loaded, load, load_with_origins
@@ -34,6 +34,7 @@ __all__ = [
     "Loaded",
     "LogConfig",
     "Modes",
+    "Place",
     "RiskConfig",
     "Secret",
     "StoreConfig",
@@ -48,4 +49,5 @@ __all__ = [
     "load",
     "load_with_origins",
     "mode_for",
+    "place_of",
 ]

@@ -1,6 +1,7 @@
 """Which connection settings hold for a stream or a venue, and the checks that take more than one setting. Pure."""
 
 from collections.abc import Iterator, Mapping
+from typing import NamedTuple
 from urllib.parse import urlsplit
 
 import msgspec
@@ -9,7 +10,7 @@ from tapeline.config.account import account_faults
 from tapeline.config.modes import mode_faults
 from tapeline.config.risk import risk_faults
 from tapeline.config.trade import trade_faults
-from tapeline.config.tree import Config, ConnectionConfig, ConnectionOverrides, StreamConfig
+from tapeline.config.tree import Config, ConnectionConfig, ConnectionOverrides, StreamConfig, VenueConfig
 from tapeline.config.watch import watch_faults
 from tapeline.errors import ConfigError
 from tapeline.model.channel import channel
@@ -25,6 +26,25 @@ def connection_for(config: Config, of: StreamConfig | str) -> ConnectionConfig:
         given = {name: value for name in _NAMES if (value := getattr(overrides, name)) is not None}
         resolved = msgspec.structs.replace(resolved, **given)
     return resolved
+
+
+class Place(NamedTuple):
+    """Where a venue is, and how it is talked to; None is the venue's own address."""
+
+    ws_url: str | None = None
+    rest_url: str | None = None
+    connection: ConnectionConfig = ConnectionConfig()
+
+
+def place_of(config: Config, venue: str, *, ws_url: str | None = None, rest_url: str | None = None) -> Place:
+    """Of a venue by name: the addresses given, else [venue.NAME]'s, else those of its first [[stream]] that has one."""
+    levels: list[VenueConfig | StreamConfig] = [config.venue[venue]] if venue in config.venue else []
+    levels += [each for each in config.stream if each.venue == venue]
+    return Place(
+        ws_url or next((each.ws_url for each in levels if each.ws_url), None),
+        rest_url or next((each.rest_url for each in levels if each.rest_url), None),
+        connection_for(config, venue),
+    )
 
 
 def connection_origins(config: Config, of: StreamConfig | str, origins: Mapping[str, str]) -> dict[str, str]:

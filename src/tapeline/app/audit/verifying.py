@@ -8,6 +8,7 @@ from pathlib import Path
 from tapeline.app.audit.examining import Examined, Subject, counts, examine, overlapping, unchecked
 from tapeline.app.history.asking import HistoryDesk, Outside
 from tapeline.clock import SystemClock
+from tapeline.config import Config, place_of
 from tapeline.errors import BadData, ConfigError, NotHeld, RateLimited, Refused, Retry, StoreLocked, UnknownInstrument
 from tapeline.market.coverage import Coverage
 from tapeline.model.channel import channel as parse_channel
@@ -31,13 +32,17 @@ Span = tuple[int, int]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Wish:
-    """What to verify: these instruments (none: all that are held), this channel ("": all), this time."""
+    """What to verify: these instruments (none: all that are held), this channel ("": all), this time.
+
+    `config` says where the venues are; `rest_url` goes before it.
+    """
 
     instruments: tuple[str, ...] = ()
     channel: str = ""
     from_ns: int | None = None
     to_ns: int | None = None
     rest_url: str | None = None
+    config: Config = field(default_factory=Config)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -112,7 +117,8 @@ class Verification:
 
     async def _venue(self, store: Store, name: str) -> None:
         mine = [each for each in self.series if split_id(each.instrument)[0] == name]
-        desk = HistoryDesk(venue_named(name), self._outside, self._wish.rest_url)
+        place = place_of(self._wish.config, name, rest_url=self._wish.rest_url)
+        desk = HistoryDesk(venue_named(name), self._outside, place)
         try:
             await desk.open()
         except (Retry, Refused, BadData) as error:

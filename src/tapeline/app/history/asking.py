@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from tapeline.app.settings import delays, rebased
 from tapeline.app.symbols import Symbols
 from tapeline.clock import Clock
-from tapeline.config import ConnectionConfig
+from tapeline.config import Place
 from tapeline.errors import BadData, RateLimited, Refused, Retry
 from tapeline.model.instrument import Instrument
 from tapeline.venues.spec import Answer, Ask, Priority, Venue
@@ -34,12 +34,13 @@ class Outside:
 class HistoryDesk:
     """One venue's history."""
 
-    def __init__(self, venue: Venue, outside: Outside, rest_url: str | None = None) -> None:
+    def __init__(self, venue: Venue, outside: Outside, place: Place | None = None) -> None:
         self.venue = venue
         self._clock = outside.clock
-        base = rebased(venue.urls["rest"], rest_url)
+        place = place or Place()
+        base = rebased(venue.urls["rest"], place.rest_url)
         self.rest = Rest(
-            venue, base, fetch=outside.fetch, clock=outside.clock, delays=delays(ConnectionConfig(), outside.chance),
+            venue, base, fetch=outside.fetch, clock=outside.clock, delays=delays(place.connection, outside.chance),
             shared=outside.budget(venue.name, base) if outside.budget is not None else None,
         )  # fmt: skip
         self.symbols = Symbols(venue.name)

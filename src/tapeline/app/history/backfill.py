@@ -8,6 +8,7 @@ from functools import partial
 import structlog
 
 from tapeline.app.history.asking import HistoryDesk, Outside
+from tapeline.config import Config, place_of
 from tapeline.errors import ConfigError, Refused
 from tapeline.model.channel import channel
 from tapeline.model.fact import Wanted
@@ -39,7 +40,10 @@ _log = structlog.get_logger("tapeline")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
-    """What to fill in: channels as in topics (`bars:1m`, `trades`, `aggtrades`) of instruments (`venue:symbol`)."""
+    """What to fill in: channels as in topics (`bars:1m`, `trades`, `aggtrades`) of instruments (`venue:symbol`).
+
+    `config` says where the venues are and with which patience they are asked; `rest_url` goes before it.
+    """
 
     instruments: tuple[str, ...]
     channels: tuple[str, ...]
@@ -47,6 +51,7 @@ class Plan:
     from_ns: int
     to_ns: int | None = None  # None: up to now
     rest_url: str | None = None
+    config: Config = field(default_factory=Config)
 
 
 @dataclass(slots=True, eq=False)
@@ -126,7 +131,8 @@ class Backfill:
     async def _open(self) -> None:
         """Read the venues' instruments and clocks, and name every series."""
         for name in dict.fromkeys(split_id(each)[0] for each in self._plan.instruments):
-            desk = self.desks[name] = HistoryDesk(venue_named(name), self._outside, self._plan.rest_url)
+            place = place_of(self._plan.config, name, rest_url=self._plan.rest_url)
+            desk = self.desks[name] = HistoryDesk(venue_named(name), self._outside, place)
             for of in self._channels(name):
                 _call_of(desk, of)
         await asyncio.gather(*(desk.open() for desk in self.desks.values()))

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from tapeline.app.instance import Instance, World
 from tapeline.app.venue import VenueDesk
 from tapeline.clock import Clock
+from tapeline.config import Place
 from tapeline.errors import BadData, ConfigError, Retry, TapelineError
 from tapeline.model.channel import channel
 from tapeline.model.event import BookDelta, BookSnapshot, Event, Gap
@@ -233,16 +234,15 @@ async def _read_time(desk: VenueDesk, clock: Clock) -> VenueTime:
 
 
 @asynccontextmanager
-async def opened(
-    venue: str, world: World, *, ws_url: str | None = None, rest_url: str | None = None, say: Say
-) -> AsyncIterator[Upstream]:
-    """The market of a venue, at its own addresses or at these, until the block is left.
+async def opened(venue: str, world: World, place: Place | None = None, *, say: Say) -> AsyncIterator[Upstream]:
+    """The market of a venue, at its own addresses or at this place, until the block is left.
 
     Waits until the venue has told its instruments and its time. Raises Refused where it never will.
     """
     instance = Instance(world)
     async with instance.running(), asyncio.TaskGroup() as tasks:
-        desk = await instance.desk(venue, ws_url=ws_url, rest_url=rest_url)
+        at = place or Place()
+        desk = await instance.desk(venue, ws_url=at.ws_url, rest_url=at.rest_url, settings=at.connection)
         made = Upstream(instance, desk, await _read_time(desk, world.clock), say)
         giving_back = tasks.create_task(made.give_back(), name=f"{venue} upstream")
         try:

@@ -1,15 +1,17 @@
 """`tapeline backfill`: history from the venues' REST calls into a store."""
 
 import asyncio
+import os
 import sys
 from pathlib import Path
 from typing import Annotated
 
+import msgspec
 from cyclopts import Parameter
 
 from tapeline.app.history.backfill import Backfill, Plan
 from tapeline.app.history.filling import fill
-from tapeline.config import LogConfig
+from tapeline.config import load
 from tapeline.errors import ConfigError
 from tapeline.model.channel import channel
 from tapeline.model.instrument import split_id
@@ -23,7 +25,10 @@ def backfill(
     instruments: Annotated[list[str], Parameter(help="Instruments as VENUE:SYMBOL, one or several.")],
     /,
     *,
-    store: Annotated[Path, Parameter(help="The store's folder; it is made where there is none.")],
+    store: Annotated[
+        Path | None,
+        Parameter(help="The store's folder; it is made where there is none. Left out: the configuration's."),
+    ] = None,
     from_: Annotated[str, Parameter(name="--from", help="From this time on: ISO 8601 in UTC, or nanoseconds.")],
     to: Annotated[str | None, Parameter(help="Up to, not including, this time; now where it is not given.")] = None,
     bars: Annotated[
@@ -33,6 +38,9 @@ def backfill(
         bool, Parameter(negative=(), help="Trades: those of the venue that can be had without a key.")
     ] = False,
     aggtrades: Annotated[bool, Parameter(negative=(), help="Aggregated trades, where the venue has them.")] = False,
+    config: Annotated[
+        Path | None, Parameter(help="A configuration, for the addresses of venues, [connection] and [store].")
+    ] = None,
     rest_url: Annotated[str | None, Parameter(help="Replaces scheme, host and port of the REST address.")] = None,
 ) -> None:
     """Fetch history into a store: many instruments at once, as fast as each venue's limits allow.
@@ -45,7 +53,11 @@ def backfill(
 
     Example: `tapeline backfill binance:BTC/USDT --bars 1m --from 2024-01-01 --store ./data`
     """
-    configure_logging(LogConfig())
+    loaded = load(config, os.environ, {"store.path": str(store)} if store is not None else {})
+    folder = loaded.store.folder
+    if folder is None:
+        raise ConfigError("which store? Give --store PATH, or --config FILE with [store] path")
+    configure_logging(msgspec.structs.replace(loaded.log, file=None))
     plan = Plan(
         instruments=tuple(instruments),
         channels=(*(str(channel(f"bars:{name}")) for name in bars), *(("aggtrades",) if aggtrades else ())),
@@ -53,6 +65,7 @@ def backfill(
         from_ns=instant(from_),
         to_ns=None if to is None else instant(to),
         rest_url=rest_url,
+        config=loaded,
     )
     if not (plan.channels or plan.trades):
         raise ConfigError("say what to fetch: --bars 1m (and others), --trades, --aggtrades")
@@ -65,7 +78,7 @@ def backfill(
 
     async def run(stop: asyncio.Event) -> Backfill:
         nonlocal stopped
-        done = await fill(store, plan, stop=stop, watch=watcher(sys.stderr))
+        done = await fill(folder, plan, stop=stop, watch=watcher(sys.stderr))
         stopped = stop.is_set()
         return done
 

@@ -1,13 +1,17 @@
 """`tapeline record`: every raw frame of some streams on a tape, without a store."""
 
+import os
 import sys
 from pathlib import Path
 from typing import Annotated
 
+import msgspec
 from cyclopts import Parameter
 
 from tapeline.app.recording import record_streams
+from tapeline.config import load
 from tapeline.model.channel import channel
+from tapeline.surfaces.log import configure_logging
 from tapeline.surfaces.loop import run_until_signalled
 
 
@@ -22,14 +26,21 @@ def record(
     for_: Annotated[float | None, Parameter(name="--for", help="Stop after so many seconds.")] = None,
     ws_url: Annotated[str | None, Parameter(help="Replaces scheme, host and port of the WebSocket endpoints.")] = None,
     rest_url: Annotated[str | None, Parameter(help="Replaces scheme, host and port of the REST address.")] = None,
+    config: Annotated[
+        Path | None, Parameter(help="A configuration, for the addresses of venues and [connection].")
+    ] = None,
 ) -> None:
     """Record raw frames, both directions, with the instrument lists and snapshots that go with them.
 
     Example: `tapeline record binance:BTC/USDT --channel trades --channel book --out ./tapes --for 60`
     """
+    loaded = load(config, os.environ)
+    configure_logging(msgspec.structs.replace(loaded.log, file=None))
     for text in channel_:
         channel(text)
     frames = run_until_signalled(
-        lambda stop: record_streams(instruments, channel_, out, stop=stop, for_s=for_, ws_url=ws_url, rest_url=rest_url)
+        lambda stop: record_streams(
+            instruments, channel_, out, stop=stop, for_s=for_, ws_url=ws_url, rest_url=rest_url, config=loaded
+        )
     )
     sys.stdout.write(f"{frames} frames in {out}\n")

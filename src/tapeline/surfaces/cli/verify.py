@@ -1,6 +1,7 @@
 """`tapeline verify`: what a store holds against the venue's own bars, on demand."""
 
 import asyncio
+import os
 import random
 import sys
 from pathlib import Path
@@ -13,7 +14,7 @@ from tapeline.app.audit.verifying import Checked, Verification, Wish
 from tapeline.app.history.asking import Outside
 from tapeline.app.sharing import host_budgets
 from tapeline.clock import SystemClock
-from tapeline.config import LogConfig
+from tapeline.config import load
 from tapeline.errors import ConfigError
 from tapeline.model.channel import channel as parse_channel
 from tapeline.model.instrument import split_id
@@ -31,12 +32,18 @@ def verify(
     instruments: Annotated[list[str] | None, Parameter(help="Instruments as VENUE:SYMBOL; all where none is.")] = None,
     /,
     *,
-    store: Annotated[Path, Parameter(help="The store's folder; an instance may be writing it.")],
+    store: Annotated[
+        Path | None,
+        Parameter(help="The store's folder; an instance may be writing it. Left out: the configuration's."),
+    ] = None,
     channel: Annotated[str | None, Parameter(help="Only this one: bars:1m, bars:1m@trades, trades, ...")] = None,
     from_: Annotated[
         str | None, Parameter(name="--from", help="From this time on: ISO 8601 in UTC, or nanoseconds.")
     ] = None,
     to: Annotated[str | None, Parameter(help="Up to, not including, this time.")] = None,
+    config: Annotated[
+        Path | None, Parameter(help="A configuration, for the addresses of venues, [connection] and [store].")
+    ] = None,
     rest_url: Annotated[str | None, Parameter(help="Replaces scheme, host and port of the REST address.")] = None,
     json: Annotated[bool, Parameter(help="As a JSON array, one object a series.", negative=())] = False,
 ) -> None:
@@ -51,16 +58,20 @@ def verify(
 
     Example: `tapeline verify binance:BTC/USDT --store ./data --channel bars:1m --from 2024-08-08`
     """
-    configure_logging(LogConfig())
+    loaded = load(config, os.environ, {"store.path": str(store)} if store is not None else {})
+    folder = loaded.store.folder
+    if folder is None:
+        raise ConfigError("which store? Give --store PATH, or --config FILE with [store] path")
+    configure_logging(msgspec.structs.replace(loaded.log, file=None))
     names = tuple(instruments or ())
     if not all(all(split_id(text)) for text in names):
         raise ConfigError(f"{' '.join(names)}: write each as VENUE:SYMBOL")
     wish = Wish(
         instruments=names, channel="" if channel is None else str(parse_channel(channel)),
         from_ns=None if from_ is None else instant(from_), to_ns=None if to is None else instant(to),
-        rest_url=rest_url,
+        rest_url=rest_url, config=loaded,
     )  # fmt: skip
-    done = run_until_signalled(lambda stop: _verified(store, wish, stop))
+    done = run_until_signalled(lambda stop: _verified(folder, wish, stop))
     noted = done.note()
     if json:
         sys.stdout.write(msgspec.json.encode([_row(each) for each in done.series]).decode() + "\n")
