@@ -106,3 +106,19 @@ def test_what_the_rows_prove_is_in_the_ledger_once(
         assert held.coverage("file:A", "trades") == []
         assert len(held.ledger.facts(BTC, "mark")) == 1
         assert held.bars(BTC, "1m", 0, 120 * 10**9, require="proven").missing == []
+
+
+def test_a_hole_between_imported_rows_is_listed_until_it_is_filled(
+    tmp_path: Path, bar: Callable[..., Bar], trade: Callable[..., Trade]
+) -> None:
+    minutes = [bar(open_at_ns=i * 60 * 10**9, channel="bars:1m", origin="venue") for i in range(5)]
+    trades = [trade(n, at_ns=n * 1000) for n in range(1, 10)]
+    take(tmp_path, *trades[:3], *trades[5:6], *minutes[:2], *minutes[3:])
+    with open_store(tmp_path) as held:
+        assert [(hole.channel, hole.from_ns, hole.to_ns, hole.state, hole.cause) for hole in held.ledger.holes()] == [
+            ("bars:1m", 120 * 10**9, 180 * 10**9, "missing", "not_fetched"),
+            ("trades", 3000, 6000, "missing", "not_fetched"),
+        ]
+    take(tmp_path, *trades[2:], minutes[2])
+    with open_store(tmp_path) as held:
+        assert held.ledger.holes() == []

@@ -9,7 +9,7 @@ import pytest
 from msgspec.structs import replace
 
 from tapeline.app.running import EXIT_DONE, EXIT_GAVE_UP, run_config, start
-from tapeline.config import Config, ConnectionConfig, StoreConfig, StreamConfig
+from tapeline.config import Config, ConnectionConfig, StoreConfig, StreamConfig, SyncConfig
 from tapeline.control import ask
 from tapeline.errors import ConfigError, StoreLocked, UnknownInstrument
 from tapeline.store.reader import open_store
@@ -110,15 +110,28 @@ def test_stop_ends_a_run(market: Any, tmp_path: Path) -> None:
     assert asyncio.run(main()) == EXIT_DONE
 
 
-def test_when_every_connection_has_given_up_the_run_ends_with_its_own_code(market: Any, tmp_path: Path) -> None:
+@pytest.mark.parametrize(("mode", "ends"), [("websocket", EXIT_GAVE_UP), ("auto", EXIT_DONE)])
+def test_connections_that_have_given_up_end_a_run_unless_it_can_be_polled(
+    mode: str, ends: int, market: Any, tmp_path: Path
+) -> None:
     async def main() -> int:
         settings = ConnectionConfig(reconnect_attempts=2, reconnect_delay_s=0.01, reconnect_delay_max_s=0.01)
         async with market(faults=("refuse@+0s+10m",)) as address:
-            asked = config(tmp_path, address)
-            asked = Config(store=asked.store, stream=asked.stream, connection=settings, seed=1)
-            return await run_config(asked, stop=asyncio.Event(), for_s=20)
+            asked = config(tmp_path, address, mode=mode)
+            asked = Config(
+                store=asked.store,
+                stream=asked.stream,
+                connection=settings,
+                sync=SyncConfig(polling_interval_s=1),
+                seed=1,
+            )
+            return await run_config(asked, stop=asyncio.Event(), for_s=8)
 
-    assert asyncio.run(main()) == EXIT_GAVE_UP
+    assert asyncio.run(main()) == ends
+    with open_store(tmp_path / "store") as held:
+        instruments = [each.id for each in held.instruments()]
+        polled = list(held.trades(BTC)) if BTC in instruments and mode == "auto" else []
+    assert {trade.source for trade in polled} == ({"rest"} if mode == "auto" else set())
 
 
 def test_what_cannot_run_says_why(market: Any, tmp_path: Path) -> None:

@@ -165,6 +165,11 @@ class ModeKeeper:
         polled = sum(way.course.uses == "polling" for way in self._ways)
         return ModeStatistics(len(self._ways) - polled, polled, self._fallbacks, self._returns)
 
+    @property
+    def polls(self) -> bool:
+        """Whether anything is polled, or will be once its stream has failed for good."""
+        return any(way.course.uses == "polling" or way.course.terms.falls_back for way in self._ways)
+
     def polling(self) -> list[PollingStatistics]:
         """Of each venue that is polled, or was."""
         return [poller.statistics() for poller in self._pollers.values()]
@@ -180,7 +185,9 @@ class ModeKeeper:
     def _linked(self, link: Link) -> None:
         now = self._clock.now()
         for way in self._carried(link):
-            if link.change == "down":
+            if link.final:  # nobody dials any more: no use in waiting for more failures
+                way.course.refused(now, f"every attempt is used up: {link.reason}")
+            elif link.change == "down":
                 way.course.down(now, link.reason, self._heard_at(way, now))
             elif link.change == "up":
                 way.course.up()

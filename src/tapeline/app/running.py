@@ -106,7 +106,7 @@ class Running:
 async def run_config(
     config: Config, *, stop: asyncio.Event, for_s: float | None = None, origins: Mapping[str, str] | None = None
 ) -> int:  # fmt: skip
-    """Run until `stop`, for so long, or until every connection has given up; returns the exit code.
+    """Run until `stop`, for so long, or until all connections gave up and nothing is polled; returns the exit code.
 
     A venue that cannot be reached at the start is asked again and again, and holds up neither the others nor `stop`.
     """
@@ -118,7 +118,7 @@ async def run_config(
                 while not stopped.done():
                     if running.opening.done():
                         running.opening.result()  # an unknown symbol or channel ends the run
-                        if running.instance.given_up:
+                        if running.instance.given_up and not running.modes.polls:
                             _log.error("every connection has given up")
                             return EXIT_GAVE_UP
                     await asyncio.wait({stopped}, timeout=STATUS_EVERY_S)

@@ -35,7 +35,8 @@ class Fact(msgspec.Struct, frozen=True):
 class Wanted(msgspec.Struct, frozen=True):
     """[from_ns, to_ns) of a series is to be held. It may grow: the same series, source and start again.
 
-    `source` says who wants it: live | backfill. `lost` says why holes in it cannot be filled, "" where they can.
+    `source` says who wants it: live | backfill | import. `lost` says why holes in it cannot be filled, "" where they
+    can.
     """
 
     instrument: str

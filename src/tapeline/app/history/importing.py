@@ -11,7 +11,7 @@ import msgspec
 from tapeline.clock import Clock
 from tapeline.model.channel import channel as parse_channel
 from tapeline.model.event import Bar, Gap, Trade
-from tapeline.model.fact import Fact
+from tapeline.model.fact import Fact, Wanted
 from tapeline.model.instrument import Instrument, split_id
 from tapeline.store.intake.evidence import Runs, worth_noting
 from tapeline.store.intake.row import Found, Refused
@@ -89,11 +89,17 @@ class Importing:
             runs.add(row)
 
     def _note(self, store: SeriesStore) -> None:
-        """What the rows prove, and what an archive knew of them, into the ledger; nothing that it says already."""
+        """What the rows prove, and what an archive knew of them, into the ledger; nothing that it says already.
+
+        From the first row of a series to its last, all is wanted: a hole between them is listed, and can be fetched.
+        """
         ledger = Ledger(store.connection)
         for (instrument, channel), runs in self._runs.items():
             if runs is not None:
                 self._facts += runs.facts(partial(_stamp_of, store, _series(store, instrument, channel)))
+                span = runs.around_holes()
+                if span is not None:
+                    store.write([Wanted(instrument, channel, *span, "import")])
         for fact in self._facts:
             noted = worth_noting(fact, ledger.coverage(fact.instrument, fact.channel))
             if noted is not None:

@@ -45,6 +45,14 @@ class Runs:
                 if fact is not None:
                     yield fact
 
+    def around_holes(self) -> tuple[int, int] | None:
+        """From the first row to the last, where rows between them are missing; None where none is."""
+        ends = [(_from_ns(first), _to_ns(last)) for first, last in self._done]
+        if not ends or self._first is None or self._last is None:
+            return None
+        ends.append((_from_ns(self._first), _to_ns(self._last)))
+        return min(from_ns for from_ns, _ in ends), max(to_ns for _, to_ns in ends)
+
 
 def worth_noting(fact: Fact, covering: Coverage) -> Fact | None:
     """The fact as the ledger should have it; None where it says nothing new.
@@ -64,11 +72,23 @@ def worth_noting(fact: Fact, covering: Coverage) -> Fact | None:
     return fact
 
 
+def _from_ns(first: Trade | Bar) -> int:
+    """Where a stretch that begins with this row is whole from: others may share a trade's stamp."""
+    if isinstance(first, Bar):
+        return first.open_at_ns
+    return (first.received_ns if first.at_ns is None else first.at_ns) + 1
+
+
+def _to_ns(last: Trade | Bar) -> int:
+    if isinstance(last, Bar):
+        return interval(last.interval).next(last.open_at_ns)
+    return last.received_ns if last.at_ns is None else last.at_ns
+
+
 def _bars(first: Bar, last: Bar) -> Fact:
-    end_ns = interval(last.interval).next(last.open_at_ns)
     why = "imported: no bar is missing between the first and the last"
     return Fact(
-        first.instrument, first.channel, first.open_at_ns, end_ns, "proven", "bars", "file", why, last.received_ns
+        first.instrument, first.channel, first.open_at_ns, _to_ns(last), "proven", "bars", "file", why, last.received_ns
     )  # fmt: skip
 
 

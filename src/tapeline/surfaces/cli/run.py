@@ -22,7 +22,8 @@ def run(
 ) -> None:
     """Stream what a configuration asks for into its store, until SIGINT or SIGTERM.
 
-    Exit codes: 0 stopped cleanly, 2 the configuration is wrong, 3 every connection gave up.
+    Exit codes: 0 stopped cleanly, 2 the configuration is wrong, 3 every connection gave up
+    and nothing can be polled.
 
     Example: `tapeline run --config tapeline.toml --for 60`
     """

@@ -12,7 +12,7 @@ EXIT_CODES = """## Exit codes
 | 0 | done, also when nothing was found |
 | 1 | something failed, or differs from what was expected |
 | 2 | bad usage, bad configuration, or an unknown instrument |
-| 3 | every connection gave up (`reconnect_attempts`) |
+| 3 | every connection gave up (`reconnect_attempts`) and nothing can be polled |
 
 Where a command gives a code a narrower meaning, its own help says so."""
 
