@@ -9,7 +9,7 @@ import pytest
 
 from tapeline.app.trade.reconciling import MARGIN_NS, NOT_YET, Reconciled, Reconciler
 from tapeline.errors import ConnectionLost, Retry
-from tapeline.model.account import Balance, Fill, OrderUpdate
+from tapeline.model.account import AccountMode, Balance, Fill, OrderUpdate
 from tapeline.model.instrument import Instrument
 from tapeline.model.order import Intent, Order
 from tapeline.sim.loop import VirtualClock, run
@@ -45,6 +45,7 @@ class Stage:
         self.says: list[Statement | Exception] = []
         self.asked: list[tuple[int, Mapping[str, Sequence[str]]]] = []
         self.offered: list[Any] = []
+        self.heard: list[Any] = []
         self.records: list[Any] = []
         self.looked_up: list[str] = []
         self.told: list[Reconciled] = []
@@ -61,6 +62,7 @@ class Stage:
         self.records.append(record)
 
     async def settled(self) -> None:
+        self.heard += self.offered
         for event in self.offered:
             if not isinstance(event, OrderUpdate | Fill | Sent):
                 continue
@@ -112,6 +114,16 @@ def test_the_books_begin_with_what_the_venue_says() -> None:
         assert stage.ledger.balance("a", "USDT") == 1000
         assert [type(each) for each in stage.records] == [Adjustment, Agreed]
         assert len(stage.told) == 1
+
+    play(story)
+
+
+def test_how_the_account_is_set_up_is_heard_of() -> None:
+    async def story(stage: Stage) -> None:
+        mode = AccountMode(None, "account", None, START_NS, "rest", "a", hedge=True)
+        stage.say(balances=balances(USDT="1000"), mode=mode)
+        await stage.reconciler.run("begin")
+        assert mode in stage.heard
 
     play(story)
 

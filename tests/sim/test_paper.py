@@ -11,7 +11,7 @@ import toy_orders as toy
 import toy_venue
 from toy_venue import AB, START_NS
 
-from tapeline.errors import ConfigError, ConnectionLost, TimedOut
+from tapeline.errors import ConfigError, ConnectionLost, OrderRefused, TimedOut
 from tapeline.model.instrument import Instrument
 from tapeline.model.interval import SECOND_NS
 from tapeline.model.order import Intent
@@ -301,6 +301,58 @@ def test_an_order_call_that_goes_wrong(kind: str, carried_out: bool) -> None:
         assert (await asked(sim, buy("y", "1", "98")))[0] == 200
 
     played(client, faults=[f"{kind}@+1s"])
+
+
+def test_an_order_call_too_many_is_refused_and_nothing_is_done() -> None:
+    async def client(sim: SimulatedVenue) -> None:
+        await started(sim)
+        await asyncio.sleep(1)
+        status, _ = await asked(sim, buy("x", "1", "98"))
+        assert status == 429
+        assert (await asked(sim, OrderAsk(call="order", client_id="x")))[0] == 400
+        async with sim.dial(URL) as pipe:
+            sign = toy.signature("s", b"login")
+            await pipe.send(toy.frame("call", id="8", ask=buy("y", "1", "98"), key="k", sign=sign))
+            assert words(await heard(pipe)) != ["told"]
+        assert (await asked(sim, OrderAsk(call="order", client_id="y")))[0] == 400
+        await asyncio.sleep(6)
+        assert (await asked(sim, buy("z", "1", "98")))[0] == 200
+
+    played(client, faults=["order_429@+1s+5s:5"])
+
+
+def test_maintenance_answers_nobody() -> None:
+    async def client(sim: SimulatedVenue) -> None:
+        await started(sim)
+        await asyncio.sleep(1)
+        assert (await asked(sim, OrderAsk(call="balances")))[0] == 503
+        await asyncio.sleep(6)
+        assert (await asked(sim, OrderAsk(call="balances")))[0] == 200
+
+    played(client, faults=["down@+1s+5s"])
+
+
+def test_what_no_call_does_is_told_too() -> None:
+    async def client(sim: SimulatedVenue) -> None:
+        await started(sim)
+        assert sim.paper is not None
+        paper, account = sim.paper, "one"
+        async with sim.dial(URL) as pipe:
+            sign = toy.signature("s", b"login")
+            await pipe.send(toy.frame("subscribe", channels=("orders",), key="k", sign=sign))
+            await heard(pipe)
+            assert (await asked(sim, buy("x", "1", "98")))[0] == 200
+            await heard(pipe)
+            paper.by_hand(lambda exchange, now_ns: exchange.end(account, "x", now_ns))
+            assert words(await heard(pipe)) == ["order_update expired"]
+            with pytest.raises(OrderRefused):
+                paper.by_hand(lambda exchange, now_ns: exchange.end(account, "x", now_ns))
+        paper.permit(account, may_trade=False)
+        assert (await asked(sim, buy("y", "1", "98")))[0] != 200
+        paper.permit(account, may_trade=True)
+        assert (await asked(sim, buy("y", "1", "98")))[0] == 200
+
+    played(client)
 
 
 def test_a_call_that_is_lost_in_memory_is_lost_as_over_a_network() -> None:

@@ -1,5 +1,6 @@
 """What befalls a trading day: the same for the same seed, of every kind, calm at its end."""
 
+from collections import Counter
 from itertools import pairwise
 
 from tapeline.model.interval import SECOND_NS
@@ -7,10 +8,12 @@ from tapeline.sim.faults import KINDS as KNOWN
 from tapeline.sim.trading.chance import (
     CALM_S,
     FAULTS,
+    HAPPENINGS,
     KEYS,
     KINDS,
     WARM_S,
     drawn_clock_steps,
+    drawn_happenings,
     drawn_trading_lives,
     drawn_troubles,
 )
@@ -24,7 +27,8 @@ def test_faults_are_of_kinds_that_there_are_and_leave_the_end_calm() -> None:
     for seed in range(60):
         drawn = drawn_troubles(f"v {seed}", DAY_S, tuple(KINDS))
         assert drawn == drawn_troubles(f"v {seed}", DAY_S, tuple(KINDS))
-        assert len(drawn.faults) + len(drawn.keys) == FAULTS
+        downs = sum(each.kind == "down" for each in drawn.faults)  # each closes connections too
+        assert len(drawn.faults) + len(drawn.keys) == FAULTS + downs
         for fault in drawn.faults:
             seen.add(fault.kind)
             assert WARM_S <= fault.at_ns / SECOND_NS <= DAY_S - CALM_S
@@ -47,6 +51,28 @@ def test_lives_follow_each_other_and_the_last_one_lasts() -> None:
             assert one.to_s <= DAY_S - CALM_S
         crashes += sum(life.crash for life in lives)
     assert crashes > 30
+
+
+def test_others_act_on_some_days_and_leave_the_end_calm() -> None:
+    days: Counter[str] = Counter()
+    for seed in range(200):
+        drawn = drawn_happenings(f"v {seed}", DAY_S, tuple(HAPPENINGS))
+        assert drawn == drawn_happenings(f"v {seed}", DAY_S, tuple(HAPPENINGS))
+        assert [each.at_s for each in drawn] == sorted(each.at_s for each in drawn)
+        assert all(WARM_S <= each.at_s <= DAY_S - CALM_S for each in drawn)
+        days.update({each.kind for each in drawn})
+        some = [each for each in drawn if each.kind == "person"]
+        assert drawn_happenings(f"v {seed}", DAY_S, ("person",)) == some, "of one kind the same as among all"
+    for kind, (share, _) in HAPPENINGS.items():
+        assert abs(days[kind] / 200 - share) < 0.12, kind
+
+
+def test_maintenance_lets_nobody_in() -> None:
+    drawn = next(d for n in range(60) if (d := drawn_troubles(f"v {n}", DAY_S, ("down",))).faults)
+    downs = [each for each in drawn.faults if each.kind == "down"]
+    closes = [each for each in drawn.faults if each.kind == "close"]
+    assert {(each.at_ns, each.duration_ns) for each in downs} == {(each.at_ns, each.duration_ns) for each in closes}
+    assert all(each.duration_ns >= 5 * SECOND_NS for each in downs)
 
 
 def test_clocks_are_set_on_some_days() -> None:

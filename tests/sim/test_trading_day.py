@@ -11,12 +11,13 @@ from tapeline.errors import ConfigError
 from tapeline.model.account import Fill
 from tapeline.sim.kept.chance import Life
 from tapeline.sim.trading import day as trading_day
-from tapeline.sim.trading.day import DAY_S, TradingPlan, main, run_trading_day
+from tapeline.sim.trading.day import main, run_trading_day
+from tapeline.sim.trading.plan import DAY_S, TradingPlan
 from tapeline.trading.accounting.ledger import Booking, Ledger
 from tapeline.venues import venue_named
 
 BINANCE = venue_named("binance")
-QUIET = TradingPlan(venue=BINANCE, seed=1, kinds=(), lives=[Life(0, DAY_S)], clock_steps=(), halt=False)
+QUIET = TradingPlan(venue=BINANCE, seed=1, kinds=(), lives=[Life(0, DAY_S)], clock_steps=(), halt=False, happenings=())
 
 
 @pytest.mark.parametrize("end", ["stop", "halt", "flatten"])

@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from tapeline.sim.trading import soak as trading_soak
-from tapeline.sim.trading.day import TradingPlan, TradingReport
+from tapeline.sim.trading.plan import TradingPlan, TradingReport
 from tapeline.sim.trading.soak import TRADING
 
 GOOD = TradingReport(

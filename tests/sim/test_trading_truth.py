@@ -11,7 +11,8 @@ from tapeline.model.account import AccountEvent, Fill, OrderUpdate, Payment
 from tapeline.model.event import BookSnapshot
 from tapeline.model.instrument import Instrument
 from tapeline.model.order import Intent
-from tapeline.sim.trading.truth import Witness, differences, journalled
+from tapeline.sim.trading.truth import differences, journalled
+from tapeline.sim.trading.witness import Witness
 from tapeline.store.journal import Journal
 from tapeline.trading.accounting.ledger import Adjustment, Ledger
 from tapeline.trading.command import Submit
@@ -68,7 +69,7 @@ class Stage:
         self.hear(self.exchange.place(A, client_id, intent, 3), ours=ours)
         return client_id
 
-    def differ(self, **more: bool) -> list[str]:
+    def differ(self, **more: Any) -> list[str]:
         return list(differences(self.exchange, A, self.blotter, self.ledger, **more))
 
 
@@ -92,8 +93,8 @@ def test_every_figure_that_is_not_the_venues_is_named() -> None:
         "balance of USDT: ours 1000, the venue's 999.9",
         f"position of {NAME}: ours 0, the venue's 1",
         f"profit of {NAME}: ours 0, the venue's -100",
-        f"position told of {NAME}: ours 0, the venue's 1",
         f"fees in USDT of {NAME}: ours 0, the venue's {fee}",
+        f"position told of {NAME}: ours 0, the venue's 1",
         f"order {order.client_id} is filled at the venue, and we know none",
     ]
 

@@ -76,6 +76,25 @@ def test_an_account_is_beyond_its_means_at_its_liquidation_price_and_not_before(
     assert margin().liquidation_price(safe, safe.stake(PERP, "long")) is None
 
 
+def test_in_hedge_mode_both_sides_go_with_the_price() -> None:
+    for long, short in ((20, 15), (15, 20)):
+        one = account(usdt="5", hedge=True)
+        one.stake(PERP, "long").trade("buy", D(100), D(long))
+        one.stake(PERP, "short").trade("sell", D(100), D(short))
+        levels = {margin().liquidation_price(one, stake) for stake in one.stakes.values()}
+        (level,) = levels
+        assert level is not None
+        assert (level < 100) is (long > short)
+        step = D("0.0001") if long > short else D("-0.0001")
+        assert margin(str(level - step)).beyond(one, "USDT")
+        assert not margin(str(level + step)).beyond(one, "USDT")
+    even = Margin(lambda _name: D(100), D(10), D(0))
+    one = account(hedge=True)
+    one.stake(PERP, "long").trade("buy", D(100), D(20))
+    one.stake(PERP, "short").trade("sell", D(100), D(20))
+    assert even.liquidation_price(one, one.stake(PERP, "long")) is None, "no price harms it"
+
+
 def test_without_a_mark_a_position_is_worth_what_it_cost() -> None:
     one = account()
     stake = one.stake(PERP, "net")

@@ -9,11 +9,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from tapeline.model.account import Balance, Fill, Payment, Position
+from tapeline.model.account import Balance, Fill, OrderUpdate, Payment, Position
 from tapeline.model.instrument import Instrument
 from tapeline.trading.accounting.ledger import NOBODY, Adjustment, Ledger
 from tapeline.trading.orders import Blotter
-from tapeline.trading.reconcile import PATIENCE_NS, Reconciliation, Statement, reconcile, settle
+from tapeline.trading.reconcile import LISTED_NS, PATIENCE_NS, Reconciliation, Statement, reconcile, settle
 from tapeline.trading.record import Agreed
 
 D = Decimal
@@ -150,6 +150,26 @@ def test_a_claimed_order_is_not_foreign_and_a_final_one_that_lives_is_news() -> 
     assert (found.foreign, found.events) == ((), (alive,))
     applied(both, found)
     assert blotter.contradicted() == [order_of(blotter, dead)]
+
+
+def test_an_order_by_hand_that_the_venue_lists_no_more_is_over() -> None:
+    both = books()
+    blotter = both[0]
+    for number, name in enumerate(("web1", "web2"), 5):
+        blotter.apply(update(name, "open", number, venue_id=f"90{number}", size="2", price="10"), number)
+    young = NOW - LISTED_NS
+    blotter.apply(update("web3", "open", young, venue_id="907", size="2", price="10"), NOW)
+    listed = update("web2", "open", 6, venue_id="906", size="2", price="10", source="rest")
+    missed = fill("1", "web1", "2", "10", at_ns=7, venue_id="905")
+
+    found = asked(both, orders=[listed], fills=[missed], balances=balances(USDT="980", BTC="2"))
+
+    told = [(each.client_id, each.state) for each in found.events if isinstance(each, OrderUpdate)]
+    assert told == [("web1", "cancelled")]
+    assert found.clean
+    applied(both, found)
+    assert [each.venue_id for each in blotter.foreign()] == ["906", "907"]
+    assert asked(both, orders=[listed], balances=balances(USDT="980", BTC="2")).events == ()
 
 
 # ---- fills and payments -------------------------------------------------------------------------------------------

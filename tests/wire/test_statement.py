@@ -8,6 +8,7 @@ from order_stage import ACCOUNT, BUY, KNOWN, ORDERS, SECOND_NS, TOY, Exchange, S
 from wire_fakes import START_NS
 
 from tapeline.errors import OrderRefused, Unsent
+from tapeline.model.account import AccountMode
 from tapeline.model.order import Order
 from tapeline.sim.loop import VirtualClock, run
 from tapeline.trading.reconcile import Statement
@@ -76,6 +77,21 @@ def test_a_statement_holds_all_that_there_is_and_asks_for_fills_last() -> None:
 
     reading(act, with_calls(), {"open_orders": [ok([order("t1")])], "order": [ok(order("t2", "filled"))],
                                 "fills": [ok([fill(7)])]})  # fmt: skip
+
+
+def test_how_a_derivatives_account_is_set_up_is_asked() -> None:
+    mode = AccountMode(None, "account", None, 1, "rest", ACCOUNT, hedge=True)
+    asks = replace(ORDERS.calls["balances"], parse=lambda *_: [mode])
+
+    async def act(reader: StatementReader, exchange: Exchange) -> None:
+        said = await reader.read(since_ns=START_NS)
+        assert said.mode == (mode if "/mode" in exchange.paths() else None)
+        modes.append(said.mode)
+
+    modes: list[AccountMode | None] = []
+    for orders in (replace(with_calls(mode=asks), derivatives=True), with_calls(mode=asks), with_calls()):
+        reading(act, orders)
+    assert modes == [mode, None, None], "on spot there is one mode only"
 
 
 def test_what_the_venue_has_no_call_for_is_left_out() -> None:

@@ -51,6 +51,7 @@ KINDS = {
     "oversize": Kind(FRAME, 0, "bytes", "10000000", "a text frame of this many bytes comes before the next"),
     "429": Kind(REST, 0, "seconds", "1", "REST answers HTTP 429 with this Retry-After: for DURATION, or once"),
     "ban": Kind(REST, 0, "seconds", "120", "REST answers HTTP 418 with this Retry-After: for DURATION, or once"),
+    "down": Kind(REST, 30, "", "", "REST answers HTTP 503 to everything, as under maintenance: for DURATION"),
     "500": Kind(ANSWER, 0, "channel", "", "REST answers HTTP 500: for DURATION, or once"),
     "half_body": Kind(ANSWER, 0, "channel", "", "the body of a REST answer is cut off: for DURATION, or once"),
     "empty": Kind(ANSWER, 0, "channel", "", "a REST page holds nothing: for DURATION, or once"),
@@ -67,6 +68,9 @@ KINDS = {
         ORDER, 0, "", "", "an order call is not carried out, and answered HTTP 502: for DURATION, or once"
     ),
     "order_503": Kind(ORDER, 0, "", "", "an order call is carried out, and answered HTTP 503: for DURATION, or once"),
+    "order_429": Kind(
+        ORDER, 0, "seconds", "1", "an order call is refused: too many, with this Retry-After: for DURATION, or once"
+    ),
     "order_slow": Kind(ORDER, 0, "seconds", "1", "an order call is answered this much after its fills: once"),
     "fill_twice": Kind(TOLD, 0, "", "", "frames of a private stream come twice: for DURATION, or the next with a fill"),
     "told_shuffled": Kind(
@@ -77,8 +81,8 @@ KINDS = {
 }
 # One is heavy, one is no tape's, the others need a paper exchange.
 NEVER_BY_CHANCE = frozenset({
-    "oversize", "anew", "order_timeout", "order_lost", "order_502", "order_503", "order_slow", "fill_twice",
-    "told_shuffled", "told_lost",
+    "oversize", "anew", "down", "order_timeout", "order_lost", "order_502", "order_503", "order_429", "order_slow",
+    "fill_twice", "told_shuffled", "told_lost",
 })  # fmt: skip
 _SPAN = r"\d+(?:\.\d+)?(?:ms|s|m|h)"
 _SPEC = re.compile(

@@ -323,6 +323,8 @@ class SimulatedVenue:
         return self._answered(ask)
 
     def _limited(self, fault: Fault) -> Response:
+        if fault.kind == "down":
+            return self._error(503, "Service unavailable: maintenance")
         after = str(max(1, round(fault.number())))
         return self._error(418 if fault.kind == "ban" else 429, "Too many requests", {"retry-after": after})
 

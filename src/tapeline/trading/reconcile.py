@@ -8,7 +8,7 @@ from decimal import Decimal
 
 import msgspec
 
-from tapeline.model.account import Balance, Fill, OrderUpdate, Payment, Position
+from tapeline.model.account import AccountMode, Balance, Fill, OrderUpdate, Payment, Position
 from tapeline.model.instrument import Instrument
 from tapeline.model.number import EXACT, ZERO, plain
 from tapeline.model.order import Order
@@ -18,6 +18,7 @@ from tapeline.trading.orders import Blotter
 from tapeline.trading.record import Agreed
 from tapeline.trading.suspects import Suspects
 
+LISTED_NS = 10_000_000_000  # how long a new order may take to be on the venue's list
 PATIENCE_NS = 60_000_000_000  # how long fills that the venue told of may take to be on its list
 
 
@@ -26,6 +27,7 @@ class Statement(msgspec.Struct, frozen=True, kw_only=True):
 
     `orders` are all that are open, and those of ours that were asked for one by one. Ask for fills and payments last,
     from the newest ones known. None: not asked, so not compared; a currency or position that is left out is zero.
+    `mode` is how the account is set up, where it can be set up in more than one way.
     `reasons` are the venue's own words for changes of a currency, heard on its stream since it was last compared.
     """
 
@@ -36,6 +38,7 @@ class Statement(msgspec.Struct, frozen=True, kw_only=True):
     payments: Sequence[Payment] = ()
     balances: Sequence[Balance] | None = None
     positions: Sequence[Position] | None = None
+    mode: AccountMode | None = None
     reasons: Mapping[str, Sequence[str]] = {}
 
 
@@ -100,7 +103,8 @@ def reconcile(
         ]  # fmt: skip
     orders = [update for update in statement.orders if _tells(update, blotter)]
     return Reconciliation(
-        account=account, at_ns=statement.at_ns, events=(*orders, *fills, *payments),
+        account=account, at_ns=statement.at_ns,
+        events=(*orders, *fills, *payments, *_over(statement, blotter)),
         adjustments=tuple(adjustments), ask=tuple(_unspoken(statement, blotter)),
         foreign=tuple(update for update in statement.orders if _is_foreign(update, blotter)),
         found=tuple(_found(fills, payments, blotter, instruments)), again=again, accepted=accepted,
@@ -153,6 +157,21 @@ def _unspoken(statement: Statement, blotter: Blotter) -> list[Order]:
         and (order.intent.instrument, order.venue_id) not in spoken
         and (order.submitted_ns or 0) < statement.at_ns
     ]
+
+
+def _over(statement: Statement, blotter: Blotter) -> list[OrderUpdate]:
+    """Orders of other origin that the venue lists no more: how they ended was not heard, and nobody asks for it."""
+    spoken = {(update.instrument, update.venue_id) for update in statement.orders}
+    return [
+        OrderUpdate(
+            order.intent.instrument, "orders", statement.at_ns, statement.at_ns, "rest", statement.account,
+            client_id=order.client_id, venue_id=order.venue_id, state="cancelled", side=order.intent.side,
+            kind=order.intent.kind, why="no longer among the venue's open orders",
+        )
+        for order in blotter.foreign(statement.account)
+        if (order.intent.instrument, order.venue_id) not in spoken
+        and order.created_ns < statement.at_ns - LISTED_NS
+    ]  # fmt: skip
 
 
 def _is_foreign(update: OrderUpdate, blotter: Blotter) -> bool:

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import TypeVar
 
 from tapeline.errors import OrderRefused
-from tapeline.model.account import Balance, Fill, OrderUpdate, Payment, Position
+from tapeline.model.account import AccountMode, Balance, Fill, OrderUpdate, Payment, Position
 from tapeline.model.instrument import Instrument
 from tapeline.model.order import Order
 from tapeline.trading.reconcile import Statement
@@ -42,13 +42,15 @@ class StatementReader:
         for order in look_up:
             orders += await self._order(order)
         has = self._orders.calls
+        # Spot has one mode; elsewhere an order that names the wrong side is refused.
+        modes = await self._listed("mode", AccountMode) if self._orders.derivatives and "mode" in has else []
         balances = await self._listed("balances", Balance) if "balances" in has else None
         positions = await self._listed("positions", Position) if "positions" in has else None
         payments = await self._since("payments", Payment, since_ns, at_ns, {})
         fills = await self._since("fills", Fill, since_ns, at_ns, last_fill or {})
         return Statement(
             account=self._account, at_ns=at_ns, orders=orders, fills=fills, payments=payments, balances=balances,
-            positions=positions, reasons=reasons or {},
+            positions=positions, mode=modes[-1] if modes else None, reasons=reasons or {},
         )  # fmt: skip
 
     async def _order(self, order: Order) -> list[OrderUpdate]:

@@ -102,6 +102,8 @@ class Reconciler:
         except BaseException:
             self._reasons = reasons
             raise
+        if statement.mode is not None:
+            self._books.offer(statement.mode)
         await self._books.settled()  # what came meanwhile is in the books before they are compared
         found = reconcile(statement, self._blotter, self._ledger, self._instruments, accepted=accepted)
         for event in found.events:

@@ -11,6 +11,8 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from functools import partial
 
+from msgspec.structs import replace
+
 from tapeline.errors import AuthenticationRefused, ConfigError, OrderRefused, RateLimited, TapelineError
 from tapeline.model.account import AccountEvent
 from tapeline.model.event import Event
@@ -124,6 +126,23 @@ class Paper:
         """Every listen key of an account is over: its connections are closed, or hear nothing any more."""
         self._streams.end_keys(account, silently=silently)
 
+    def by_hand(self, act: Callable[[Exchange, int], Sequence[AccountEvent]]) -> None:
+        """Something happens to accounts without a call of theirs: a person, the market, the venue itself.
+
+        What comes of it is told as all else is. Raises OrderRefused where the exchange does.
+        """
+        self.begin()
+        now_ns = self._player.now_ns()
+        self._tell(self.exchange.advance(now_ns))
+        self._tell(act(self.exchange, now_ns))
+        self._timed.set()
+
+    def permit(self, account: str, *, may_trade: bool) -> None:
+        """Give every key of an account the right to trade, or take it away."""
+        for name, key in self._keys.items():
+            if key.name == account:
+                self._keys[name] = replace(key, may_trade=may_trade)
+
     # ---- REST
 
     async def answer(self, request: OrderRequest, peer: str) -> Answered | None:
@@ -151,10 +170,11 @@ class Paper:
             return Response(502, JSON, b"")
         answered: Answered
         try:
+            _stopped(fault)
             answered = Response(200, JSON, self._server.answer(ask, self._perform(key, ask), self._player.now_ns()))
         except TapelineError as error:
             answered = self._refusal(error)
-        return answered if fault is None else await self._bent(fault, answered)
+        return answered if fault is None or fault.kind == "order_429" else await self._bent(fault, answered)
 
     async def _named(self, request: OrderRequest, now_ns: int) -> None:
         """Of a live market: know what a ticker call names, where it does not name many."""
@@ -262,6 +282,7 @@ class Paper:
         try:
             key = self._key_of(client, heard)
             self._check(key, ask, "")
+            _stopped(fault)
             told = self._perform(key, ask)
         except TapelineError as error:
             told = error
@@ -320,6 +341,12 @@ class Paper:
             if self.witness is not None:
                 self.witness(events)
             self._streams.tell(events, self._player.fault, self._player.now_ns())
+
+
+def _stopped(fault: Fault | None) -> None:
+    """Raises RateLimited where a fault says that the account has placed too many orders."""
+    if fault is not None and fault.kind == "order_429":
+        raise RateLimited("too many orders", after_s=max(1.0, fault.number()))
 
 
 def _cost(build: Callable[[OrderAsk], Request], ask: OrderAsk) -> Request | None:

@@ -1,4 +1,4 @@
-"""What befalls a trading day, from its venue and seed: faults of orders, streams and REST, lives, clocks, its end."""
+"""What befalls a trading day, from its venue and seed: faults of orders, streams and REST, others, lives, clocks."""
 
 import random
 from collections.abc import Sequence
@@ -18,6 +18,13 @@ KINDS: dict[str, float] = {
     "order_timeout": 40.0, "order_lost": 40.0, "order_502": 40.0, "order_503": 40.0, "order_slow": 0.0,
     "fill_twice": 200.0, "told_shuffled": 200.0, "told_lost": 30.0, "cut": 60.0, "close": 60.0, "refuse": 90.0,
     "mute": 90.0, "slow": 20.0, "429": 30.0, "ban": 30.0, "key_closed": 0.0, "key_silent": 0.0,
+    "order_429": 20.0, "down": 60.0,
+}  # fmt: skip
+
+# What others do: kind -> on which share of the days, and at most how many times.
+HAPPENINGS: dict[str, tuple[float, int]] = {
+    "person": (0.4, 12), "transfer": (0.3, 3), "halted": (0.2, 2), "forbidden": (0.2, 1), "ended": (0.3, 3),
+    "squeeze": (0.25, 2),
 }  # fmt: skip
 
 
@@ -54,10 +61,34 @@ def drawn_troubles(key: str, duration_s: float, kinds: Sequence[str]) -> Drawn:
             param = f"{chance.choice((1, 5, 30))}"
         if kind == "refuse" and not lasts_s:
             param = f"{chance.randint(1, 4)}"
-        faults.append(
-            Fault(kind, int(at_s * SECOND_NS), int(lasts_s * SECOND_NS), param, relative=True, whose=whose)
-        )  # fmt: skip
+        if kind == "down":  # nothing answers, and nobody is let in
+            lasts_s = max(lasts_s, 5.0)
+            faults.append(_fault("close", at_s, lasts_s, whose="all"))
+        if kind == "order_429":
+            param = f"{chance.choice((1, 5, 30))}"
+        faults.append(_fault(kind, at_s, lasts_s, param, whose))
     return Drawn(sorted(faults, key=lambda fault: fault.at_ns), sorted(keys))
+
+
+@dataclass(frozen=True, slots=True)
+class Happening:
+    """What others do to the account: when, what, and what its details are drawn from."""
+
+    at_s: float
+    kind: str
+    seed: str = ""
+
+
+def drawn_happenings(key: str, duration_s: float, kinds: Sequence[str]) -> list[Happening]:
+    """What others do, in time; see HAPPENINGS."""
+    chance = random.Random(f"trading happenings {key}")
+    found = list[Happening]()
+    for kind, (share, most) in HAPPENINGS.items():
+        today, times = chance.random() < share, chance.randint(1, most)
+        moments = [chance.uniform(WARM_S, duration_s - CALM_S) for _ in range(times)]
+        if today and kind in kinds:
+            found += [Happening(at_s, kind, f"{key} {kind} {number}") for number, at_s in enumerate(moments)]
+    return sorted(found, key=lambda each: each.at_s)
 
 
 def drawn_trading_lives(key: str, duration_s: float) -> Sequence[Life]:
@@ -80,3 +111,7 @@ def drawn_clock_steps(key: str, duration_s: float) -> Sequence[tuple[float, floa
     if chance.random() > 0.33:
         return ()
     return [(chance.uniform(WARM_S, duration_s - CALM_S), chance.choice((-3600.0, -2.0, 2.0, 3600.0)))]
+
+
+def _fault(kind: str, at_s: float, lasts_s: float, param: str = "", whose: str = "") -> Fault:
+    return Fault(kind, int(at_s * SECOND_NS), int(lasts_s * SECOND_NS), param, relative=True, whose=whose)

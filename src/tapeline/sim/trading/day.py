@@ -10,13 +10,14 @@ import random
 import sqlite3
 import sys
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from contextlib import closing
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from decimal import Decimal
 from hashlib import blake2b
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Never
 
 from tapeline.errors import ConfigError, TapelineError
 from tapeline.model.instrument import Instrument
@@ -33,12 +34,15 @@ from tapeline.sim.pit import Rates
 from tapeline.sim.trading.chance import (
     CALM_S,
     ENDS,
-    KINDS,
+    HAPPENINGS,
     WARM_S,
     drawn_clock_steps,
+    drawn_happenings,
     drawn_trading_lives,
     drawn_troubles,
 )
+from tapeline.sim.trading.others import Others
+from tapeline.sim.trading.plan import TradingPlan, TradingReport
 from tapeline.sim.trading.run import (
     ACCOUNT,
     KEY,
@@ -50,8 +54,9 @@ from tapeline.sim.trading.run import (
     latch_of,
 )
 from tapeline.sim.trading.trader import Trader, unit
-from tapeline.sim.trading.truth import Witness, differences, journalled
+from tapeline.sim.trading.truth import differences, journalled
 from tapeline.sim.trading.wire import Net
+from tapeline.sim.trading.witness import Witness
 from tapeline.sim.venue import SimulatedVenue
 from tapeline.store.journal import FILE, Journal
 from tapeline.trading.paper.admission import Rules
@@ -60,59 +65,12 @@ from tapeline.venues import venue_named
 from tapeline.venues.spec import Venue
 
 START_NS = 19_900 * DAY_NS + 8 * HOUR_NS - 10 * MINUTE_NS  # funding is settled at 08:00
-DAY_S = 1500.0
 THIN = Rates(trades_per_minute=6, levels=5, step_beats=100)
 MOST_UNITS, MOST_OPEN = 10, 8
 SETTLED_S = 30.0  # what is under way has come by then
 QUIET_S = CALM_S / 2
+HEDGED, PATIENT_S = 0.4, 60.0  # share of derivative days; how long a person looks at a reduced account
 LATE_S = 60.0  # an order that ends at a time has ended by then, faults and all
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TradingPlan:
-    """What a trading day is made of. What is None is drawn from the seed."""
-
-    venue: Venue
-    seed: int
-    duration_s: float = DAY_S
-    kinds: Sequence[str] = tuple(KINDS)  # of faults
-    lives: Sequence[Life] | None = None
-    clock_steps: Sequence[tuple[float, float]] | None = None
-    halt: bool | None = None  # by another process, on the way
-    end: str | None = None
-
-    @property
-    def key(self) -> str:
-        """What everything is drawn from."""
-        return f"{self.venue.name} {self.seed}"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TradingReport:
-    """How it went. `violations` is empty where every promise was kept; `digest` is equal for equal plans."""
-
-    venue: str
-    seed: int
-    violations: tuple[str, ...]
-    faults: dict[str, int]
-    lives: int
-    crashes: int
-    orders: int
-    fills: int
-    end: str
-    digest: str
-
-    def __str__(self) -> str:
-        """What happened, and how to make it happen again."""
-        head = (
-            f"trading day {self.venue} {self.seed}: {self.lives} lives, {self.crashes} crashes, {self.orders} orders, "
-            f"{self.fills} fills, faults {self.faults}, end {self.end}, digest {self.digest}"
-        )
-        return "\n".join([
-            head,
-            *(f"  VIOLATED {sentence}" for sentence in self.violations),
-            f"  again: uv run python -m tapeline.sim.trading.day {self.venue} {self.seed}",
-        ])  # fmt: skip
 
 
 def run_trading_day(plan: TradingPlan) -> TradingReport:
@@ -144,7 +102,10 @@ class _Day:
         halted = self.chance.random() < 0.33 if plan.halt is None else plan.halt
         self.halt_at_s = self.chance.uniform(WARM_S, plan.duration_s - CALM_S - 100) if halted else None
         self.troubles = drawn_troubles(plan.key, plan.duration_s, [each for each in plan.kinds if self._has(each)])
-        keys = [Key(key=KEY, secret=SECRET, passphrase=PASSPHRASE, account=ACCOUNT)]
+        derivative = self.instruments[0].kind != "spot"
+        hedge = derivative and random.Random(f"trading mode {plan.key}").random() < HEDGED
+        self.hedge = hedge if plan.hedge is None else plan.hedge
+        keys = [Key(key=KEY, secret=SECRET, passphrase=PASSPHRASE, account=ACCOUNT, hedge=self.hedge)]
         self.sim = SimulatedVenue(
             self.venue, self.market, clock=self.clock, faults=self.troubles.faults, say=self._said,
             paper=PaperSettings(
@@ -156,6 +117,10 @@ class _Day:
             for pit in self.market.pits
         }  # fmt: skip
         self.most = {name: EXACT.multiply(size, Decimal(MOST_UNITS)) for name, size in self.units.items()}
+        assert self.sim.paper is not None, "it was asked for"
+        self.others = Others(
+            self.sim.paper, ACCOUNT, self.instruments, self.units, faults=self.faults, hedge=self.hedge
+        )  # fmt: skip
 
     async def live(self) -> TradingReport:
         plan = self.plan
@@ -166,7 +131,7 @@ class _Day:
             loop.call_later(at_s, self._step, by_s)
         assert self.sim.paper is not None, "it was asked for"
         exchange = self.sim.paper.exchange
-        witness = Witness(exchange, ACCOUNT, self.most, MOST_OPEN, self.wrong)
+        witness = Witness(exchange, ACCOUNT, self.most, MOST_OPEN, self.wrong, others=self.others)
         self.sim.paper.witness = witness.told
         for at_s, silently in self.troubles.keys:
             loop.call_later(at_s, self._end_keys, silently)
@@ -175,8 +140,13 @@ class _Day:
             around = Surroundings(
                 venue=self.venue, market=self.market, instruments=self.instruments, limits=self._limits(),
                 folder=self.folder, clock=self.clock, net=net, chance=random.Random(f"trading run {plan.key}"),
-                wrong=self.wrong,
+                others=self.others, foreign=self._foreign, wrong=self.wrong,
             )  # fmt: skip
+            happenings = plan.happenings
+            if happenings is None:
+                happenings = drawn_happenings(plan.key, plan.duration_s, tuple(HAPPENINGS))
+            tasks.create_task(self.others.live(happenings, self._until), name="others")
+            watching = tasks.create_task(self._lifted(around), name="a person who lifts what risk has reduced")
             if self.halt_at_s is not None:
                 tasks.create_task(self._halted_for_a_while(around, self.halt_at_s), name="a halt from outside")
             for number, life in enumerate(lives):
@@ -184,21 +154,39 @@ class _Day:
                 await self._life(around, number, life, last=number == len(lives) - 1)
                 self.crashes += life.crash
             await asyncio.sleep(SETTLED_S)
+            watching.cancel()
+        if not witness.orders:
+            self.wrong.append("nobody placed an order: the day shows nothing")
         text = repr([exchange.orders(ACCOUNT), exchange.fills(ACCOUNT), exchange.balances(ACCOUNT)])
         return TradingReport(
             venue=plan.venue.name, seed=plan.seed, violations=tuple(self.wrong), faults=dict(self.faults),
             lives=len(lives), crashes=self.crashes, orders=witness.orders, fills=witness.fills, end=self.end,
+            mode="hedge" if self.hedge else "net",
             digest=blake2b(f"{text}{self.digest}".encode(), digest_size=16).hexdigest(),
         )  # fmt: skip
+
+    async def _lifted(self, around: Surroundings) -> Never:
+        """Where others brought a position beyond its limit, risk lets it only be reduced: until a person says so."""
+        while True:
+            await asyncio.sleep(PATIENT_S)
+            if latch_of(around).state == "reduce_only":
+                self.faults["reduced"] += 1
+                latch_of(around).resume(who="ada", why="I know of it")
+
+    def _foreign(self) -> Collection[str]:
+        assert self.sim.paper is not None, "it was asked for"
+        return [each.venue_id for each in self.sim.paper.exchange.orders(ACCOUNT) if self.others.is_theirs(each)]
 
     async def _halted_for_a_while(self, around: Surroundings, at_s: float) -> None:
         """Another process halts the account while it trades; nothing rests until somebody resumes it."""
         assert self.sim.paper is not None, "it was asked for"
         await self._until(at_s)
         self.faults["halt"] += 1
+        self.others.stopped = True
         report = await emergency_stop(around, {}, flatten=False)
         await asyncio.sleep(SETTLED_S)
-        left = [each.client_id for each in self.sim.paper.exchange.open_orders(ACCOUNT)]
+        open_orders = self.sim.paper.exchange.open_orders(ACCOUNT)
+        left = [each.client_id for each in open_orders if not self.others.is_theirs(each)]
         if report.done and left:
             self.wrong.append(f"halted at {at_s:.0f} s and verified, and {', '.join(left)} are open after it")
         await asyncio.sleep(SETTLED_S)
@@ -226,6 +214,7 @@ class _Day:
         if last and not self.faults["clock"]:
             self._overdue(running)
         if last and self.end != "stop":
+            self.others.stopped = True
             report = await emergency_stop(running.around, running.held(), flatten=self.end == "flatten")
             if not report.done:
                 self.wrong.append(f"the emergency stop: {' | '.join(report.lines())}")
@@ -244,11 +233,17 @@ class _Day:
         await running.execution.settled()
         restored = running.restored
         flattened = last and self.end == "flatten"
-        found = differences(exchange, ACCOUNT, restored.blotter, restored.ledger, flattened=flattened)
+        blotter, ledger = restored.blotter, restored.ledger
+        found = differences(exchange, ACCOUNT, blotter, ledger, flattened=flattened, others=self.others)
         self.wrong += [each if last else f"at {self.clock.now():.0f} s: {each}" for each in found]
-        self.wrong += [f"{each.client_id} is still open at the venue" for each in exchange.open_orders(ACCOUNT)]
+        self.wrong += [
+            f"{each.client_id} is still open at the venue"
+            for each in exchange.open_orders(ACCOUNT)
+            if not self.others.is_theirs(each) or (last and self.end != "stop")
+        ]  # fmt: skip
         if last:
-            self.wrong += journalled(running.journal, exchange, ACCOUNT, restored.ledger, self.clock.wall_ns())
+            now_ns = self.clock.wall_ns()
+            self.wrong += journalled(running.journal, exchange, ACCOUNT, ledger, now_ns, others=self.others)
 
     def _overdue(self, running: TradingRun) -> None:
         """Orders that were good till a date which is over."""
@@ -284,6 +279,7 @@ class _Day:
             traders.append(Trader(name="two", instruments=names, seed=f"two {self.plan.key} {number}", every_s=25.0))
         for each in traders:
             each.quiet_from_ns = quiet_ns if last else 0
+            each.hedge = self.hedge
         return traders
 
     def _limits(self) -> Tables:

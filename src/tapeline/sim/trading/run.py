@@ -5,8 +5,8 @@ Only its surroundings are made: market data come straight from the synthetic mar
 
 import asyncio
 import random
-from collections.abc import AsyncIterator, Mapping, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from decimal import Decimal
 from pathlib import Path
@@ -20,14 +20,17 @@ from tapeline.app.trade.gate import Gate
 from tapeline.app.trade.live_side import LiveAccount
 from tapeline.app.trade.reconciling import Reconciled
 from tapeline.config import AccountConfig, Config, ConnectionConfig, TradeConfig
+from tapeline.errors import TapelineError
 from tapeline.model.event import Quote, Trade
 from tapeline.model.instrument import Instrument
 from tapeline.model.secret import Credentials, Secret
 from tapeline.sim.loop import VirtualClock
 from tapeline.sim.market import Market
 from tapeline.sim.pit import BEAT_NS, Pit
+from tapeline.sim.trading.others import Others
 from tapeline.sim.trading.trader import Trader
 from tapeline.sim.trading.wire import Net
+from tapeline.sim.trading.witness import NOBODY, Nobody
 from tapeline.store.journal import Journal
 from tapeline.store.latch import HaltLatch
 from tapeline.trading.command import Note
@@ -38,6 +41,7 @@ from tapeline.trading.restore import restore
 from tapeline.trading.risk.limits import Tables
 from tapeline.trading.setup import Abilities, Account, Setup
 from tapeline.venues.spec import Venue
+from tapeline.watch.memory import ours_of
 from tapeline.watch.report import Report
 from tapeline.watch.signed_hand import SignedHand
 from tapeline.watch.stop import Stop
@@ -65,7 +69,10 @@ class Surroundings:
     clock: VirtualClock
     net: Net
     chance: random.Random
+    others: Others | Nobody = NOBODY
     wrong: list[str] = field(default_factory=list)
+
+    foreign: Callable[[], Collection[str]] = tuple  # numbers that orders of other origin have at the venue
 
     @property
     def environ(self) -> Mapping[str, str]:
@@ -153,11 +160,8 @@ class TradingRun:
         return [f"{each.client_id} ({each.state}: {each.why})" for each in left]
 
     def held(self) -> dict[str, Decimal]:
-        """What strategies hold on spot, as the books say."""
-        ledger = self.restored.ledger
-        return {
-            each.id: ledger.holding(ACCOUNT, each.id).size for each in self.around.instruments if each.kind == "spot"
-        }
+        """What strategies hold on spot, as the journal says; nothing of what others bought."""
+        return ours_of(self.around.folder, ACCOUNT, self.around.clock.wall_ns())
 
     # ---- within --------------------------------------------------------------------------------------------------
 
@@ -218,8 +222,27 @@ class TradingRun:
             self.around.wrong.append(f"{note.kind}: {note.text}")
 
     def _reconciled(self, account: str, found: Reconciled) -> None:
-        self.around.wrong.extend([f"{account}: {words}" for words in found.unexplained])
-        self.around.wrong.extend([f"{account}: of other origin, the venue says: {words}" for words in found.foreign])
+        """Whatever differs has to be explained, but for money that was moved where the venue lists no payments."""
+        others = self.around.others
+        others.welcome = True
+        orders = self.around.venue.orders
+        assert orders is not None, "it trades"
+        strange = [words for words in found.unexplained if words.partition(":")[0] not in others.moved]
+        if strange or "payments" in orders.calls:
+            self.around.wrong.extend([f"{account}: {words}" for words in found.unexplained])
+        elif found.unexplained and self._tasks is not None:
+            self._tasks.create_task(self._accept(), name="a person accepts what was moved")
+        theirs = {number for number in self.around.foreign() if number}
+        self.around.wrong.extend([
+            f"{account}: of other origin, the venue says: {words}"
+            for words in found.foreign
+            if words.rpartition(" ")[2] not in theirs
+        ])  # fmt: skip
+
+    async def _accept(self) -> None:
+        """As `tapeline trade reconcile --accept` does."""
+        with suppress(TapelineError):
+            await self.side.reconciler.run("a person", accepted="ada: I moved it")
 
 
 async def emergency_stop(around: Surroundings, ours: Mapping[str, Decimal], *, flatten: bool) -> Report:

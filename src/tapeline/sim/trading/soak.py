@@ -7,7 +7,8 @@ promise is printed with what plays it again, and the exit code is 1 where there 
 import sys
 
 from tapeline.sim.kept.soak import Job, Kind, Outcome, main
-from tapeline.sim.trading.day import DAY_S, TradingPlan, run_trading_day
+from tapeline.sim.trading.day import run_trading_day
+from tapeline.sim.trading.plan import DAY_S, TradingPlan
 from tapeline.venues import venue_named, venues
 
 

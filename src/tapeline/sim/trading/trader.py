@@ -3,7 +3,7 @@
 import random
 from collections.abc import Mapping
 from decimal import Decimal
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from tapeline.model.instrument import Instrument
 from tapeline.model.number import EXACT, ROUNDING, ZERO
@@ -23,6 +23,21 @@ class Top(NamedTuple):
     ask: Decimal
 
 
+class Wish(NamedTuple):
+    """What an act is about."""
+
+    instrument: str
+    side: str
+    size: Decimal
+    position: str
+    note: str
+
+    @property
+    def words(self) -> dict[str, Any]:
+        """What every order of it says."""
+        return {"position": self.position, "note": self.note}
+
+
 class Trader(Strategy):
     """Now and then one act on each of its instruments."""
 
@@ -34,6 +49,8 @@ class Trader(Strategy):
     """Between two acts."""
     until: Mapping[str, int] = {}
     """Of orders that end at a time: when. What outlives a run is given to the next."""
+    hedge = False
+    """It holds long and short side by side."""
     quiet_from_ns = 0
     """It acts no more from then on; 0: for ever."""
 
@@ -62,20 +79,25 @@ class Trader(Strategy):
         known = self.instrument(instrument)
         side = self._chance.choice(("buy", "sell"))
         size = EXACT.multiply(unit(known, top.bid), Decimal(self._chance.randint(1, MOST_UNITS)))
+        position = self._chance.choice(("long", "short")) if self.hedge else "net"
+        opens = {"long": "buy", "short": "sell"}.get(position, side)
         if known.kind == "spot" and side == "sell" and self.position(instrument) < size:
             side = "buy"
+        elif side != opens and abs(self.position(instrument, position)) < size:
+            side = opens
+        wish = Wish(instrument, side, size, position, note)
         if dice < 0.16:
-            self.order(side, instrument, size, note=note)
+            self.order(side, instrument, size, **wish.words)
         elif dice < 0.44:
-            self._limit(instrument, side, size, top, note)
+            self._limit(wish, top)
         elif dice < 0.52:
-            self._stop(instrument, side, size, top, note)
+            self._stop(wish, top)
         elif dice < 0.58:
-            self._group(instrument, side, size, top, note)
+            self._group(wish, top)
         elif dice < 0.84:
             self._change(instrument, top)
         else:
-            self._leave(known, note)
+            self._leave(known, wish)
 
     def _change(self, instrument: str, top: Top) -> None:
         """Something about orders that are open."""
@@ -87,56 +109,60 @@ class Trader(Strategy):
         elif open_orders:
             self._amend(self._chance.choice(open_orders), top)
 
-    def _leave(self, known: Instrument, note: str) -> None:
+    def _leave(self, known: Instrument, wish: Wish) -> None:
         """Close what is held, or go through zero to the other side."""
-        held = self.position(known.id)
-        if held and (known.kind == "spot" or self._chance.random() < 0.5):
-            self.close(known.id, note=note)
+        held = self.position(known.id, wish.position)
+        if held and (known.kind == "spot" or self.hedge or self._chance.random() < 0.5):
+            self.close(known.id, **wish.words)
         elif held:
-            self.order("sell" if held > ZERO else "buy", known.id, EXACT.multiply(abs(held), Decimal(2)), note=note)
+            twice = EXACT.multiply(abs(held), Decimal(2))
+            self.order("sell" if held > ZERO else "buy", known.id, twice, **wish.words)
 
-    def _limit(self, instrument: str, side: str, size: Decimal, top: Top, note: str) -> None:
+    def _limit(self, wish: Wish, top: Top) -> None:
+        instrument, side, size, _, _ = wish
         how = self._chance.random()
         best = top.bid if side == "buy" else top.ask
         if how < 0.35:  # at the best price, among the first
-            self.order(side, instrument, size, price=best, post_only=self._chance.random() < 0.5, note=note)
+            self.order(side, instrument, size, price=best, post_only=self._chance.random() < 0.5, **wish.words)
         elif how < 0.7:
-            self.order(side, instrument, size, price=self._away(side, best), note=note)
+            self.order(side, instrument, size, price=self._away(side, best), **wish.words)
         elif how < 0.85:
             in_force = self._chance.choice(("ioc", "fok"))
             price = self._away("sell" if side == "buy" else "buy", best, Decimal("0.002"))
-            self.order(side, instrument, size, price=price, time_in_force=in_force, note=note)
+            self.order(side, instrument, size, price=price, time_in_force=in_force, **wish.words)
         else:
             expires_in_s = self._chance.uniform(605, 800)
             order = self.order(
-                side, instrument, size, price=self._away(side, best), expires_in_s=expires_in_s, note=note
+                side, instrument, size, price=self._away(side, best), expires_in_s=expires_in_s, **wish.words
             )
             self.until = {**self.until, order.client_id: self.now_ns + round(expires_in_s * 1e9)}
 
-    def _stop(self, instrument: str, side: str, size: Decimal, top: Top, note: str) -> None:
+    def _stop(self, wish: Wish, top: Top) -> None:
+        instrument, side, size, _, _ = wish
         worse = self._away("sell" if side == "buy" else "buy", top.ask if side == "buy" else top.bid)
         how = self._chance.random()
         if how < 0.35:
-            self.order(side, instrument, size, stop=worse, note=note)
+            self.order(side, instrument, size, stop=worse, **wish.words)
         elif how < 0.5:
-            self.order(side, instrument, size, trail=self._chance.choice(("0.002", "0.005", "0.01")), note=note)
+            self.order(side, instrument, size, trail=self._chance.choice(("0.002", "0.005", "0.01")), **wish.words)
         elif how < 0.75:
-            self.order(side, instrument, size, stop=worse, price=worse, note=note)
+            self.order(side, instrument, size, stop=worse, price=worse, **wish.words)
         else:
             better = self._away(side, top.bid if side == "buy" else top.ask)
-            self.order(side, instrument, size, take_profit=better, note=note)
+            self.order(side, instrument, size, take_profit=better, **wish.words)
 
-    def _group(self, instrument: str, side: str, size: Decimal, top: Top, note: str) -> None:
+    def _group(self, wish: Wish, top: Top) -> None:
+        instrument, side, size, _, _ = wish
         other = "sell" if side == "buy" else "buy"
         near = Decimal("0.005")
         if self._chance.random() < 0.5:
             better = self._away(side, top.bid if side == "buy" else top.ask, near)
             worse = self._away(other, top.ask if side == "buy" else top.bid, near)
-            self.oco(side, instrument, size, price=better, stop=worse, note=note)
+            self.oco(side, instrument, size, price=better, stop=worse, **wish.words)
         else:
             profit = self._away(other, top.ask if side == "buy" else top.bid, near)
             loss = self._away(side, top.bid if side == "buy" else top.ask, near)
-            self.bracket(side, instrument, size, take_profit=profit, stop=loss, note=note)
+            self.bracket(side, instrument, size, take_profit=profit, stop=loss, **wish.words)
 
     def _amend(self, order: Order, top: Top) -> None:
         if order.price is None or order.size is None:

@@ -178,6 +178,13 @@ class Exchange(Floor):
         self._finish(order, "cancelled", "", "")
         return self._told()
 
+    def end(self, account: str, client_id: str, now_ns: int) -> list[AccountEvent]:
+        """The venue ends an order by itself, as by its self-trade prevention. Raises OrderRefused as `cancel`."""
+        order = self.account(account).working(client_id)
+        self._now_ns = now_ns
+        self._finish(order, "expired", "", "the venue has ended it")
+        return self._told()
+
     def cancel_all(self, account: str, instrument: str | None, now_ns: int) -> list[AccountEvent]:
         """Every open order, or those of one instrument, oldest first."""
         self._now_ns = now_ns

@@ -67,10 +67,17 @@ class Margin:
         means = self.means(account, stake.settle)
         price = self.price(stake)
         equity = EXACT.add(account.wallet(stake.settle).free, means.unrealised)
-        units = EXACT.multiply(stake.size, stake.contract)
-        others = EXACT.subtract(means.maintenance, EXACT.multiply(stake.value(price), self.maintenance))
-        slope = EXACT.subtract(units, EXACT.multiply(abs(units), self.maintenance))
-        level = ROUNDING.divide(EXACT.fma(units, price, EXACT.subtract(others, equity)), slope)
+        net = gross = ZERO  # in hedge mode both sides go with the price
+        for each in account.stakes.values():
+            if each.instrument == stake.instrument:
+                units = EXACT.multiply(each.size, each.contract)
+                net, gross = EXACT.add(net, units), EXACT.add(gross, abs(units))
+        rate = EXACT.multiply(gross, self.maintenance)
+        slope = EXACT.subtract(net, rate)
+        if not slope:
+            return None
+        others = EXACT.subtract(means.maintenance, EXACT.multiply(rate, price))
+        level = ROUNDING.divide(EXACT.fma(net, price, EXACT.subtract(others, equity)), slope)
         return level.quantize(_SHOWN_DIGITS, context=ROUNDING) if level > 0 else None
 
     def price(self, stake: Stake) -> Decimal:
