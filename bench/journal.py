@@ -8,11 +8,12 @@ import tempfile
 from decimal import Decimal
 from pathlib import Path
 from statistics import median, quantiles
-from time import perf_counter
+from time import perf_counter, process_time
 
 from tapeline.model.account import Fill, OrderUpdate
 from tapeline.model.instrument import Instrument
 from tapeline.model.order import Intent
+from tapeline.store import snapshot
 from tapeline.store.journal import Journal
 from tapeline.store.journal_writer import JournalWriter
 from tapeline.trading.client_ids import ClientIds
@@ -23,6 +24,7 @@ from tapeline.trading.restore import restore
 from tapeline.trading.risk.check import approve_flatten
 
 ORDERS = 2_000
+WEEKS = 1_000_000  # records
 SPOT = Instrument(venue="v", symbol="BTC/USDT", native="BTCUSDT", kind="spot", base="BTC", quote="USDT")
 WANTED = Intent(
     instrument=SPOT.id,
@@ -89,6 +91,30 @@ def timed(folder: Path, synchronous: str) -> tuple[list[float], Journal]:
     return took, journal
 
 
+def start(journal: Journal) -> None:
+    """A start of a journal of weeks, without a snapshot and with one."""
+    ids = ClientIds("weeks")
+    for _ in range(WEEKS // 5 // 1_000):
+        journal.append([each for _ in range(1_000) for part in steps(ids) for each in part], 1)
+    without_s, began_s = perf_counter(), process_time()
+    snapshot.restored(journal, 2)
+    without_s, without_cpu_s = perf_counter() - without_s, process_time() - began_s
+    written_s, began_s = perf_counter(), process_time()
+    snapshot.write(journal)
+    written_s, written_cpu_s = perf_counter() - written_s, process_time() - began_s
+    size = sum(path.stat().st_size for path in snapshot.snapshots(journal.folder))
+    journal.append([each for _ in range(1_000) for part in steps(ids) for each in part], 1)
+    with_s, began_s = perf_counter(), process_time()
+    found = snapshot.restored(journal, 2)
+    with_s, with_cpu_s = perf_counter() - with_s, process_time() - began_s
+    print(f"a start with {found.records:,} records, a fifth as many orders (in brackets: of the processor)")
+    print(f"  by all of them: {without_s:.1f} s ({without_cpu_s:.1f} s)")
+    print(
+        f"  by a snapshot ({size / 2**20:.0f} MiB) and the last {found.played:,}: {with_s:.1f} s ({with_cpu_s:.1f} s)"
+    )
+    print(f"  to write the snapshot, in a process of its own: {written_s:.1f} s ({written_cpu_s:.1f} s)")
+
+
 def main() -> None:
     with tempfile.TemporaryDirectory(dir=sys.argv[1] if len(sys.argv) > 1 else None) as name:
         folder = Path(name)
@@ -104,6 +130,7 @@ def main() -> None:
         restored = restore(journal.replay(), "bench", 2)
         took_s = perf_counter() - began
         print(f"played back: {restored.records} records in {took_s:.2f} s, {restored.records / took_s:,.0f} a second")
+        start(journal)
 
         writer = JournalWriter(journal)
         writer.start()

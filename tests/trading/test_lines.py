@@ -9,6 +9,7 @@ from account_fixtures import fill
 
 from tapeline.model.instrument import Instrument
 from tapeline.trading.accounting.lines import Line, Wallet, add, effect, settle_of, unsupported, worth
+from tapeline.trading.accounting.lots import Lots
 
 D = Decimal
 SPOT = Instrument(venue="v", symbol="BTC/USDT", native="BTCUSDT", kind="spot", base="BTC", quote="USDT")
@@ -18,7 +19,7 @@ SWAP = msgspec.structs.replace(
 
 
 def test_what_a_line_has_won_is_less_its_fees_and_with_its_funding() -> None:
-    line = Line("average")
+    line = Line(Lots("average"))
     line.trade(D(2), D(20))
     line.trade(D(-1), D(15))
     line.fee("USDT", D("0.5"), D(1))
@@ -31,7 +32,7 @@ def test_what_a_line_has_won_is_less_its_fees_and_with_its_funding() -> None:
 
 
 def test_a_copy_changes_by_itself() -> None:
-    line, wallet = Line("fifo"), Wallet(SWAP)
+    line, wallet = Line(Lots("fifo")), Wallet(SWAP)
     line.trade(D(2), D(20))
     wallet.lots.trade(D(2), D(20))
     other, purse = line.copy(), wallet.copy()

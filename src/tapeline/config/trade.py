@@ -60,6 +60,14 @@ class TradeConfig(Settings, frozen=True, kw_only=True):
     reconcile_s: Annotated[
         Seconds, Meta(description="How often a live account is compared with its venue, besides after every surprise.")
     ] = 300.0
+    snapshot_every: Annotated[
+        int,
+        Meta(
+            ge=0,
+            description="After how many records of the journal a snapshot of its state is written, so that a start "
+            "plays back no more than these; 0 for none. The journal itself stays whole.",
+        ),
+    ] = 100_000
     balances: Annotated[
         Mapping[str, Decimal],
         Meta(description="What a paper account holds at the start: `balances = {USDT = 100000}`."),

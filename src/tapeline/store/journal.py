@@ -39,7 +39,7 @@ class Journal:
 
     def __init__(self, folder: Path, *, deadline_s: float = DEADLINE_S) -> None:
         folder.mkdir(parents=True, exist_ok=True)
-        self._folder, self._deadline_s = folder, deadline_s
+        self.folder, self._deadline_s = folder, deadline_s
         self._leader = StoreLock(folder, LEADER)
         # Opened on one thread and used on the writer's: never by two at once.
         self._connection = sqlite3.connect(
@@ -77,8 +77,13 @@ class Journal:
         while page:
             behind = (page[-1][0], *([client_id] if client_id else []))
             page = self._connection.execute(query, (*behind, PAGE)).fetchall()
-            for _, at_ns, body in page:
-                yield Entry(at_ns, decode(body), body)
+            for number, at_ns, body in page:
+                yield Entry(at_ns, decode(body), body, number)
+
+    def body(self, number: int) -> str | None:
+        """The very text of one record; None where there is none of this number."""
+        row = self._connection.execute("SELECT body FROM records WHERE record = ?", (number,)).fetchone()
+        return None if row is None else str(row[0])
 
     def close(self) -> None:
         """Let go of the file, and of the lead."""
@@ -100,14 +105,14 @@ class Journal:
                 raise
         except sqlite3.OperationalError as error:
             if error.sqlite_errorcode & 0xFF in {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED}:
-                raise TimedOut(f"the journal at {self._folder} was locked for {self._deadline_s:g} s") from error
-            raise StoreBehind(f"the journal at {self._folder} cannot be written: {error}") from error
+                raise TimedOut(f"the journal at {self.folder} was locked for {self._deadline_s:g} s") from error
+            raise StoreBehind(f"the journal at {self.folder} cannot be written: {error}") from error
 
     def _bring_forward(self) -> None:
         found = self._version()
         if found > len(MIGRATIONS):
             raise StoreTooNew(
-                f"the journal at {self._folder} has version {found}; this Tapeline knows up to {len(MIGRATIONS)}: "
+                f"the journal at {self.folder} has version {found}; this Tapeline knows up to {len(MIGRATIONS)}: "
                 "upgrade it"
             )
         if found == len(MIGRATIONS):

@@ -23,6 +23,15 @@ class ClientIds:
         self._prefix = f"{PREFIX}{len(instance)}{instance}"  # with the length, no name is the beginning of another
         self._counter = 0
 
+    @property
+    def counter(self) -> int:
+        """The number of the last id that was given, or found."""
+        return self._counter
+
+    def go_on(self, counter: int) -> None:
+        """From this number."""
+        self._counter = max(self._counter, counter)
+
     def next(self, strategy: str) -> str:
         """The next id; at most 32 letters and digits."""
         self._counter += 1

@@ -27,26 +27,21 @@ _BETWEEN = {
 }
 
 
-class Life:
+class Life(msgspec.Struct, eq=False):
     """An order, and what `Order` has no room for. Each method gives what is odd about its news, "" where nothing is."""
 
-    __slots__ = (
-        "_acknowledged", "_before", "_told", "_told_value", "_venue_ns", "contradicted", "held", "held_value",
-        "lacking_since_ns", "new_price", "new_size", "order",
-    )  # fmt: skip
-
-    def __init__(self, order: Order) -> None:
-        self.order = order
-        self.held, self.held_value = ZERO, ZERO  # of the fills we have
-        self.lacking_since_ns: int | None = None  # when the venue said that there are more
-        self.new_size: Decimal | None = None  # of an amend that has no answer
-        self.new_price: Decimal | None = None
-        self.contradicted = False  # it is final here, and alive by a later word of the venue
-        self._told = ZERO  # cumulative, by the venue's updates
-        self._told_value: Decimal | None = None
-        self._venue_ns: int | None = None  # stamp of the newest update
-        self._acknowledged = False
-        self._before = "submitted"  # the state a cancel found it in
+    order: Order
+    held: Decimal = ZERO  # of the fills we have
+    held_value: Decimal = ZERO
+    lacking_since_ns: int | None = None  # when the venue said that there are more
+    new_size: Decimal | None = None  # of an amend that has no answer
+    new_price: Decimal | None = None
+    contradicted: bool = False  # it is final here, and alive by a later word of the venue
+    _told: Decimal = ZERO  # cumulative, by the venue's updates
+    _told_value: Decimal | None = None
+    _venue_ns: int | None = None  # stamp of the newest update
+    _acknowledged: bool = False
+    _before: str = "submitted"  # the state a cancel found it in
 
     @property
     def lacking(self) -> Decimal:

@@ -5,7 +5,7 @@ Pure: the engine feeds in what it does and what venues say, in whatever order th
 
 from collections.abc import Container, Iterator
 from decimal import Decimal
-from typing import NamedTuple
+from typing import NamedTuple, Self
 
 import msgspec
 
@@ -46,6 +46,19 @@ class Lack(NamedTuple):
     since_ns: int
 
 
+class BlotterMemo(msgspec.Struct):
+    """All of a blotter: every order once in `lives`, and in the order of its tables by what each is found there."""
+
+    counter: int
+    lives: list[Life]
+    ours: dict[str, int]
+    foreign: dict[Named, int]
+    by_venue_id: dict[Named, int]
+    counting: dict[Place, list[int]]
+    once: Once
+    loose: dict[Named, list[Fill]]
+
+
 class Worst(NamedTuple):
     """What may still be filled: sizes, and `quote` currency of buys whose size only the venue will know."""
 
@@ -65,6 +78,39 @@ class Blotter:
         self._counting: dict[Place, dict[int, Life]] = {}  # of which something may come
         self._once = Once()
         self._loose: dict[Named, list[Fill]] = {}  # fills of orders that nobody told us of
+
+    # ---- over a restart ------------------------------------------------------------------------------------------
+
+    def memo(self) -> BlotterMemo:
+        """All of it, as it stands: write it down before the next call of another method."""
+        tables = (self._ours.values(), self._foreign.values(), self._by_venue_id.values())
+        lives = {id(life): life for table in tables for life in table}
+        for table in self._counting.values():
+            lives |= table
+        at = {name: number for number, name in enumerate(lives)}
+        return BlotterMemo(
+            counter=self._ids.counter, lives=list(lives.values()), once=self._once, loose=self._loose,
+            ours={key: at[id(life)] for key, life in self._ours.items()},
+            foreign={key: at[id(life)] for key, life in self._foreign.items()},
+            by_venue_id={key: at[id(life)] for key, life in self._by_venue_id.items()},
+            counting={key: [at[id(life)] for life in table.values()] for key, table in self._counting.items()},
+        )  # fmt: skip
+
+    @classmethod
+    def recall(cls, instance: str, memo: BlotterMemo) -> Self:
+        """The blotter that gave this memo. Raises Broken where its tables name orders that it does not hold."""
+        blotter, lives = cls(instance), memo.lives
+        blotter._ids.go_on(memo.counter)
+        blotter._once, blotter._loose = memo.once, memo.loose
+        try:
+            blotter._ours = {key: lives[at] for key, at in memo.ours.items()}
+            blotter._foreign = {key: lives[at] for key, at in memo.foreign.items()}
+            blotter._by_venue_id = {key: lives[at] for key, at in memo.by_venue_id.items()}
+            for place, numbers in memo.counting.items():
+                blotter._counting[place] = {id(lives[at]): lives[at] for at in numbers}
+        except IndexError as error:
+            raise Broken(f"a memo of {len(lives)} orders names others") from error
+        return blotter
 
     # ---- what we do ----------------------------------------------------------------------------------------------
 

@@ -98,11 +98,12 @@ _decode = msgspec.json.Decoder(Reread).decode
 
 
 class Entry(NamedTuple):
-    """A record as it stands in the journal: when, what, and its very text."""
+    """A record as it stands in the journal: when, what, its very text, and its number there."""
 
     at_ns: int
     record: Reread
     body: str
+    number: int = 0
 
 
 class Heading(msgspec.Struct, frozen=True):

@@ -12,12 +12,14 @@ from tapeline.model.instrument import Instrument
 from tapeline.trading.accounting.ledger import NOBODY, Adjustment, Ledger
 from tapeline.trading.command import Amend, Cancel, Hold, Withdraw
 from tapeline.trading.input import Failed, Halted, Operator, Sent
+from tapeline.trading.memo import Memo
 from tapeline.trading.orders import Blotter
 from tapeline.trading.record import COMMANDS, Agreed, Digest, Entry, Listed, Marked, Remembered, Submitted
 from tapeline.trading.risk.losses import Since
 
 RESTART = "a restart: what was in flight may have arrived or not"
 MOST_PROBLEMS = 100
+_SAME = tuple(name for name in Memo.__struct_fields__ if name not in {"blotter", "commands"})  # by these names in both
 
 
 @dataclass(slots=True)
@@ -36,30 +38,39 @@ class Restored:
     unexplained: dict[str, int] = field(default_factory=dict)  # account -> as its last reconciliation left it
     digest: str = ""
     records: int = 0
+    played: int = 0  # of them, behind the memo that it began with
     last_ns: int = 0
     problems: list[str] = field(default_factory=list)
 
 
 def restore(
     entries: Iterable[Entry], instance: str, now_ns: int, *, method: str = "average",
-    instruments: Mapping[str, Instrument] | None = None,
+    instruments: Mapping[str, Instrument] | None = None, memo: Memo | None = None,
 ) -> Restored:  # fmt: skip
     """Play a journal back in order. Whatever was in flight at the end is unknown: it is asked for, never resent.
 
-    `instruments` serve where the journal lists none.
+    `instruments` serve where the journal lists none. `memo` is of the records before these: the state is that of all.
+    Raises Broken for a memo that makes no sense.
     """
-    restored = Restored(Blotter(instance), Ledger(method), instruments=dict(instruments or {}))
-    player = _Player(restored)
+    playback = Playback(instance, method=method, instruments=instruments, memo=memo)
     for entry in entries:
-        player.play(entry)
-    restored.blotter.doubt(now_ns, RESTART, sparing=restored.held)
-    return restored
+        playback.play(entry)
+    return playback.end(now_ns)
 
 
-class _Player:
-    def __init__(self, restored: Restored) -> None:
-        self._to = restored
-        self._commands: list[str] = []  # since the last digest
+class Playback:
+    """A journal on its way: `play` each record in order, `memo` at any point, and `end` it."""
+
+    def __init__(
+        self, instance: str, *, method: str = "average", instruments: Mapping[str, Instrument] | None = None,
+        memo: Memo | None = None,
+    ) -> None:  # fmt: skip
+        self._to = (
+            Restored(Blotter(instance), Ledger(method), instruments=dict(instruments or {}))
+            if memo is None
+            else Restored(Blotter.recall(instance, memo.blotter), **{name: getattr(memo, name) for name in _SAME})
+        )
+        self._commands: list[str] = [] if memo is None else memo.commands  # since the last digest
         self._parts: Mapping[type, Callable[[Any, int], None]] = {
             Submitted: self._submitted, Hold: self._hold, Withdraw: self._withdraw, Amend: self._asked,
             Cancel: self._asked, OrderUpdate: self._news, Sent: self._news, Failed: self._news, Fill: self._fill,
@@ -68,9 +79,23 @@ class _Player:
             Digest: self._digest,
         }  # fmt: skip
 
+    def memo(self) -> Memo:
+        """The state after the records so far: write it down before the next is played."""
+        to = self._to
+        return Memo(
+            blotter=to.blotter.memo(), commands=self._commands, **{name: getattr(to, name) for name in _SAME}
+        )  # fmt: skip
+
+    def end(self, now_ns: int) -> Restored:
+        """Nothing comes any more: what was in flight is unknown."""
+        self._to.blotter.doubt(now_ns, RESTART, sparing=self._to.held)
+        return self._to
+
     def play(self, entry: Entry) -> None:
+        """Take the next record."""
         to, record, at_ns = self._to, entry.record, entry.at_ns
         to.records += 1
+        to.played += 1
         to.last_ns = max(to.last_ns, at_ns)
         if isinstance(record, COMMANDS):
             self._commands.append(entry.body)

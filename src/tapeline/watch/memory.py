@@ -8,8 +8,8 @@ from pathlib import Path
 from tapeline.errors import BadData, TapelineError
 from tapeline.model.number import EXACT, ZERO
 from tapeline.store.journal import FILE, Journal
+from tapeline.store.snapshot import restored
 from tapeline.trading.command import Note
-from tapeline.trading.restore import restore
 
 DEADLINE_S = 1.0  # an engine that hangs while it writes keeps nobody for longer
 
@@ -24,20 +24,20 @@ def ours_of(folder: Path | None, account: str, now_ns: int) -> dict[str, Decimal
     try:
         journal = Journal(folder, deadline_s=DEADLINE_S)
         try:
-            restored = restore(journal.replay(), journal.instance, now_ns)
+            found = restored(journal, now_ns, method=None)  # sizes are the same by either
         finally:
             journal.close()
     except sqlite3.Error as error:
         raise BadData(f"the journal in {folder} cannot be read: {error}", kind="journal") from error
-    found: dict[str, Decimal] = {}
-    for strategy in restored.ledger.strategies(account):
+    ours: dict[str, Decimal] = {}
+    for strategy in found.ledger.strategies(account):
         if not strategy:
             continue  # of other origin: not ours to sell
-        for (instrument, _), holding in restored.ledger.holdings(account, strategy).items():
-            known = restored.instruments.get(instrument)
+        for (instrument, _), holding in found.ledger.holdings(account, strategy).items():
+            known = found.instruments.get(instrument)
             if known is not None and known.kind == "spot":
-                found[instrument] = EXACT.add(found.get(instrument, ZERO), holding.size)
-    return {instrument: size for instrument, size in found.items() if size > ZERO}
+                ours[instrument] = EXACT.add(ours.get(instrument, ZERO), holding.size)
+    return {instrument: size for instrument, size in ours.items() if size > ZERO}
 
 
 def notes_into(

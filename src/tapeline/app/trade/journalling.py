@@ -5,13 +5,17 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
+import structlog
+
 from tapeline.model.instrument import Instrument
 from tapeline.store.journal import Journal
 from tapeline.store.journal_writer import JournalStatistics, JournalWriter
+from tapeline.store.snapshot import restored
 from tapeline.trading.record import Listed, Written
-from tapeline.trading.restore import Restored, restore
+from tapeline.trading.restore import Restored
 
 STOP_WITHIN_S = 10.0
+_log = structlog.get_logger("tapeline")
 
 
 class Journalling:
@@ -42,14 +46,18 @@ def journalling(
     """Lead the journal in a store's folder until the block is left. Raises StoreLocked where another run does."""
     journal = open_journal(folder)
     try:
-        instance = journal.lead()
-        restored = restore(journal.replay(), instance, now_ns, method=method)
+        journal.lead()
+        found = restored(journal, now_ns, method=method, say=_ignored)
     except BaseException:
         journal.close()
         raise
     writer = JournalWriter(journal)
     writer.start()
     try:
-        yield Journalling(writer, restored)
+        yield Journalling(writer, found)
     finally:
         writer.stop(STOP_WITHIN_S)
+
+
+def _ignored(text: str) -> None:
+    _log.warning("journal", snapshot=text)

@@ -23,6 +23,7 @@ from tapeline.app.trade.operating import operator_handlers
 from tapeline.app.trade.paper_side import PaperSide
 from tapeline.app.trade.reconciling import Reconciled, Reconciler
 from tapeline.app.trade.setting_up import accounts_of, feeds_of, setup_of, strategies_of, with_streams
+from tapeline.app.trade.snapshotting import Snapshotting
 from tapeline.app.trade.status import trading_status
 from tapeline.app.trade.warming import proven_now, stored_bars
 from tapeline.app.trade.watching import Watching
@@ -156,6 +157,7 @@ class Trading:
         work += [tasks.create_task(each.watch(), name=f"latch {name}") for name, each in self.gates.items()]
         work += [tasks.create_task(self._look(), name="looking")]
         work += [tasks.create_task(self.watching.run(tasks), name="watching")]
+        work += [tasks.create_task(self._snapshots().run(), name="snapshots")]
         self.running.more["checks"] = self.watching.statistics
         self.running.handlers |= operator_handlers(
             self.engine, self.execution.offer, self.side.reconcilers, self._clock
@@ -212,6 +214,13 @@ class Trading:
             if looks % REMEMBER_EVERY == 0:
                 self._remember()
             await asyncio.sleep(LOOK_EVERY_S)
+
+    def _snapshots(self) -> Snapshotting:
+        trade, journal = self._config.trade, self.journal
+        return Snapshotting(
+            self._folder, trade.accounting, trade.snapshot_every,
+            lambda: journal.restored.played + journal.statistics().records,
+        )  # fmt: skip
 
     def _remember(self) -> None:
         memo = self.engine.situation.risk.losses.memo()

@@ -31,13 +31,13 @@ from tapeline.sim.trading.others import Others
 from tapeline.sim.trading.trader import Trader
 from tapeline.sim.trading.wire import Net
 from tapeline.sim.trading.witness import NOBODY, Nobody
+from tapeline.store import snapshot
 from tapeline.store.journal import Journal
 from tapeline.store.latch import HaltLatch
 from tapeline.trading.command import Note
 from tapeline.trading.engine import Engine
 from tapeline.trading.input import Halted
 from tapeline.trading.record import Begun, Listed, Written
-from tapeline.trading.restore import restore
 from tapeline.trading.risk.limits import Tables
 from tapeline.trading.setup import Abilities, Account, Setup
 from tapeline.venues.spec import Venue
@@ -86,7 +86,8 @@ class TradingRun:
     def __init__(self, around: Surroundings, journal: Journal, traders: Sequence[Trader]) -> None:
         self.around, self.journal, self.traders = around, journal, traders
         clock, venue = around.clock, around.venue
-        restored = self.restored = restore(journal.replay(), journal.instance, clock.wall_ns())
+        restored = self.restored = snapshot.restored(journal, clock.wall_ns(), say=around.wrong.append)
+        snapshot.write(journal, say=around.wrong.append)  # for the next run of the day
         around.wrong.extend([f"the journal: {problem}" for problem in restored.problems])
         orders = venue.orders
         assert orders is not None, "it trades"

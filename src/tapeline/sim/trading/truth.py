@@ -12,12 +12,14 @@ from tapeline.model.order import POSITIONS
 from tapeline.sim.trading.others import Others
 from tapeline.sim.trading.witness import NOBODY, Nobody
 from tapeline.store.journal import Journal
+from tapeline.store.snapshot import played
 from tapeline.trading.accounting.holding import Holding
 from tapeline.trading.accounting.ledger import Adjustment, Ledger
+from tapeline.trading.memo import encode
 from tapeline.trading.orders import Blotter
 from tapeline.trading.paper.exchange import Exchange
 from tapeline.trading.record import Submitted
-from tapeline.trading.restore import restore
+from tapeline.trading.restore import Playback, restore
 from tapeline.trading.suspects import OPENING
 
 ALIVE = frozenset({"open", "partly_filled"})
@@ -199,3 +201,9 @@ def _again(journal: Journal, account: str, ledger: Ledger, now_ns: int) -> Itera
     for key, held in ledger.holdings(account).items():
         if again.ledger.holding(account, *key) != held:
             yield f"{key[0]} from the journal: {again.ledger.holding(account, *key)}, ours {held}"
+    whole = Playback(journal.instance)
+    for entry in journal.replay():
+        whole.play(entry)
+    shorter, (begun, last) = played(journal)
+    if encode(whole.memo()) != encode(shorter.memo()):
+        yield f"the snapshot at record {begun} and the records up to {last} make another state than the whole journal"

@@ -14,7 +14,7 @@ from tapeline.model.instrument import Instrument, notional
 from tapeline.model.number import EXACT, ROUNDING, ZERO
 from tapeline.trading.accounting.holding import Holding, entry_price
 from tapeline.trading.accounting.lines import Line, Wallet, add, effect, settle_of, unsupported, worth
-from tapeline.trading.accounting.lots import Part
+from tapeline.trading.accounting.lots import Lots, Part
 from tapeline.trading.accounting.once import Once
 from tapeline.trading.accounting.paid import Paid
 
@@ -69,26 +69,25 @@ class Adjustment(msgspec.Struct, frozen=True, kw_only=True, tag="adjustment"):
     fees: bool = False
 
 
-class Ledger:
+class Ledger(msgspec.Struct, eq=False):
     """The books of all accounts. `method` is how cost is reckoned: "average" or "fifo".
 
     Balances follow the venue: a derivative's profit enters the wallet as the venue's own figure where a fill has one,
     else by average cost, which all venues use. Spot, and linear derivatives; what else there is, is refused.
     """
 
-    def __init__(self, method: str = "average") -> None:
-        self.method = method
-        self._balances: dict[str, dict[str, Decimal]] = {}
-        self._lines: dict[Place, dict[str | None, Line]] = {}  # by strategy; None: the account's
-        self._wallets: dict[Place, Wallet] = {}
-        self._marks: dict[str, Decimal] = {}
-        self._once = Once()
-        self._bare: dict[Name, Decimal] = {}  # fills without the venue's profit: ours
-        self._paid = Paid()
-        self._feeless: dict[Name, Fill] = {}
-        self._begun_ns: dict[str, int] = {}
-        self._agreed_ns: dict[str, int] = {}
-        self._newest_ns: dict[str, int] = {}  # account -> the stamp of its newest fill or payment
+    method: str = "average"
+    _balances: dict[str, dict[str, Decimal]] = {}
+    _lines: dict[Place, dict[str | None, Line]] = {}  # by strategy; None: the account's
+    _wallets: dict[Place, Wallet] = {}
+    _marks: dict[str, Decimal] = {}
+    _once: Once = msgspec.field(default_factory=Once)
+    _bare: dict[Name, Decimal] = {}  # fills without the venue's profit: ours
+    _paid: Paid = msgspec.field(default_factory=Paid)
+    _feeless: dict[Name, Fill] = {}
+    _begun_ns: dict[str, int] = {}
+    _agreed_ns: dict[str, int] = {}
+    _newest_ns: dict[str, int] = {}  # account -> the stamp of its newest fill or payment
 
     # ---- what changes it -----------------------------------------------------------------------------------------
 
@@ -283,7 +282,7 @@ class Ledger:
         for name in (None, strategy):
             line = lines.get(name)
             if line is None:
-                line = lines[name] = Line(self.method)
+                line = lines[name] = Line(Lots(self.method))
             line.instrument = instrument
             yield line
 
@@ -338,7 +337,7 @@ class Ledger:
         places = [(payment.account, payment.instrument or "", position) for position in ("net", "long", "short")]
         held = [place for place in places if place in self._lines and self._lines[place][None].lots.size]
         lines = self._lines.setdefault(held[0] if held else places[0], {})
-        lines.setdefault(None, Line(self.method)).fund(payment.amount)
+        lines.setdefault(None, Line(Lots(self.method))).fund(payment.amount)
         shares = {name: abs(line.lots.size) for name, line in lines.items() if name is not None and line.lots.size}
         whole, left = ZERO, payment.amount
         for size in shares.values():
@@ -348,7 +347,7 @@ class Ledger:
             lines[name].fund(share)
             left = EXACT.subtract(left, share)
         if not shares:
-            lines.setdefault(NOBODY, Line(self.method)).fund(payment.amount)
+            lines.setdefault(NOBODY, Line(Lots(self.method))).fund(payment.amount)
 
     def _rate(self, instrument: Instrument, currency: str, given: Decimal | None) -> Decimal | None:
         into = settle_of(instrument)

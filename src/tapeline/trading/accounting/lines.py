@@ -3,23 +3,24 @@
 from copy import copy
 from decimal import Decimal
 
+import msgspec
+
 from tapeline.model.account import Fill
 from tapeline.model.instrument import Instrument, notional
 from tapeline.model.number import EXACT, ROUNDING, ZERO
 from tapeline.trading.accounting.lots import FINEST, Lots, Part
 
 
-class Line:
+class Line(msgspec.Struct, eq=False):
     """One holding, of the account or of a strategy."""
 
-    __slots__ = ("fees", "funding", "gross", "instrument", "lots", "net", "unrated")
-
-    def __init__(self, method: str) -> None:
-        self.lots = Lots(method)
-        self.instrument: Instrument | None = None  # of a line that has had a fill
-        self.gross = self.net = self.funding = ZERO
-        self.fees: dict[str, Decimal] = {}
-        self.unrated: dict[str, Decimal] = {}
+    lots: Lots
+    instrument: Instrument | None = None  # of a line that has had a fill
+    gross: Decimal = ZERO
+    net: Decimal = ZERO
+    funding: Decimal = ZERO
+    fees: dict[str, Decimal] = {}
+    unrated: dict[str, Decimal] = {}
 
     def trade(self, delta: Decimal, value: Decimal) -> list[Part]:
         """See `Lots.trade`; what it won is realised."""
@@ -50,13 +51,12 @@ class Line:
         return other
 
 
-class Wallet:
+class Wallet(msgspec.Struct, eq=False):
     """What of a derivative position is in the wallet already: its cost by the venue's reckoning, always on average."""
 
-    __slots__ = ("basis", "instrument", "lots")
-
-    def __init__(self, instrument: Instrument) -> None:
-        self.lots, self.basis, self.instrument = Lots("average"), ZERO, instrument
+    instrument: Instrument
+    basis: Decimal = ZERO
+    lots: Lots = msgspec.field(default_factory=lambda: Lots("average"))
 
     def copy(self) -> "Wallet":
         """One that changes by itself."""

@@ -5,6 +5,8 @@ from copy import copy
 from decimal import Decimal
 from typing import NamedTuple
 
+import msgspec
+
 from tapeline.errors import ConfigError
 from tapeline.model.number import EXACT, ROUNDING, ZERO
 
@@ -23,20 +25,19 @@ class Part(NamedTuple):
     realised: Decimal | None
 
 
-class Lots:
+class Lots(msgspec.Struct, eq=False):
     """A signed size and its cost. A share of a cost is rounded; what is left is the exact rest, so nothing is lost:
     once the size is zero, all that was realised is exactly what was got less what was paid.
     """
 
-    __slots__ = ("_average", "_lots", "cost", "size")
+    method: str
+    size: Decimal = ZERO
+    cost: Decimal = ZERO  # without sign
+    _lots: deque[tuple[Decimal, Decimal]] = msgspec.field(default_factory=deque)  # sizes without sign, what they cost
 
-    def __init__(self, method: str) -> None:
-        if method not in METHODS:
-            raise ConfigError(f"lots are kept by {' or '.join(METHODS)}, not by {method!r}")
-        self._average = method == "average"
-        self._lots: deque[tuple[Decimal, Decimal]] = deque()  # sizes without sign, and what they cost
-        self.size = ZERO
-        self.cost = ZERO  # without sign
+    def __post_init__(self) -> None:
+        if self.method not in METHODS:
+            raise ConfigError(f"lots are kept by {' or '.join(METHODS)}, not by {self.method!r}")
 
     def trade(self, delta: Decimal, value: Decimal) -> list[Part]:
         """Buy (delta over zero) or sell for this value, which has no sign; one part, or two through zero."""
@@ -74,7 +75,7 @@ class Lots:
         return other
 
     def _add(self, delta: Decimal, value: Decimal) -> None:
-        if self._average and self._lots:
+        if self.method == "average" and self._lots:
             size, cost = self._lots.pop()
             self._lots.append((EXACT.add(size, abs(delta)), EXACT.add(cost, value)))
         else:

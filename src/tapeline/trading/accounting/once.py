@@ -2,14 +2,15 @@
 
 from collections.abc import Iterable
 
+import msgspec
+
 from tapeline.model.account import Fill
 
 
-class Once:
+class Once(msgspec.Struct, eq=False):
     """Remembers fills by (account, instrument, venue's id, side): both halves of a trade with oneself have one id."""
 
-    def __init__(self) -> None:
-        self._seen: dict[tuple[str, str | None], dict[tuple[str, str], bool]] = {}
+    _seen: dict[tuple[str, str | None], dict[tuple[str, str], bool]] = {}
 
     def offer(self, fill: Fill) -> str:
         """What it brings: "new", "fee" where only now its fee is known, "known" where nothing."""

@@ -3,6 +3,8 @@
 from collections import deque
 from decimal import Decimal
 
+import msgspec
+
 from tapeline.model.account import Payment
 
 NEAR_NS = 60_000_000_000  # how far the two stamps of one payment may be apart
@@ -12,12 +14,14 @@ MOST = 500  # that may still meet their other half
 Alike = tuple[str, str, str, Decimal]
 
 
-class Paid:
+class Paid(msgspec.Struct, eq=False):
     """Remembers payments by id. One without is the same as one with an id that is alike, and within a minute."""
 
-    def __init__(self) -> None:
-        self._ids: set[tuple[str, str, str, str]] = set()
-        self._halves: deque[tuple[Alike, int, bool]] = deque(maxlen=MOST)  # stamp, and whether it has an id
+    _ids: dict[tuple[str, str, str, str], bool] = {}  # in the order they came: a memo is the same bytes each time
+    _halves: deque[tuple[Alike, int, bool]] = msgspec.field(default_factory=deque)  # stamp, and whether it has an id
+
+    def __post_init__(self) -> None:
+        self._halves = deque(self._halves, MOST)
 
     def offer(self, payment: Payment) -> bool:
         """Whether it is news; from now on it is known."""
@@ -25,7 +29,7 @@ class Paid:
             return False
         at_ns = payment.received_ns if payment.at_ns is None else payment.at_ns
         if payment.id:
-            self._ids.add((payment.account, payment.currency, payment.kind, payment.id))
+            self._ids[payment.account, payment.currency, payment.kind, payment.id] = True
         alike = (payment.account, payment.currency, payment.kind, payment.amount)
         for half in self._halves:
             other, stamp_ns, has_id = half
@@ -38,7 +42,7 @@ class Paid:
     def copy(self) -> "Paid":
         """One that learns by itself."""
         other = Paid()
-        other._ids, other._halves = set(self._ids), self._halves.copy()
+        other._ids, other._halves = dict(self._ids), self._halves.copy()
         return other
 
     def _known(self, payment: Payment) -> bool:
