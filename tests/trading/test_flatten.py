@@ -65,6 +65,17 @@ def test_parts_that_are_too_small_are_taken_together() -> None:
     assert small.size == D("0.08")
 
 
+def test_in_hedge_mode_no_part_is_worth_less_than_the_venue_takes_and_all_of_it_may_be() -> None:
+    for size, first in (("0.16", "0.08"), ("0.1", "0.1"), ("0.05", "0.05")):  # a part is worth at least 5
+        of = Closing(PERP, "main", D(size), msgspec.structs.replace(STEPS, slices=2), "long")
+        found = of.slice(D(99), D(100))
+        assert isinstance(found, Intent)
+        assert (found.size, found.position) == (D(first), "long")
+    net = closing("0.2").slice(D(99), D(100))
+    assert isinstance(net, Intent)
+    assert net.size == D("0.05"), "an order that says that it reduces may be worth little"
+
+
 def test_dust_stays() -> None:
     assert closing("0.04").slice(D(99), D(100)) == Stuck("0.04 of toy:BTC/USDT is less than the venue takes", dust=True)
     cheap = closing("0.05", SPOT).slice(D(9), D(10))

@@ -83,18 +83,20 @@ class Closing:
         """A part, or all where a part (or what it leaves) is too small for the venue."""
         part = down(min(self._part, left), self.instrument.lot)
         whole = down(left, self.instrument.lot)
-        for size in (part, whole):
-            rest = EXACT.subtract(whole, size)
-            if self._takes(size, price) and (rest == ZERO or self._takes(rest, price)):
-                return size
-        if self._takes(whole, price):
+        rest = EXACT.subtract(whole, part)
+        if self._takes(part, price) and (rest == ZERO or self._takes(rest, price)):
+            return part
+        if self._takes(whole, price, all_of_it=True):
             return whole
         return Stuck(f"{plain(left)} of {self.instrument.id} is less than the venue takes", dust=True)
 
-    def _takes(self, size: Decimal, price: Decimal) -> bool:
+    def _takes(self, size: Decimal, price: Decimal, *, all_of_it: bool = False) -> bool:
         known = self.instrument
         if size <= ZERO or (known.min_size is not None and size < known.min_size):
             return False
-        if known.kind != "spot" or known.min_notional is None:
-            return True  # what reduces a derivative may be worth little
+        if known.min_notional is None:
+            return True
+        # What reduces a derivative may be worth little; but in hedge mode not every venue can be told that it reduces.
+        if known.kind != "spot" and (self.position == "net" or all_of_it):
+            return True
         return notional(known, price, size) >= known.min_notional

@@ -69,6 +69,7 @@ THIN = Rates(trades_per_minute=6, levels=5, step_beats=100)
 MOST_UNITS, MOST_OPEN = 10, 8
 SETTLED_S = 30.0  # what is under way has come by then
 QUIET_S = CALM_S / 2
+STREAMED = 0.5  # share of days with market data over connections of their own
 HEDGED, PATIENT_S = 0.4, 60.0  # share of derivative days; how long a person looks at a reduced account
 LATE_S = 60.0  # an order that ends at a time has ended by then, faults and all
 
@@ -105,6 +106,8 @@ class _Day:
         derivative = self.instruments[0].kind != "spot"
         hedge = derivative and random.Random(f"trading mode {plan.key}").random() < HEDGED
         self.hedge = hedge if plan.hedge is None else plan.hedge
+        streamed = random.Random(f"trading data {plan.key}").random() < STREAMED
+        self.streamed = streamed if plan.streamed is None else plan.streamed
         keys = [Key(key=KEY, secret=SECRET, passphrase=PASSPHRASE, account=ACCOUNT, hedge=self.hedge)]
         self.sim = SimulatedVenue(
             self.venue, self.market, clock=self.clock, faults=self.troubles.faults, say=self._said,
@@ -140,7 +143,7 @@ class _Day:
             around = Surroundings(
                 venue=self.venue, market=self.market, instruments=self.instruments, limits=self._limits(),
                 folder=self.folder, clock=self.clock, net=net, chance=random.Random(f"trading run {plan.key}"),
-                others=self.others, foreign=self._foreign, wrong=self.wrong,
+                others=self.others, foreign=self._foreign, streamed=self.streamed, wrong=self.wrong,
             )  # fmt: skip
             happenings = plan.happenings
             if happenings is None:
@@ -161,7 +164,7 @@ class _Day:
         return TradingReport(
             venue=plan.venue.name, seed=plan.seed, violations=tuple(self.wrong), faults=dict(self.faults),
             lives=len(lives), crashes=self.crashes, orders=witness.orders, fills=witness.fills, end=self.end,
-            mode="hedge" if self.hedge else "net",
+            mode="hedge" if self.hedge else "net", streamed=self.streamed,
             digest=blake2b(f"{text}{self.digest}".encode(), digest_size=16).hexdigest(),
         )  # fmt: skip
 

@@ -22,6 +22,7 @@ class TradingPlan:
     clock_steps: Sequence[tuple[float, float]] | None = None
     halt: bool | None = None  # by another process, on the way
     happenings: Sequence[Happening] | None = None  # what others do to the account
+    streamed: bool | None = None  # whether market data come over connections, or straight from the market
     hedge: bool | None = None  # whether derivatives are held long and short side by side
     end: str | None = None
 
@@ -46,12 +47,15 @@ class TradingReport:
     end: str
     digest: str
     mode: str = "net"
+    streamed: bool = False
 
     def __str__(self) -> str:
         """What happened, and how to make it happen again."""
+        how = "streamed" if self.streamed else "short cut"
         head = (
             f"trading day {self.venue} {self.seed}: {self.lives} lives, {self.crashes} crashes, {self.orders} orders, "
-            f"{self.fills} fills, {self.mode}, faults {self.faults}, end {self.end}, digest {self.digest}"
+            f"{self.fills} fills, {self.mode}, {how}, "
+            f"faults {self.faults}, end {self.end}, digest {self.digest}"
         )
         return "\n".join([
             head,

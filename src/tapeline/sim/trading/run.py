@@ -1,6 +1,6 @@
 """One run of a trading day: engine, journal, live gateway, reconciliation and gate as in earnest, from the journal on.
 
-Only its surroundings are made: market data come straight from the synthetic market, the venue is a paper exchange.
+Only its surroundings are made: the venue is a paper exchange; on some days market data come straight from its market.
 """
 
 import asyncio
@@ -11,16 +11,18 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any, Never, cast
+from typing import Any, Never
 
-from tapeline.app.instance import World
+from tapeline.app.instance import Instance, World
 from tapeline.app.settings import delays
 from tapeline.app.trade.execution import Execution
 from tapeline.app.trade.gate import Gate
 from tapeline.app.trade.live_side import LiveAccount
 from tapeline.app.trade.reconciling import Reconciled
+from tapeline.app.venue import VenueDesk
 from tapeline.config import AccountConfig, Config, ConnectionConfig, TradeConfig
 from tapeline.errors import TapelineError
+from tapeline.model.channel import channel
 from tapeline.model.event import Quote, Trade
 from tapeline.model.instrument import Instrument
 from tapeline.model.secret import Credentials, Secret
@@ -54,6 +56,7 @@ KEY, SECRET, PASSPHRASE = "k" * 32, "s" * 32, "p" * 8
 READY_S, STOP_S = 60.0, 120.0
 FEED_S = 5.0  # so often the strategies hear of the market
 RECONCILE_S = 90.0
+CHANNELS, CONNECTION = ("trades", "quotes"), ConnectionConfig()
 COMMIT_S = 0.01  # most that an append to the journal takes, before it is durable and after
 
 
@@ -70,6 +73,7 @@ class Surroundings:
     net: Net
     chance: random.Random
     others: Others | Nobody = NOBODY
+    streamed: bool = False  # whether market data come over connections of their own
     wrong: list[str] = field(default_factory=list)
 
     foreign: Callable[[], Collection[str]] = tuple  # numbers that orders of other origin have at the venue
@@ -108,32 +112,8 @@ class TradingRun:
             self.engine, self.gates, clock=clock, keep=self._keep, halt=self._halt, told=self._told
         )  # fmt: skip
         self.latch = latch_of(around)
-        connection = ConnectionConfig()
-        config = Config(
-            account={
-                ACCOUNT: AccountConfig(
-                    venue=venue.name, mode="live", key=Secret(KEY), secret=Secret(SECRET), passphrase=Secret(PASSPHRASE)
-                )
-            },
-            connection=connection, trade=TradeConfig(reconcile_s=RECONCILE_S),
-        )  # fmt: skip
-        waits = delays(connection, around.chance.random)
-        rest = Rest(venue, venue.urls["rest"], fetch=around.net.fetch, clock=clock, delays=waits)
-        world = World(
-            dial=lambda _settings: around.net.dial, fetch=around.net.fetch, clock=clock, chance=around.chance.random
-        )  # fmt: skip
-        # An account needs the venue, REST and somewhere to complain to: of an instance it uses no more.
-        instance = SimpleNamespace(
-            world=world, bus=SimpleNamespace(publish=_nobody), problems=SimpleNamespace(note=_nobody)
-        )
-        desk = SimpleNamespace(venue=venue, rest=rest)
-        self.side = LiveAccount(
-            ACCOUNT, config, setup, restored, cast("Any", desk), instance=cast("Any", instance), books=self.execution,
-            environ=around.environ, clock=clock, tell=self.execution.offer, told=self._reconciled,
-        )  # fmt: skip
-        self.gates[ACCOUNT] = Gate(
-            self.side.gateway, self.latch, clock=clock, tell=self.execution.offer, hold=self.side.hold
-        )
+        self.side: LiveAccount  # there once the venue has said what it lists
+        self._setup = setup
         self.begun = False  # before that there is no orderly stop, and nothing to stop
         self._tasks: asyncio.TaskGroup | None = None
 
@@ -153,7 +133,7 @@ class TradingRun:
                 for each in [*work, *self._work]:
                     each.cancel()
 
-    _work: Sequence[asyncio.Task[Any]] = ()
+    _work: tuple[asyncio.Task[Any], ...] = ()
 
     async def stop(self) -> list[str]:
         """The orderly stop: what may still be open."""
@@ -172,9 +152,12 @@ class TradingRun:
         for each in self.around.instruments:
             if self.restored.instruments.get(each.id) != each:
                 self.execution.write(Listed(each, now_ns))
-        gate = self.gates[ACCOUNT]
-        side = tasks.create_task(self.side.run(), name=f"account {ACCOUNT}")
-        self._work = [side]
+        instance, desk = await self._streams(tasks) if self.around.streamed else self._short_cut()
+        self.side = self._account(instance, desk)
+        gate = self.gates[ACCOUNT] = Gate(
+            self.side.gateway, self.latch, clock=self.around.clock, tell=self.execution.offer, hold=self.side.hold
+        )
+        self._work += (tasks.create_task(self.side.run(), name=f"account {ACCOUNT}"),)
         until = self.around.clock.now() + READY_S
         while self.side.hold() and self.around.clock.now() < until:  # noqa: ASYNC110  # as a live run begins
             await asyncio.sleep(0.2)
@@ -183,11 +166,59 @@ class TradingRun:
             self.execution.write(Halted(ACCOUNT, gate.latched, "as it stood at the start", now_ns))
         await self.execution.start()
         self.begun = True
-        self._work = [
-            side,
-            tasks.create_task(gate.watch(), name="latch"),
-            tasks.create_task(self._market(), name="market data"),
-        ]
+        self._work += (tasks.create_task(gate.watch(), name="latch"),)
+        if self.around.streamed:
+            for each in self.around.instruments:
+                for of in CHANNELS:
+                    instance.on(self.execution.offer, instrument=each.id, of=of)
+        else:
+            self._work += (tasks.create_task(self._market(), name="market data"),)
+
+    def _account(self, instance: Any, desk: Any) -> LiveAccount:
+        around, venue = self.around, self.around.venue
+        keys = AccountConfig(
+            venue=venue.name, mode="live", key=Secret(KEY), secret=Secret(SECRET), passphrase=Secret(PASSPHRASE)
+        )
+        config = Config(account={ACCOUNT: keys}, connection=CONNECTION, trade=TradeConfig(reconcile_s=RECONCILE_S))
+        return LiveAccount(
+            ACCOUNT, config, self._setup, self.restored, desk, instance=instance, books=self.execution,
+            environ=around.environ, clock=around.clock, tell=self.execution.offer, told=self._reconciled,
+        )  # fmt: skip
+
+    def _world(self) -> World:
+        around = self.around
+        return World(
+            dial=lambda _settings: around.net.dial, fetch=around.net.fetch, clock=around.clock,
+            chance=around.chance.random,
+        )  # fmt: skip
+
+    def _short_cut(self) -> tuple[Any, Any]:
+        """An account needs the venue, REST and somewhere to complain to: of an instance it uses no more."""
+        around = self.around
+        waits = delays(CONNECTION, around.chance.random)
+        rest = Rest(
+            around.venue, around.venue.urls["rest"], fetch=around.net.fetch, clock=around.clock, delays=waits
+        )  # fmt: skip
+        bus, problems = SimpleNamespace(publish=_nobody), SimpleNamespace(note=_nobody)
+        return SimpleNamespace(world=self._world(), bus=bus, problems=problems), SimpleNamespace(
+            venue=around.venue, rest=rest
+        )
+
+    async def _streams(self, tasks: asyncio.TaskGroup) -> tuple[Instance, VenueDesk]:
+        """Market data as in earnest: connections, sessions, decoders, lanes and the bus."""
+        instance = Instance(self._world())
+        opened: asyncio.Future[VenueDesk] = asyncio.get_running_loop().create_future()
+
+        async def streaming() -> None:
+            async with instance.running():
+                opened.set_result(await instance.desk(self.around.venue.name, settings=CONNECTION))
+                await asyncio.Event().wait()
+
+        self._work += (tasks.create_task(streaming(), name="streams"),)
+        desk = await opened
+        for each in self.around.instruments:
+            desk.want(desk.symbols.find(each.symbol), [channel(of) for of in CHANNELS])
+        return instance, desk
 
     async def _market(self) -> Never:
         """Trades and best prices of every instrument."""

@@ -50,7 +50,7 @@ def admit(intent: Intent, instrument: Instrument, status: str, market: Decimal |
         on_grid(instrument, "stop price", intent.stop_price, instrument.tick, "tick")
     if intent.size is not None:
         on_grid(instrument, "size", intent.size, instrument.lot, "lot")
-        fits(instrument, intent.size, intent.price or intent.stop_price or market, reduces=intent.reduce_only)
+        fits(instrument, intent.size, intent.price or intent.stop_price or market, reduces=reduces(intent))
     elif instrument.min_notional is not None and intent.quote_size is not None:
         _worth(instrument, intent.quote_size)
 
@@ -90,6 +90,11 @@ def on_grid(instrument: Instrument, name: str, value: Decimal, step: Decimal | N
         raise OrderRefused(f"{instrument.id}: {name} {plain(value)} is no multiple of {plain(step)}", reason=reason)
 
 
+def reduces(intent: Intent) -> bool:
+    """Whether an order may only reduce its position: in hedge mode side and position say so, whatever its flag."""
+    return intent.reduce_only or (intent.position != "net" and (intent.side == "buy") is (intent.position == "short"))
+
+
 def fits(instrument: Instrument, size: Decimal, price: Decimal | None, *, reduces: bool) -> None:
     """Raises OrderRefused where an order is too small."""
     if instrument.min_size is not None and size < instrument.min_size:
@@ -122,8 +127,7 @@ def may_hold(intent: Intent, instrument: Instrument, account: Account) -> None:
         return
     held = account.held(instrument.id, intent.position)
     against = held < 0 if intent.side == "buy" else held > 0
-    closes = intent.reduce_only or (hedged and (intent.side == "buy") is not (intent.position == "long"))
-    if closes and not against:
+    if reduces(intent) and not against:
         raise OrderRefused(f"{instrument.id}: there is no position to reduce", reason="reduce_only")
 
 

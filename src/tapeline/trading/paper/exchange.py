@@ -14,7 +14,7 @@ from tapeline.model.event import Event, Funding, Mark, Status, Trade
 from tapeline.model.number import EXACT, ZERO, plain
 from tapeline.model.order import Intent
 from tapeline.trading.paper import statements
-from tapeline.trading.paper.admission import admit, fits, in_band, may_hold, on_grid
+from tapeline.trading.paper.admission import admit, fits, in_band, may_hold, on_grid, reduces
 from tapeline.trading.paper.booking import cost, lacks, needed, relock, total_of
 from tapeline.trading.paper.floor import Floor
 from tapeline.trading.paper.funds import Account, Working, contract_of
@@ -152,7 +152,7 @@ class Exchange(Floor):
             raise OrderRefused("only an order with a price is amended", reason="unsupported")
         on_grid(order.instrument, "price", new_price, order.instrument.tick, "tick")
         on_grid(order.instrument, "size", new_size, order.instrument.lot, "lot")
-        fits(order.instrument, new_size, new_price, reduces=order.intent.reduce_only)
+        fits(order.instrument, new_size, new_price, reduces=reduces(order.intent))
         if new_size <= order.filled:
             raise OrderRefused(f"{plain(order.filled)} of it are filled already", reason="already_final")
         in_band(order.intent.side, new_price, matcher.price(order.intent.side), self.rules.price_band)

@@ -9,7 +9,7 @@ from tapeline.model.instrument import Instrument
 from tapeline.model.number import EXACT, ZERO
 from tapeline.model.order import Intent
 from tapeline.trading.paper import statements
-from tapeline.trading.paper.admission import Rules
+from tapeline.trading.paper.admission import Rules, reduces
 from tapeline.trading.paper.booking import book, relock, with_fee
 from tapeline.trading.paper.fees import Fees
 from tapeline.trading.paper.funds import Account, Stake, Working, lock_currency
@@ -232,5 +232,4 @@ class Floor:
 
 def closes(order: Working) -> bool:
     """Whether an order may only reduce its position."""
-    intent = order.intent
-    return intent.reduce_only or (intent.position != "net" and (intent.side == "buy") is (intent.position == "short"))
+    return reduces(order.intent)
