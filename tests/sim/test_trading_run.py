@@ -113,6 +113,7 @@ def test_what_must_never_be_is_written_down(tmp_path: Path) -> None:
         run._told(Note("unbooked", ACCOUNT, "a fill of nobody"))
         run._told(Note("denied", ACCOUNT, "too much"))
         async with run.live():
+            await asyncio.sleep(20)
             run._halt(ACCOUNT, "halted", "a strategy raised", "strategy")
             await asyncio.sleep(20)
             assert run.gates[ACCOUNT].state == "halted"

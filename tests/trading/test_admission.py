@@ -70,12 +70,12 @@ def test_ticks_lots_and_least_sizes(wanted: Intent, why: str) -> None:
 
 
 def test_what_closes_a_side_in_hedge_mode_may_be_worth_little() -> None:
-    least = replace(PERP, min_notional=D(100))
+    least = replace(PERP, min_notional=D(100_000))
     for side, position, why in (
         ("sell", "long", ""), ("buy", "short", ""), ("buy", "long", "min_notional"), ("sell", "short", "min_notional"),
         ("sell", "net", "min_notional"),
     ):  # fmt: skip
-        assert reason(intent(side, "0.1", of=PERP, position=position), least) == why, (side, position)
+        assert reason(intent(side, "1", of=PERP, position=position), least) == why, (side, position)
 
 
 def test_without_a_market_a_market_order_has_no_value_yet() -> None:
