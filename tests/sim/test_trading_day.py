@@ -19,6 +19,8 @@ from tapeline.venues import venue_named
 BINANCE = venue_named("binance")
 QUIET = TradingPlan(venue=BINANCE, seed=1, kinds=(), lives=[Life(0, DAY_S)], clock_steps=(), halt=False, happenings=())
 
+DERIVATIVES = {("binance-usdm", 1), ("okx", 5)}  # seeds of which the day is one of derivatives
+
 
 @pytest.mark.parametrize("end", ["stop", "halt", "flatten"])
 def test_without_faults_everything_is_as_at_the_venue(end: str) -> None:
@@ -26,6 +28,15 @@ def test_without_faults_everything_is_as_at_the_venue(end: str) -> None:
     assert report.violations == ()
     assert (report.end, report.lives, report.crashes, report.faults) == (end, 1, 0, {})
     assert report.orders > 20
+    assert report.fills > 10
+
+
+@pytest.mark.parametrize(("venue", "hedge"), [("okx", True), ("binance-usdm", True), ("binance", False)])
+def test_market_data_may_come_over_connections(venue: str, hedge: bool) -> None:
+    seed = next(n for n in range(1, 9) if not hedge or (venue, n) in DERIVATIVES)
+    report = run_trading_day(replace(QUIET, venue=venue_named(venue), seed=seed, streamed=True, hedge=hedge))
+    assert report.violations == ()
+    assert (report.streamed, report.mode) == (True, "hedge" if hedge else "net")
     assert report.fills > 10
 
 
