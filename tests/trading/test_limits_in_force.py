@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tapeline.model.limits import TIGHTER, RiskLimits, looser, tightest
-from tapeline.trading.risk.limits import Changed, Reins, Tables, changes, tightened
+from tapeline.trading.risk.limits import Changed, Reins, Tables, changes, newly, tightened
 
 D = Decimal
 GRID = RiskLimits(max_position=D(3))
@@ -86,3 +86,12 @@ def test_what_is_in_force_is_never_looser_than_either(before: RiskLimits, after:
         assert not looser(name, getattr(before, name), value)
         assert not looser(name, getattr(after, name), value)
         assert value == tightest(name, getattr(before, name), getattr(after, name))
+
+
+def test_what_is_new_of_limits_stands_alone() -> None:
+    before = Tables(every=RiskLimits(max_order_size=D(5), max_gross=D(9)), strategy={"grid": GRID})
+    after = Tables(every=RiskLimits(max_order_size=D(2), max_gross=D(9)), venue={"pit": GRID})
+    found = newly(before, after)
+    assert found.every == RiskLimits(max_order_size=D(2))
+    assert (found.venue["pit"], found.strategy["grid"]) == (GRID, RiskLimits()), "a limit that went is none"
+    assert newly(after, after).every == RiskLimits()

@@ -90,6 +90,71 @@ def test_limits_tighten_at_once_and_loosen_by_a_persons_word() -> None:
     assert bench.strategy.buy(BTC.id, 3).state == "intended"
 
 
+def tightened(bench: Bench, limits: str) -> list[tuple[str, str]]:
+    """What is cancelled by tighter limits: (order, why)."""
+    commands = bench.step(word("limits", limits))
+    notes = {each.client_id: each.text for each in commands if isinstance(each, Note) and each.kind == "limit_cancels"}
+    cancels = [each.client_id for each in commands if isinstance(each, Cancel)]
+    assert list(notes) == cancels, "each is told with the reason"
+    return [(client_id, notes[client_id]) for client_id in cancels]
+
+
+def test_what_rests_and_exceeds_a_tightened_limit_of_one_order_is_cancelled() -> None:
+    bench = Bench()
+    bench.price("100")
+    bench.price("100", PERP)
+    small, large = bench.strategy.buy(BTC.id, 1, price=95), bench.strategy.buy(BTC.id, 4, price=95)
+    far, other = bench.strategy.buy(BTC.id, 1, price=60), bench.strategy.sell(PERP.id, 3, price=110)
+    for each in (small, large, far, other):
+        bench.told(each.client_id, "open")
+
+    assert tightened(bench, '{"every": {"max_order_size": 5}}') == []
+    both = '{"every": {"max_order_size": 5}, "instrument": {"sim:BTC/USDT": {"max_order_size": 2}}}'
+    assert tightened(bench, both) == [
+        (large.client_id, "max_order_size of the instrument is 2 now, and it is 4: cancelled")
+    ]
+    assert tightened(bench, '{"every": {"max_order_value": 320}}') == [
+        (other.client_id, "max_order_value of the account is 320 now, and it is 330: cancelled")
+    ]
+    assert tightened(bench, '{"strategy": {"s": {"price_distance": 0.3}}}') == [
+        (far.client_id, "price_distance of the strategy is 0.3 now, and it is 0.4: cancelled")
+    ]
+    assert tightened(bench, '{"every": {"price_distance": 0.2}}') == [], "what is asked to be cancelled, is"
+    assert small.client_id in {each.client_id for each in bench.strategy.orders() if not each.asked}
+
+
+def test_a_price_that_is_now_through_the_market_is_cancelled_by_a_tighter_band() -> None:
+    bench = Bench()
+    bench.price("100")
+    order = bench.strategy.buy(BTC.id, 1, price=99)
+    bench.told(order.client_id, "open")
+    bench.price("90")
+
+    assert tightened(bench, '{"every": {"price_band": 0.2}}') == []
+    assert tightened(bench, '{"every": {"price_band": 0.05}}') == [
+        (order.client_id, "price_band of the account is 0.05 now, and it is 0.1: cancelled")
+    ]
+
+
+def test_what_is_left_of_an_order_counts_and_what_closes_or_waits_with_us_is_left() -> None:
+    bench = Bench()
+    bench.hold("3")
+    bench.hold("3", of=PERP)
+    partly, closes = bench.strategy.buy(BTC.id, 4, price=95), bench.strategy.sell(BTC.id, 3, price=110)
+    reduces = bench.strategy.sell(PERP.id, 3, price=120, reduce_only=True)
+    stop = bench.strategy.buy(BTC.id, 3, stop=150)
+    for each in (partly, closes, reduces):
+        bench.told(each.client_id, "open")
+    bench.fill(partly.client_id, "2", "95")
+
+    assert stop.client_id in bench.engine.situation.waiters
+    assert tightened(bench, '{"every": {"max_order_size": 2}}') == []
+    assert tightened(bench, '{"every": {"max_order_size": 1}}') == [
+        (partly.client_id, "max_order_size of the account is 1 now, and it is 2: cancelled")
+    ]
+    assert bench.price("150")[-1].kind == "denied", "what waited is judged by the limits of now"  # type: ignore[union-attr]  # a note
+
+
 def test_what_waited_before_a_restart_waits_again() -> None:
     before = Bench()
     before.hold("1")

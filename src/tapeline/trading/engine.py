@@ -72,7 +72,7 @@ class Engine:
         self._placing = Placing(self.situation, self._guard)
         self._linked = Linked(self.situation, self._placing)
         self.seats = {each.name: Seat(each, self.situation, self._placing, self._linked) for each in strategies}
-        self._operating = Operating(self.situation, self._placing, self.seats)
+        self._operating = Operating(self.situation, self._placing, self._guard, self.seats)
         self._feeds = {name: {of: set(channels) for of, channels in each.strategy.feeds().items()}
                        for name, each in self.seats.items()}  # fmt: skip
         self._routes: dict[tuple[type, str, str], _Route] = {}

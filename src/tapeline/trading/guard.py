@@ -2,6 +2,8 @@
 
 from decimal import Decimal
 
+from msgspec.structs import replace
+
 from tapeline.model.account import Fill
 from tapeline.model.instrument import split_id
 from tapeline.model.number import EXACT, ZERO
@@ -9,8 +11,9 @@ from tapeline.model.order import Intent, Order
 from tapeline.trading.accounting.ledger import NOBODY, Adjustment
 from tapeline.trading.orders import Worst
 from tapeline.trading.risk.book import Around, Breach
-from tapeline.trading.risk.check import Approved, Denied, Resting
+from tapeline.trading.risk.check import Approved, Denied, Resting, RiskState, overstep
 from tapeline.trading.risk.exposure import Place, held
+from tapeline.trading.risk.limits import Tables
 from tapeline.trading.situation import Situation
 
 
@@ -28,6 +31,15 @@ class Guard:
         verdict = s.risk.judge(intent, self._around(intent, client_id), s.now_ns, client_id=client_id, already=already)
         self._stale[_place(intent)] = None
         return verdict
+
+    def overstep(self, order: Order, tables: Tables) -> Denied | None:
+        """Which of these limits of one order an order exceeds, with what is left of it."""
+        intent = order.intent
+        left = replace(intent, size=order.left, quote_size=intent.quote_size if order.left is None else None,
+                       price=order.price)  # fmt: skip
+        around = self._around(left, order.client_id)
+        rules = tables.rules(intent.account, intent.strategy, intent.instrument)
+        return overstep(left, RiskState(instrument=around.instrument, market=around.market), rules)
 
     def count_all(self) -> None:
         """A run begins: what is held and ordered from before counts too."""

@@ -5,11 +5,13 @@ from collections.abc import Callable, Mapping
 import msgspec
 
 from tapeline.errors import ConfigError
+from tapeline.model.order import Order
 from tapeline.trading.command import CancelAll, SetHalt
+from tapeline.trading.guard import Guard
 from tapeline.trading.input import Halted, Healthy, Operator
 from tapeline.trading.linked import Linked
 from tapeline.trading.placing import Placing
-from tapeline.trading.risk.limits import Tables
+from tapeline.trading.risk.limits import Tables, newly
 from tapeline.trading.seat import Seat
 from tapeline.trading.situation import Situation, closes
 
@@ -19,8 +21,8 @@ WORSE = {"halt": "halted", "reduce_only": "reduce_only", "flatten": "flattening"
 class Operating:
     """Takes words of operators and of the latch, and deals with strategies that fail."""
 
-    def __init__(self, situation: Situation, placing: Placing, seats: Mapping[str, Seat]) -> None:
-        self._s, self._placing, self._seats = situation, placing, seats
+    def __init__(self, situation: Situation, placing: Placing, guard: Guard, seats: Mapping[str, Seat]) -> None:
+        self._s, self._placing, self._guard, self._seats = situation, placing, guard, seats
         self._actions: dict[str, Callable[[Operator], None]] = {
             **dict.fromkeys(WORSE, self._worse), "pause": self._pause, "unpause": self._unpause,
             "limits": self._limits, "confirm": self._confirm, "claim": self._claim,
@@ -96,12 +98,14 @@ class Operating:
     # ---- within --------------------------------------------------------------------------------------------------
 
     def _cancel_opening(self, account: str) -> None:
-        s = self._s
-        for order in s.blotter.live(account):
-            intent = order.intent
-            held = s.ledger.holding(account, intent.instrument, intent.position).size
-            if order.claimed and not intent.reduce_only and not closes(intent.side, held):
+        for order in self._s.blotter.live(account):
+            if self._opens(order):
                 self._placing.cancel(order.client_id)
+
+    def _opens(self, order: Order) -> bool:
+        intent = order.intent
+        held = self._s.ledger.holding(intent.account, intent.instrument, intent.position).size
+        return order.claimed and not intent.reduce_only and not closes(intent.side, held)
 
     def _worse(self, word: Operator) -> None:
         why = f"{word.who}: {word.why}"
@@ -114,13 +118,31 @@ class Operating:
         self._seat(word.value).paused = ""
 
     def _limits(self, word: Operator) -> None:
-        """What is tighter holds at once; what is looser waits for `confirm`."""
+        """What is tighter holds at once, for orders that rest too; what is looser waits for `confirm`."""
         try:
             tables = msgspec.json.decode(word.value, type=Tables)
         except msgspec.DecodeError as error:
             raise ConfigError(f"limits of {word.who}: {error}") from error
-        for change in self._s.risk.limits.change(tables):
+        limits = self._s.risk.limits
+        before = limits.now
+        for change in limits.change(tables):
             self._s.note("limit_waits", word.account, f"{change}: it is looser, and waits for a confirmation")
+        self._cut(newly(before, limits.now))
+
+    def _cut(self, tighter: Tables) -> None:
+        """Cancel what rests and exceeds a limit of one order that has just become tighter.
+
+        What only closes a position is left, as where an account becomes reduce-only: without it more would be held.
+        """
+        s = self._s
+        for order in s.blotter.live():
+            if order.client_id in s.waiters or not self._opens(order):
+                continue  # risk judges what waits with us when its time comes
+            found = self._guard.overstep(order, tighter)
+            if found is not None and order.asked != "cancel":
+                intent = order.intent
+                s.note("limit_cancels", intent.account, f"{found.text}: cancelled", order.client_id, intent.strategy)
+                self._placing.cancel(order.client_id)
 
     def _confirm(self, word: Operator) -> None:
         for change in self._s.risk.limits.confirm():

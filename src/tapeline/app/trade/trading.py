@@ -300,5 +300,9 @@ def _instruments(instance: Instance, feeds: Feeds) -> Iterator[Instrument]:
 
 
 def _told(note: Note) -> None:
-    tell = _log.warning if note.kind in {"denied", "strategy_failed", "strategy_paused", "unbooked"} else _log.info
+    tell = (
+        _log.warning
+        if note.kind in {"denied", "limit_cancels", "strategy_failed", "strategy_paused", "unbooked"}
+        else _log.info
+    )
     tell(note.kind, account=note.account, strategy=note.strategy, order=note.client_id, text=note.text)

@@ -14,7 +14,7 @@ import msgspec
 from tapeline.model.limits import RiskLimits
 from tapeline.model.number import EXACT, ZERO, plain
 from tapeline.model.order import Intent
-from tapeline.trading.risk.checks import MEASURES, REFUSALS, Case, case
+from tapeline.trading.risk.checks import MEASURES, OF_ONE_ORDER, REFUSALS, Case, case
 from tapeline.trading.risk.orderly import fault
 from tapeline.trading.risk.standing import Figures, Held, Market, Resting, RiskState
 
@@ -25,6 +25,7 @@ __all__ = [
 
 _PASSED_BY_RISK = object()  # the token: the architecture test allows this name in no other file
 
+NO_FIGURES = Figures()
 Rules = Sequence[tuple[str, RiskLimits]]
 """Every limit that holds for an order, each with the scope whose figures it is compared with (see `limits.Book`)."""
 
@@ -75,6 +76,20 @@ def check(
     """
     denied = _gate(intent, state) or next(_denials(intent, state, limits, already), None)
     return denied or Approved(client_id, intent, _PASSED_BY_RISK, case(intent, state, already).closing)
+
+
+def overstep(intent: Intent, state: RiskState, limits: Rules) -> Denied | None:
+    """Which of these limits of one order a resting one exceeds, as it stands now; None: none that it can be told of."""
+    if state.instrument is None or (intent.size is None and intent.quote_size is None):
+        return None
+    found = case(intent, state, ZERO)
+    for scope, each in limits:
+        for name in OF_ONE_ORDER:
+            limit, value = getattr(each, name), MEASURES[name](found, NO_FIGURES)
+            if limit is not None and value is not None and value > limit:
+                most, is_now = _text(limit), _text(value)
+                return Denied(name, most, is_now, f"{name} of the {scope} is {most} now, and it is {is_now}", scope)
+    return None
 
 
 def approve_flatten(intent: Intent, size: Decimal, *, client_id: str) -> Approved | Denied:

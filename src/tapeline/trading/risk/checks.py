@@ -295,6 +295,9 @@ def _repaired(case: Case, limit: Any) -> str:
     return f"a hole in its data was found or filled {ago_s:.3f} s ago"
 
 
+OF_ONE_ORDER = ("max_order_value", "max_order_size", "price_band", "price_distance")
+"""Limits that an order exceeds by itself, whatever else is held or ordered: also while it rests."""
+
 REFUSALS: Mapping[str, Callable[[Case, Any], str]] = {
     "duplicate_s": _duplicate,
     "refuse_self_trade": _self_trade,

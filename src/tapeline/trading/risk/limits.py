@@ -1,6 +1,6 @@
 """Which limits hold for an order, and how they change: tighter at once, looser when a person confirms it. Pure."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from decimal import Decimal
 from typing import Any
 
@@ -61,15 +61,12 @@ def changes(before: Tables, after: Tables) -> list[Changed]:
 
 def tightened(before: Tables, after: Tables) -> Tables:
     """What holds at once when `after` is asked for: each limit the stricter of both."""
-    named: dict[str, dict[str, RiskLimits]] = {"account": {}, "strategy": {}, "instrument": {}, "venue": {}}
-    for path, one, other in _pairs(before, after):
-        both = {name: tightest(name, getattr(one, name), getattr(other, name)) for name in RiskLimits.__struct_fields__}
-        kind, _, name = path.removeprefix("risk").removeprefix(".").partition(".")
-        if kind:
-            named[kind][name] = RiskLimits(**both)
-        else:
-            every = RiskLimits(**both)
-    return Tables(every=every, **named)
+    return _paired(before, after, tightest)
+
+
+def newly(before: Tables, after: Tables) -> Tables:
+    """Of `after`, the limits that are others than before, and nothing else."""
+    return _paired(before, after, lambda _name, old, new: None if old == new else new)
 
 
 class Reins:
@@ -94,6 +91,19 @@ class Reins:
         done = self.waiting()
         self.now = self._asked
         return done
+
+
+def _paired(before: Tables, after: Tables, pick: Callable[[str, Any, Any], Any]) -> Tables:
+    """Of each limit, by its name, what is picked of both."""
+    named: dict[str, dict[str, RiskLimits]] = {"account": {}, "strategy": {}, "instrument": {}, "venue": {}}
+    for path, one, other in _pairs(before, after):
+        both = {name: pick(name, getattr(one, name), getattr(other, name)) for name in RiskLimits.__struct_fields__}
+        kind, _, name = path.removeprefix("risk").removeprefix(".").partition(".")
+        if kind:
+            named[kind][name] = RiskLimits(**both)
+        else:
+            every = RiskLimits(**both)
+    return Tables(every=every, **named)
 
 
 def _pairs(before: Tables, after: Tables) -> Iterator[tuple[str, RiskLimits, RiskLimits]]:
