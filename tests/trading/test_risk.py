@@ -218,25 +218,31 @@ def test_flattening_passes_any_limit_and_never_turns_a_position() -> None:
 # ---- what rests when limits become tighter ------------------------------------------------------------------------
 
 
-def exceeded(intent: Intent, at: RiskState = RiskState(instrument=SPOT, market=CALM), **limits: Decimal) -> str:
-    found = overstep(intent, at, [("strategy", RiskLimits(**limits))])
+def exceeded(intent: Intent, limits: RiskLimits, at: RiskState | None = None) -> str:
+    found = overstep(intent, at or RiskState(instrument=SPOT, market=CALM), [("strategy", limits)])
     return "" if found is None else f"{found.code} {found.limit} {found.value} {found.scope}"
 
 
 def test_a_resting_order_is_held_against_the_limits_of_one_order() -> None:
-    assert exceeded(BUY, max_order_size=D(1), max_order_value=D(100), price_band=D(0), price_distance=D(0)) == ""
-    assert exceeded(BUY, max_order_size=D("0.5")) == "max_order_size 0.5 1 strategy"
-    assert exceeded(BUY, max_order_value=D(99)) == "max_order_value 99 100 strategy"
-    assert exceeded(with_(BUY, price=D(103)), price_band=D("0.02")) == "price_band 0.02 0.03 strategy"
-    assert exceeded(with_(SELL, price=D(130)), price_distance=D("0.2")) == "price_distance 0.2 0.3 strategy"
-    assert exceeded(BUY, max_position=D(0), max_gross=D(0)) == "", "exposure is not its own"
+    assert (
+        exceeded(BUY, RiskLimits(max_order_size=D(1), max_order_value=D(100), price_band=D(0), price_distance=D(0)))
+        == ""
+    )
+    assert exceeded(BUY, RiskLimits(max_order_size=D("0.5"))) == "max_order_size 0.5 1 strategy"
+    assert exceeded(BUY, RiskLimits(max_order_value=D(99))) == "max_order_value 99 100 strategy"
+    assert exceeded(with_(BUY, price=D(103)), RiskLimits(price_band=D("0.02"))) == "price_band 0.02 0.03 strategy"
+    assert exceeded(with_(SELL, price=D(130)), RiskLimits(price_distance=D("0.2"))) == "price_distance 0.2 0.3 strategy"
+    assert exceeded(BUY, RiskLimits(max_position=D(0), max_gross=D(0))) == "", "exposure is not its own"
 
 
 def test_what_cannot_be_told_exceeds_nothing() -> None:
     dark = RiskState(instrument=SPOT)
-    assert exceeded(BUY, RiskState(instrument=None), max_order_size=D(0)) == ""
-    assert exceeded(with_(BUY, size=None), max_order_size=D(0)) == ""
-    assert exceeded(with_(BUY, price=D(500)), dark, price_band=D(0)) == "", "nobody knows the market"
-    assert exceeded(with_(BUY, price=D(500)), dark, max_order_value=D(499)) == "max_order_value 499 500 strategy"
+    assert exceeded(BUY, RiskLimits(max_order_size=D(0)), RiskState(instrument=None)) == ""
+    assert exceeded(with_(BUY, size=None), RiskLimits(max_order_size=D(0))) == ""
+    assert exceeded(with_(BUY, price=D(500)), RiskLimits(price_band=D(0)), dark) == "", "nobody knows the market"
+    assert (
+        exceeded(with_(BUY, price=D(500)), RiskLimits(max_order_value=D(499)), dark)
+        == "max_order_value 499 500 strategy"
+    )
     spends = with_(BUY, size=None, quote_size=D(50), kind="market", price=None)
-    assert exceeded(spends, max_order_value=D(49)) == "max_order_value 49 50 strategy"
+    assert exceeded(spends, RiskLimits(max_order_value=D(49))) == "max_order_value 49 50 strategy"
