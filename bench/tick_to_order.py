@@ -26,10 +26,12 @@ from tapeline.model.account import OrderUpdate
 from tapeline.model.event import Trade
 from tapeline.model.instrument import Instrument
 from tapeline.model.secret import Secret
+from tapeline.store.recording import RecordingWriter
 from tapeline.trading.accounting.ledger import Ledger
 from tapeline.trading.engine import Engine
 from tapeline.trading.input import Sent
 from tapeline.trading.orders import Blotter
+from tapeline.trading.recorded import RecordedEngine
 from tapeline.trading.setup import Account, Setup
 from tapeline.trading.strategy import Strategy
 
@@ -68,10 +70,17 @@ class Hears:
         self.heard.set()
 
 
-async def in_process(count: int, keep) -> list[float]:
+SETUP = Setup(accounts={"main": Account(name="main", venue="binance")}, instruments={NAME: BTC})
+
+
+def engine_of(strategy: Strategy, take=None) -> Engine:
+    known = {"blotter": Blotter("i"), "ledger": Ledger()}
+    return Engine(SETUP, [strategy], **known) if take is None else RecordedEngine(SETUP, [strategy], take=take, **known)
+
+
+async def in_process(count: int, keep, take=None) -> list[float]:
     gateway = Hears()
-    setup = Setup(accounts={"main": Account(name="main", venue="binance")}, instruments={NAME: BTC})
-    engine = Engine(setup, [Sells()], blotter=Blotter("i"), ledger=Ledger())
+    engine = engine_of(Sells(), take)
     execution = Execution(
         engine, {"main": gateway}, clock=SystemClock(), keep=keep, halt=lambda *_: None, told=lambda _note: None
     )
@@ -100,8 +109,50 @@ async def nothing(_records, _now_ns):
     """No journal: what everything else costs."""
 
 
+class Watches(Strategy):
+    """Hears every trade, and keeps the last price."""
+
+    instruments = (NAME,)
+    channels = ("trades",)
+
+    def on_trade(self, trade: Trade) -> None:
+        self.seen = trade.price
+
+
+def steps(count: int, take=None) -> float:
+    """Seconds for so many trades on which nothing is done."""
+    engine = engine_of(Watches(), take)
+    engine.start(1)
+    trades = [
+        Trade(NAME, "trades", at, at, "ws", str(at), at, "buy", Decimal(60_000), Decimal(1))
+        for at in range(1, count + 1)
+    ]
+    began = perf_counter()
+    for trade in trades:
+        engine.step(trade, trade.received_ns)
+    return perf_counter() - began
+
+
+def recorded(count: int) -> None:
+    """What recording costs: an event on which nothing is done, and one that becomes an order."""
+    with tempfile.TemporaryDirectory() as folder:
+        writer = RecordingWriter(Path(folder), most_waiting=10**7)
+        writer.start()
+        plain, taken = [], []
+        for _ in range(5):
+            plain.append(steps(100_000) / 100_000)
+            taken.append(steps(100_000, writer.take) / 100_000)
+        ns = f"{min(plain) * 1e9:.0f} ns, recorded {min(taken) * 1e9:.0f} ns"
+        print(f"{'a trade on which nothing is done':58} {ns}, 100,000 of them at once")
+        found = asyncio.run(in_process(count, nothing, writer.take))
+        told("event -> gateway, without a journal, recorded", found[count // 10 :])
+        writer.stop("done", "", 0)
+        print(f"{'':58} recording: {writer.statistics()}")
+
+
 def inside(count: int) -> None:
     told("event -> gateway, without a journal", asyncio.run(in_process(count, nothing))[count // 10 :])
+    recorded(count)
     with (
         tempfile.TemporaryDirectory() as folder,
         journalling(Path(folder), SystemClock.wall_ns(), method="average") as log,

@@ -58,7 +58,7 @@ class Stage:
     def offer(self, event: Any) -> None:
         self.offered.append(event)
 
-    def write(self, record: Any) -> None:
+    def write(self, record: Any, _at_ns: int | None = None) -> None:
         self.records.append(record)
 
     async def settled(self) -> None:

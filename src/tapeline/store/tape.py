@@ -100,7 +100,7 @@ def merge_tapes(paths: list[Path], reading: TapeReading | None = None) -> Iterat
 
 def _read(path: Path, kind: type[Line], reading: TapeReading) -> Iterator[tuple[int, Line]]:
     decode = msgspec.json.Decoder(kind).decode
-    for number, text in enumerate(_lines(path, reading)):
+    for number, text in enumerate(read_lines(path, reading)):
         if not text.strip():
             continue
         try:
@@ -112,7 +112,8 @@ def _read(path: Path, kind: type[Line], reading: TapeReading) -> Iterator[tuple[
         yield number, line
 
 
-def _lines(path: Path, reading: TapeReading) -> Iterator[bytes]:
+def read_lines(path: Path, reading: TapeReading) -> Iterator[bytes]:
+    """A file's lines, packed or not, whatever they hold; damage is noted and skipped."""
     rest = b""
     for chunk in _chunks(path, reading):
         *whole, rest = (rest + chunk).split(b"\n")

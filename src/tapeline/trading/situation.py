@@ -118,6 +118,14 @@ class Situation:
         into = into or self.setup.currency
         return self.ledger.equity(account, into, self.rates_into(account, into))
 
+    def equity_seen(self, account: str) -> Decimal:
+        """The same for whoever looks from outside: nothing that is decided later depends on whether somebody did."""
+        marks = self.ledger.marks()
+        try:
+            return self.equity(account)
+        finally:
+            self.ledger.set_marks(marks)
+
     def margin_rate(self, account: str, instrument: str) -> Decimal | None:
         """The margin a position takes, as a share of its value; None on spot, and where the venue has not said it."""
         leverage = self.leverages.get((account, instrument))

@@ -259,3 +259,5 @@ class Orders:
     testnet_headers: tuple[tuple[str, str], ...] = ()  # that every REST request carries there
     testnet_entry: bool = True  # whether `entry` is of use there
     more: tuple[PrivateStream, ...] = ()  # private streams of other endpoints that complete `private`
+    hidden: frozenset[str] = frozenset({"apiKey", "listenKey", "passphrase", "sign", "signature"})
+    """Names of members and parameters whose values go into no recording."""

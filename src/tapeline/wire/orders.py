@@ -44,7 +44,7 @@ from tapeline.venues.spec import Request, Venue
 from tapeline.wire.account import AccountStream
 from tapeline.wire.entry import Entry
 from tapeline.wire.inquiry import Inquiries
-from tapeline.wire.pipe import Dial
+from tapeline.wire.pipe import Dial, Response
 from tapeline.wire.rest import Rest
 from tapeline.wire.signed import ONCE, SignedRest, unsure
 from tapeline.wire.statement import StatementReader
@@ -91,13 +91,14 @@ class LiveGateway:
         instruments: Mapping[str, Instrument], order_of: Callable[[str], Order | None], tell: Callable[[Told], None],
         reconcile: Callable[[str], Awaitable[None]], problem: Callable[[str, str], None],
         owns: Callable[[str], bool] = bool, reconcile_every_s: float = 300.0,
+        answered: Callable[[Request, Response], None] = lambda _request, _response: None,
     ) -> None:  # fmt: skip
         self._account, self._venue, self._orders = account, venue, orders
         self._instruments = instruments
         self._ids = {each.native: each.id for each in instruments.values()}
         self._clock, self._order_of, self._owns = clock, order_of, owns
         self._tell_to, self._problem = tell, problem
-        self.rest = SignedRest(venue, orders, rest, credentials, clock=clock, delays=delays)
+        self.rest = SignedRest(venue, orders, rest, credentials, clock=clock, delays=delays, answered=answered)
         self.stream = AccountStream(
             account, venue, orders, self.rest, instruments, dial=dial, clock=clock, delays=delays, tell=self._heard,
             reconcile=reconcile, problem=problem, reconcile_every_s=reconcile_every_s,

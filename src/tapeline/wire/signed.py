@@ -44,16 +44,19 @@ def _nothing() -> None:
 class SignedRest:
     """One account at one venue: `call` signs with the venue's own clock, waits for its turn and reads the answer.
 
-    It shares `rest`'s budgets, silence and reading of the venue's clock. Our own clock is in no signature.
+    It shares `rest`'s budgets, silence and reading of the venue's clock. Our own clock is in no signature. `answered`
+    gets every answer, with its request as it was before it was signed.
     """
 
     def __init__(
         self, venue: Venue, orders: Orders, rest: Rest, credentials: Credentials, *, clock: Clock,
         delays: Callable[[], Iterator[float]], attempts: int = 4,
+        answered: Callable[[Request, Response], None] = lambda _request, _response: None,
     ) -> None:  # fmt: skip
         self._venue, self._orders, self._rest = venue, orders, rest
         self.credentials = credentials
         self._clock, self._delays, self._attempts = clock, delays, attempts
+        self._answered = answered
         self._reading_clock = asyncio.Lock()
 
     async def call(
@@ -161,6 +164,7 @@ class SignedRest:
             if isinstance(lost, Unsent) or ask.call not in ONCE:
                 raise
             raise OutcomeUnknown(f"{self._venue.name} {ask.call}: {lost}") from lost
+        self._answered(request, response)
         return self._read(call, ask, ids, response), response.body
 
     async def _turn(self, request: Request, ask: OrderAsk, priority: Priority) -> None:

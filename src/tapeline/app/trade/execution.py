@@ -61,17 +61,17 @@ class Execution:
     """One engine at work. `offer` is for the bus and gateways, and never waits; `run` goes on until cancelled.
 
     `halt(account, state, why, who)` asks the latch, which answers with a `Halted`; `keep` writes to the journal; `told`
-    hears of every note.
+    hears of every note, and `beside` of every record that is written without a step, with its time.
     """
 
     def __init__(
         self, engine: Engine, gateways: Mapping[str, Gateway], *, clock: Clock, keep: Keep,
         halt: Callable[[str, str, str, str], None], told: Callable[[Note], None] = lambda _note: None,
-        most_behind_s: float = 2.0,
+        most_behind_s: float = 2.0, beside: Callable[[Written, int], None] = lambda _record, _at_ns: None,
     ) -> None:  # fmt: skip
         self.engine = engine
         self._gateways, self._clock, self._keep, self._halt, self._told = gateways, clock, keep, halt, told
-        self._most_behind_s = most_behind_s
+        self._most_behind_s, self._beside = most_behind_s, beside
         self._waiting: deque[tuple[float, Any]] = deque()
         self._awake = asyncio.Event()
         self._settling: deque[tuple[int, asyncio.Future[None]]] = deque()  # each after so many events
@@ -120,9 +120,10 @@ class Execution:
             [] if keeping else [each for each in blotter.live() if each.client_id not in self.engine.situation.waiters]
         )
 
-    def write(self, record: Written) -> None:
-        """Something else for the journal, with what comes next."""
+    def write(self, record: Written, at_ns: int | None = None) -> None:
+        """Something else for the journal, with what comes next; `at_ns`: when it was put into the books."""
         self._kept.append(record)
+        self._beside(record, self._clock.wall_ns() if at_ns is None else at_ns)
 
     async def settled(self) -> None:
         """Until everything offered so far was decided on, and is durable. Raises TimedOut; `run` has to go on."""

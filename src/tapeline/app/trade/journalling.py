@@ -10,7 +10,8 @@ import structlog
 from tapeline.model.instrument import Instrument
 from tapeline.store.journal import Journal
 from tapeline.store.journal_writer import JournalStatistics, JournalWriter
-from tapeline.store.snapshot import restored
+from tapeline.store.snapshot import played
+from tapeline.trading.memo import encode
 from tapeline.trading.record import Listed, Written
 from tapeline.trading.restore import Restored
 
@@ -21,8 +22,8 @@ _log = structlog.get_logger("tapeline")
 class Journalling:
     """An open journal: `restored` is what it said; `keep` appends."""
 
-    def __init__(self, writer: JournalWriter, restored: Restored) -> None:
-        self.restored = restored
+    def __init__(self, writer: JournalWriter, restored: Restored, instance: str, restored_ns: int) -> None:
+        self.restored, self.instance, self.restored_ns = restored, instance, restored_ns
         self._writer = writer
 
     async def keep(self, records: Sequence[Written], now_ns: int) -> None:
@@ -41,20 +42,27 @@ class Journalling:
 
 @contextmanager
 def journalling(
-    folder: Path, now_ns: int, *, method: str, open_journal: Callable[[Path], Journal] = Journal
-) -> Iterator[Journalling]:
-    """Lead the journal in a store's folder until the block is left. Raises StoreLocked where another run does."""
+    folder: Path, now_ns: int, *, method: str, open_journal: Callable[[Path], Journal] = Journal,
+    remember: Callable[[bytes], None] | None = None,
+) -> Iterator[Journalling]:  # fmt: skip
+    """Lead the journal in a store's folder until the block is left. Raises StoreLocked where another run does.
+
+    `remember` gets what it had come to, as `trading.memo` writes it.
+    """
     journal = open_journal(folder)
     try:
         journal.lead()
-        found = restored(journal, now_ns, method=method, say=_ignored)
+        playback, _ = played(journal, method, _ignored)
+        if remember is not None:
+            remember(encode(playback.memo()))
+        found = playback.end(now_ns)
     except BaseException:
         journal.close()
         raise
     writer = JournalWriter(journal)
     writer.start()
     try:
-        yield Journalling(writer, found)
+        yield Journalling(writer, found, journal.instance, now_ns)
     finally:
         writer.stop(STOP_WITHIN_S)
 

@@ -21,12 +21,15 @@ from tapeline.model.instrument import Instrument
 from tapeline.trading.input import Failed, Sent
 from tapeline.trading.restore import Restored
 from tapeline.trading.setup import Setup
-from tapeline.venues.spec import Venue
+from tapeline.venues.spec import Request, Venue
 from tapeline.watch.hand import Hand
 from tapeline.watch.minimal import hand_of
 from tapeline.wire.keys import credentials_of
 from tapeline.wire.orders import LiveGateway, at_testnet
+from tapeline.wire.pipe import Response
+from tapeline.wire.redaction import Redaction
 from tapeline.wire.rest import Rest
+from tapeline.wire.taped import Tape, Taped
 
 DEAF = "the private stream of the account is not open: fills would not be heard"
 LOOK_EVERY_S = 0.2
@@ -35,12 +38,15 @@ _log = structlog.get_logger("tapeline")
 
 
 class LiveAccount:
-    """One account: its gateway, its reconciler, and why it may only reduce just now."""
+    """One account: its gateway, its reconciler, and why it may only reduce just now.
+
+    `tape` gets its raw frames and answers, without keys and signatures.
+    """
 
     def __init__(
         self, name: str, config: Config, setup: Setup, restored: Restored, desk: VenueDesk, *, instance: Instance,
         books: Books, environ: Mapping[str, str], clock: Clock, tell: Callable[[Any], None],
-        told: Callable[[str, Reconciled], None],
+        told: Callable[[str, Reconciled], None], tape: Tape | None = None,
     ) -> None:  # fmt: skip
         self.name, self._config, self._setup, self._clock = name, config, setup, clock
         self._instance, self._tell, self._restored = instance, tell, restored
@@ -57,11 +63,15 @@ class LiveAccount:
             rest = Rest(venue, base, fetch=world.fetch, clock=clock, delays=waits, shared=shared)
         instruments = _known(setup, restored, desk.venue.name)
         self.dead_man = orders.dead_man
+        credentials, dial = credentials_of(name, settings, environ), world.dial(config.connection)
+        answered: Callable[[Request, Response], None] = _to_no_tape
+        if tape is not None:
+            taped = Taped(f"{venue.name}/{name}", venue.urls, tape, Redaction(credentials, orders.hidden), clock=clock)
+            dial, answered = taped.dial(dial), taped.answered
         self.gateway = LiveGateway(
-            name, venue, orders, rest, credentials_of(name, settings, environ), clock=clock,
-            dial=world.dial(config.connection), delays=waits, instruments=instruments,
+            name, venue, orders, rest, credentials, clock=clock, dial=dial, delays=waits, instruments=instruments,
             order_of=restored.blotter.order, owns=restored.blotter.owns, tell=self._heard, reconcile=self._reconcile,
-            problem=self._problem, reconcile_every_s=config.trade.reconcile_s,
+            problem=self._problem, reconcile_every_s=config.trade.reconcile_s, answered=answered,
         )  # fmt: skip
         self.reconciler = Reconciler(
             name, blotter=restored.blotter, ledger=restored.ledger, instruments=instruments, books=books, clock=clock,
@@ -146,6 +156,7 @@ class LiveSide:
     def __init__(
         self, config: Config, setup: Setup, restored: Restored, instance: Instance, *, books: Books,
         environ: Mapping[str, str], clock: Clock, tell: Callable[[Any], None], told: Callable[[str, Reconciled], None],
+        tape: Tape | None = None,
     ) -> None:  # fmt: skip
         self.accounts: dict[str, LiveAccount] = {}
         hands: dict[str, Hand] = {}
@@ -153,7 +164,7 @@ class LiveSide:
             desk = next(each for each in instance.desks.values() if each.venue.name == account.venue)
             self.accounts[name] = LiveAccount(
                 name, config, setup, restored, desk, instance=instance, books=books, environ=environ, clock=clock,
-                tell=tell, told=told,
+                tell=tell, told=told, tape=tape,
             )  # fmt: skip
             hands[name] = hand_of(
                 name, config, fetch=instance.world.fetch, clock=clock, environ=environ, chance=instance.world.chance
@@ -194,6 +205,10 @@ class LiveSide:
     def reconcilers(self) -> dict[str, Reconciler]:
         """See `trading.Side`."""
         return {name: each.reconciler for name, each in self.accounts.items()}
+
+
+def _to_no_tape(_request: Request, _response: Response) -> None:
+    """Nothing is recorded."""
 
 
 def _placed(config: Config, name: str, venue: Venue, *, testnet: bool) -> Venue:

@@ -73,7 +73,8 @@ def _find(run: str, folder: Path | None) -> Any:
     where, _, name = run.rpartition(":")
     if not where or not name:
         raise ConfigError(f"{run!r} names no strategy: write module:Class, or path/to/file.py:Class")
-    module = _file(where, folder) if where.endswith(".py") else _module(where)
+    path = file_of(run, folder)
+    module = _module(where) if path is None else _file(path)
     found = getattr(module, name, None)
     if found is None:
         near = _strategies(vars(module))
@@ -90,11 +91,19 @@ def _module(name: str) -> ModuleType:
         raise ConfigError(f"strategy module {name!r} does not load: {type(error).__name__}: {error}") from error
 
 
-def _file(where: str, folder: Path | None) -> ModuleType:
+def file_of(run: str, folder: Path | None) -> Path | None:
+    """Where the code of a strategy is, given as a file; None where it is a module. Raises ConfigError."""
+    where = run.rpartition(":")[0]
+    if not where.endswith(".py"):
+        return None
     places = [path for path in ((folder / where) if folder else None, Path(where)) if path is not None]
     path = next((path for path in places if path.is_file()), None)
     if path is None:
         raise ConfigError(f"there is no file {where}" + (f", in {folder} or here" if folder else ""))
+    return path
+
+
+def _file(path: Path) -> ModuleType:
     name = f"tapeline_strategy_{path.stem}"
     spec = importlib.util.spec_from_file_location(name, path)
     assert spec is not None, f"{path} ends in .py"

@@ -33,8 +33,8 @@ class Books(Protocol):
         """For the engine, in turn."""
         ...
 
-    def write(self, record: Written) -> None:
-        """For the journal."""
+    def write(self, record: Written, at_ns: int | None = None) -> None:
+        """For the journal: it was put into the books at this time."""
         ...
 
     async def settled(self) -> None:
@@ -126,8 +126,9 @@ class Reconciler:
         return True
 
     async def _book(self, found: Reconciliation) -> None:
-        for record in settle(found, self._blotter, self._ledger, self._instruments, self._clock.wall_ns()):
-            self._books.write(record)
+        now_ns = self._clock.wall_ns()
+        for record in settle(found, self._blotter, self._ledger, self._instruments, now_ns):
+            self._books.write(record, now_ns)
         for adjustment in found.adjustments:
             self._books.offer(adjustment)  # risk counts what was put right
         await self._books.settled()

@@ -7,22 +7,30 @@ from typing import Any
 from tapeline.app.trade.execution import Execution
 from tapeline.app.trade.gate import Gate
 from tapeline.app.trade.journalling import Journalling
+from tapeline.app.trade.recorder import Recorder
 from tapeline.model.number import plain
 from tapeline.trading.engine import Engine
 
 
 def trading_status(
-    engine: Engine, execution: Execution, journal: Journalling, gates: Mapping[str, Gate]
+    engine: Engine,
+    execution: Execution,
+    journal: Journalling,
+    gates: Mapping[str, Gate],
+    recorder: Recorder | None = None,
 ) -> dict[str, Any]:
     """Plain JSON values; money as text, exactly."""
     situation = engine.situation
     return {
         "execution": asdict(execution.statistics()),
         "journal": asdict(journal.statistics()),
+        "recording": None if recorder is None else {
+            "folder": str(recorder.folder), **asdict(recorder.statistics())
+        },
         "accounts": [
             {
                 "account": name, "venue": account.venue, "state": gates[name].state,
-                "equity": plain(situation.equity(name)), "currency": situation.setup.currency,
+                "equity": plain(situation.equity_seen(name)), "currency": situation.setup.currency,
                 "balances": {key: plain(each) for key, each in situation.ledger.balances(name).items() if each},
                 "positions": {
                     f"{instrument} {position}": plain(held.size)

@@ -22,6 +22,7 @@ from tapeline.app.trade.live_side import LiveSide
 from tapeline.app.trade.operating import operator_handlers
 from tapeline.app.trade.paper_side import PaperSide
 from tapeline.app.trade.reconciling import Reconciled, Reconciler
+from tapeline.app.trade.recorder import Recorder, recording
 from tapeline.app.trade.setting_up import accounts_of, feeds_of, setup_of, strategies_of, with_streams
 from tapeline.app.trade.snapshotting import Snapshotting
 from tapeline.app.trade.status import trading_status
@@ -36,7 +37,9 @@ from tapeline.store.latch import HaltLatch
 from tapeline.trading.command import Note
 from tapeline.trading.engine import Engine
 from tapeline.trading.input import Halted
-from tapeline.trading.record import Begun, Remembered
+from tapeline.trading.record import Begun, Remembered, Written
+from tapeline.trading.recorded import RecordedEngine
+from tapeline.trading.restore import Restored
 from tapeline.trading.setup import Setup
 from tapeline.trading.strategy import Strategy
 from tapeline.watch.hand import Hand
@@ -101,26 +104,24 @@ class Trading:
 
     def __init__(
         self, config: Config, running: Running, setup: Setup, strategies: Sequence[Strategy], journal: Journalling, *,
-        environ: Mapping[str, str], clock: Clock, live: bool = False,
+        environ: Mapping[str, str], clock: Clock, live: bool = False, recorder: Recorder | None = None,
     ) -> None:  # fmt: skip
         restored = journal.restored
+        self.recorder = recorder
         self.running, self.setup, self.journal = running, setup, journal
         self._config, self._clock = config, clock
         self._feeds: Feeds = feeds_of(strategies)
         self._tasks: asyncio.TaskGroup | None = None
-        self.engine = Engine(
-            setup, strategies, blotter=restored.blotter, ledger=restored.ledger, books=EngineBooks(),
-            digest=restored.digest, losses=restored.losses, held=restored.held,
-        )  # fmt: skip
+        self.engine, beside = _engine(setup, strategies, restored, recorder)
         self.gates: dict[str, Gate] = {}
         self.execution = Execution(
             self.engine, self.gates, clock=clock, keep=journal.keep, halt=self._halt, told=_told,
-            most_behind_s=config.watch.overload_s,
+            most_behind_s=config.watch.overload_s, beside=beside,
         )  # fmt: skip
         self.side: Side = (
             LiveSide(
                 config, setup, restored, running.instance, books=self.execution, environ=environ, clock=clock,
-                tell=self._heard, told=self._reconciled,
+                tell=self._heard, told=self._reconciled, tape=None if recorder is None else recorder.tape,
             )
             if live
             else PaperSide(config, setup, restored, clock=clock, tell=self._heard)
@@ -163,7 +164,9 @@ class Trading:
             self.engine, self.execution.offer, self.side.reconcilers, self._clock
         )
         self.running.more["accounts"] = self.side.statistics
-        self.running.more["trading"] = lambda: trading_status(self.engine, self.execution, self.journal, self.gates)
+        self.running.more["trading"] = lambda: trading_status(
+            self.engine, self.execution, self.journal, self.gates, self.recorder
+        )
         return work
 
     async def stop(self, within_s: float) -> None:
@@ -172,6 +175,8 @@ class Trading:
         self.left = await self.execution.stop(within_s)
         for order in self.left:
             _log.error("an order may still be open", order=order.client_id, state=order.state, why=order.why)
+        if self.recorder is not None:
+            self.recorder.why = "stopped"
         if not self.left:
             self.heart.end()
 
@@ -248,9 +253,10 @@ class Trading:
 async def run_trading(
     config: Config, *, stop: asyncio.Event, environ: Mapping[str, str], folder: Path | None = None,
     for_s: float | None = None, told: Callable[[Trading], None] = lambda _trading: None, live: bool = False,
+    record: Path | None = None,
 ) -> int:  # fmt: skip
     """Trade, on paper or `live`, until `stop`, or for so long; returns the exit code. Raises ConfigError."""
-    async with trading(config, environ=environ, folder=folder, live=live) as run:
+    async with trading(config, environ=environ, folder=folder, live=live, record=record) as run:
         told(run)
         stopped = asyncio.create_task(stop.wait(), name="stop")
         try:
@@ -264,11 +270,11 @@ async def run_trading(
 @asynccontextmanager
 async def trading(
     config: Config, *, environ: Mapping[str, str], folder: Path | None = None, clock: Clock | None = None,
-    live: bool = False,
+    live: bool = False, record: Path | None = None,
 ) -> AsyncIterator[Trading]:  # fmt: skip
     """Everything a configuration trades, on paper or `live`; leaving the block ends it, without the orderly stop.
 
-    `folder` is where the files of strategies are looked for first.
+    `folder` is where the files of strategies are looked for first; `record` is where the run is recorded.
     """
     clock = clock or SystemClock()
     strategies = strategies_of(config, folder)
@@ -278,16 +284,45 @@ async def trading(
     if config.store.folder is None:
         raise ConfigError("no store: set [store] path, the folder that gets the journal and the data")
     async with AsyncExitStack() as stack:
-        journal = stack.enter_context(journalling(config.store.folder, clock.wall_ns(), method=config.trade.accounting))
+        recorder = None if record is None else stack.enter_context(recording(record, clock))
+        method = config.trade.accounting
+        journal = stack.enter_context(
+            journalling(
+                config.store.folder, clock.wall_ns(), method=method,
+                remember=None if recorder is None else recorder.remember,
+            )
+        )  # fmt: skip
         running = await stack.enter_async_context(start(config, clock=clock))
         await asyncio.shield(running.opening)
         setup = setup_of(config, accounts, _instruments(running.instance, feeds), live=live)
-        run = Trading(config, running, setup, strategies, journal, environ=environ, clock=clock, live=live)
+        if recorder is not None:
+            recorder.describe(
+                setup, config.strategy, folder, mode="live" if live else "paper", instance=journal.instance,
+                restored_ns=journal.restored_ns, accounting=method,
+            )  # fmt: skip
+        run = Trading(
+            config, running, setup, strategies, journal, environ=environ, clock=clock, live=live, recorder=recorder
+        )
         tasks = await stack.enter_async_context(asyncio.TaskGroup())
         work: list[asyncio.Task[None]] = []
         stack.callback(lambda: [each.cancel() for each in work])
         work += await run.begin(tasks)
         yield run
+
+
+def _engine(
+    setup: Setup, strategies: Sequence[Strategy], restored: Restored, recorder: Recorder | None
+) -> tuple[Engine, Callable[[Written, int], None]]:
+    """An engine from what the journal knows, and who hears of what is written beside its steps."""
+    known: dict[str, Any] = {
+        "blotter": restored.blotter, "ledger": restored.ledger, "books": EngineBooks(), "digest": restored.digest,
+        "losses": restored.losses, "held": restored.held,
+    }  # fmt: skip
+    if recorder is None:
+        return Engine(setup, strategies, **known), lambda _record, _at_ns: None
+    engine = RecordedEngine(setup, strategies, take=recorder.inputs.take, **known)
+    recorder.engine = engine
+    return engine, engine.beside
 
 
 def _instruments(instance: Instance, feeds: Feeds) -> Iterator[Instrument]:

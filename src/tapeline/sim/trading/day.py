@@ -197,7 +197,7 @@ class _Day:
 
     async def _life(self, around: Surroundings, number: int, life: Life, *, last: bool) -> None:
         with closing(self._journal()) as journal:
-            traders = self._strategies(number, last=last)
+            traders, same = self._strategies(number, last=last), self._strategies(number, last=last)
             running = TradingRun(around, journal, traders)
             async with running.live():
                 await self._until(life.to_s)
@@ -209,6 +209,9 @@ class _Day:
                 self.until |= each.until
             self.digest = running.engine.digest
             self._count_failures(running)
+            differs = running.again.differs(running.setup, same)
+            if differs:
+                self.wrong.append(f"life {number} played again: {differs}")
 
     async def _end(self, running: TradingRun, *, last: bool) -> None:
         """An orderly end of a run; the last one by whatever the day ends with. Everything is compared."""

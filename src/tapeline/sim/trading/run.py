@@ -29,6 +29,7 @@ from tapeline.model.secret import Credentials, Secret
 from tapeline.sim.loop import VirtualClock
 from tapeline.sim.market import Market
 from tapeline.sim.pit import BEAT_NS, Pit
+from tapeline.sim.trading.again import Again
 from tapeline.sim.trading.others import Others
 from tapeline.sim.trading.trader import Trader
 from tapeline.sim.trading.wire import Net
@@ -37,7 +38,6 @@ from tapeline.store import snapshot
 from tapeline.store.journal import Journal
 from tapeline.store.latch import HaltLatch
 from tapeline.trading.command import Note
-from tapeline.trading.engine import Engine
 from tapeline.trading.input import Halted
 from tapeline.trading.record import Begun, Listed, Written
 from tapeline.trading.risk.limits import Tables
@@ -90,12 +90,13 @@ class TradingRun:
     def __init__(self, around: Surroundings, journal: Journal, traders: Sequence[Trader]) -> None:
         self.around, self.journal, self.traders = around, journal, traders
         clock, venue = around.clock, around.venue
-        restored = self.restored = snapshot.restored(journal, clock.wall_ns(), say=around.wrong.append)
+        self.again = Again()
+        restored = self.restored = self.again.restored(journal, clock.wall_ns(), say=around.wrong.append)
         snapshot.write(journal, say=around.wrong.append)  # for the next run of the day
         around.wrong.extend([f"the journal: {problem}" for problem in restored.problems])
         orders = venue.orders
         assert orders is not None, "it trades"
-        setup = Setup(
+        setup = self.setup = Setup(
             accounts={ACCOUNT: Account(name=ACCOUNT, venue=venue.name)},
             instruments={each.id: each for each in around.instruments},
             abilities={
@@ -103,13 +104,11 @@ class TradingRun:
             },
             limits=around.limits,
         )  # fmt: skip
-        self.engine = Engine(
-            setup, traders, blotter=restored.blotter, ledger=restored.ledger, digest=restored.digest,
-            losses=restored.losses, held=restored.held,
-        )  # fmt: skip
+        self.engine = self.again.engine(setup, traders, restored)
         self.gates: dict[str, Gate] = {}
         self.execution = Execution(
-            self.engine, self.gates, clock=clock, keep=self._keep, halt=self._halt, told=self._told
+            self.engine, self.gates, clock=clock, keep=self._keep, halt=self._halt, told=self._told,
+            beside=self.engine.beside,
         )  # fmt: skip
         self.latch = latch_of(around)
         self.side: LiveAccount  # there once the venue has said what it lists

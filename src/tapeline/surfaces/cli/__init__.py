@@ -21,6 +21,7 @@ COMMANDS: dict[str, str] = {
     "trade": "trade:trade",
     "backtest": "backtest:backtest",
     "divergence": "divergence:divergence",
+    "replay": "replay:replay",
     "bars": "bars:bars",
     "trades": "trades:trades",
     "coverage": "coverage:coverage",

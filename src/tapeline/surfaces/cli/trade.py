@@ -34,6 +34,9 @@ def trade(
     set_: Annotated[
         tuple[str, ...], Parameter(name="--set", negative=(), help="A setting of the --strategy: name=value.")
     ] = (),
+    record: Annotated[
+        Path | None, Parameter(help="Record all that the strategies decide on into this folder, for `tapeline replay`.")
+    ] = None,
     for_: Annotated[float | None, Parameter(name="--for", help="Stop after so many seconds, as by SIGTERM.")] = None,
 ) -> None:
     """Run strategies on live market data: `--paper` fills their orders in this process, `--live` sends them.
@@ -42,7 +45,8 @@ def trade(
     `--confirm`). It compares every account with its venue first, and opens nothing before that is done.
 
     SIGINT and SIGTERM stop it: no new orders, open ones are cancelled (or kept, by `[trade] at_stop`) and that is
-    verified and written into the journal. A restart goes on from the journal. `tapeline status` shows it.
+    verified and written into the journal. A restart goes on from the journal. `tapeline status` shows it. Each run
+    with `--record` makes a folder of its own in the one given.
 
     Exit codes: 0 stopped, and no order is open, 1 it is not certain of every order, 2 the configuration or a strategy
     is wrong, or a live run was not confirmed.
@@ -62,7 +66,14 @@ def trade(
     configure_logging(loaded.log)
     code = run_until_signalled(
         lambda stop: run_trading(
-            loaded, stop=stop, environ=os.environ, folder=config.parent, for_s=for_, told=_begun, live=live
+            loaded,
+            stop=stop,
+            environ=os.environ,
+            folder=config.parent,
+            for_s=for_,
+            told=_begun,
+            live=live,
+            record=record,
         )
     )
     sys.exit(code)

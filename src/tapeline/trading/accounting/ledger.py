@@ -163,6 +163,14 @@ class Ledger(msgspec.Struct, eq=False):
         """What an instrument is worth now."""
         self._marks[instrument] = price
 
+    def marks(self) -> dict[str, Decimal]:
+        """What every instrument was said to be worth."""
+        return dict(self._marks)
+
+    def set_marks(self, marks: Mapping[str, Decimal]) -> None:
+        """Take back what was said since `marks` gave this."""
+        self._marks = dict(marks)
+
     # ---- questions -----------------------------------------------------------------------------------------------
 
     def holding(self, account: str, instrument: str, position: str = "net", strategy: str | None = None) -> Holding:
