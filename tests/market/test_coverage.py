@@ -161,3 +161,12 @@ def test_a_hundred_thousand_facts() -> None:
         coverage.missing((i * 1000, i * 1000 + 500))
     assert len(coverage.spans()) > 50_000
     assert time.perf_counter() - started < 10  # about half a second; ten would be quadratic
+
+
+def test_numbers_that_fall_over_a_hole_do_not_say_which_are_missing() -> None:
+    before, after = fact(0, 10, first_seq=1, last_seq=900), fact(20, 30, first_seq=3, last_seq=9)
+    (hole,) = Coverage([before, fact(10, 20, "missing"), after]).stretches((0, 30))
+    assert (hole.first, hole.last) == (None, None)
+    onward = fact(20, 30, first_seq=904, last_seq=910)
+    (hole,) = Coverage([before, fact(10, 20, "missing"), onward]).stretches((0, 30))
+    assert (hole.first, hole.last) == (901, 903)

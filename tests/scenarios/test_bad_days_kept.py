@@ -78,6 +78,21 @@ def test_numbers_that_begin_anew_and_repeat(venue: str, repeated: int) -> None:
     assert report.faults == {"anew": 1, "cut": 1}
 
 
+@pytest.mark.parametrize("venue", [*VENUES, "binance-us"])
+@pytest.mark.parametrize("repeated", [5, 14, 15, 16, 17, 25, 100_000])
+def test_numbers_that_begin_anew_while_nobody_listens(venue: str, repeated: int) -> None:
+    """Both ends of the hole may look as if nothing had happened, or as if less had been missed, or nothing."""
+    report = kept(venue, "cut@+120m+20m/all", f"anew@+130m:{repeated}", audit=False, hours=6)
+    assert report.faults == {"anew": 1, "cut": 1}
+    assert held(report) >= 360 - 20 - min(repeated, 110)
+
+
+@pytest.mark.parametrize("venue", [*VENUES, "binance-us"])
+def test_numbers_that_begin_anew_twice_within_a_hole_and_before_it(venue: str) -> None:
+    faults = ("anew@+60m:100000", "cut@+120m+60m/all", "anew@+130m:7", "anew@+150m:30", "short@+170m+30m")
+    kept(venue, *faults, audit=False, hours=6)
+
+
 @pytest.mark.parametrize("venue", ["binance", "okx"])
 def test_a_week_away_is_filled_whole(venue: str) -> None:
     lives = (Life(0.0, 2 * HOUR_S, crash=True), Life(7 * DAY_S, 7 * DAY_S + 6 * HOUR_S))

@@ -105,8 +105,3 @@ def test_a_fault_of_our_own_is_a_violation(monkeypatch: pytest.MonkeyPatch) -> N
 def test_a_venue_with_too_few_instruments() -> None:
     with pytest.raises(ConfigError, match="binance has no 99 instruments to make a day of"):
         run_day(plan_of(symbols=99))
-
-
-def test_whose_bars_may_hold_more_than_their_trades() -> None:
-    told = {name: day.bars_hold_more(venue_named(name), day.repairable_trades(venue_named(name))) for name in VENUES}
-    assert told == {"binance": False, "binance-usdm": True, "okx": False}

@@ -127,13 +127,9 @@ def test_without_repair_holes_may_stay(tmp_path: Path, monkeypatch: pytest.Monke
     assert found(tmp_path, monkeypatch, faults=("cut@+16m+45m/all",), repair=False) == []
 
 
-def test_a_trade_whose_number_another_has_is_missed_unless_nothing_could_show_it(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_trade_whose_number_another_has_is_missed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The venue repeats five numbers; of two trades of one number the earlier one goes, and no hole says so."""
     gone = "DELETE FROM trades WHERE seq = (SELECT seq FROM trades ORDER BY at_ns LIMIT 1 OFFSET 70)"
     faults = ("anew@+72m:5",)
     said = found(tmp_path, monkeypatch, gone, faults=faults)
     assert any("is not held, and no hole says so" in each for each in said)
-    monkeypatch.setattr(day, "bars_hold_more", lambda _venue, _trades: True)
-    assert found(tmp_path / "more", monkeypatch, gone, faults=faults) == []

@@ -56,6 +56,21 @@ def test_another_price_for_the_same_id_is_a_dispute_and_changes_nothing(
     assert dispute.given == trade(1, price=Decimal("61837.64"))
 
 
+def test_a_number_that_comes_again_much_later_is_another_trade_and_a_dispute(
+    store: SeriesStore, trade: Callable[..., Trade]
+) -> None:
+    """A venue that numbers anew: price, size and side may well be the same."""
+    first = trade(1)
+    at_ns = first.at_ns or 0
+    store.write([first])
+    store.write([trade(1, at_ns=at_ns + 4 * 10**9)])
+    assert store.disputes == 0, "one reading of a stamp or another"
+    store.write([trade(1, at_ns=at_ns + 60 * 10**9)])
+    assert store.disputes == 1
+    (found,) = store.found
+    assert (found.from_ns, found.to_ns, found.state) == (at_ns + 60 * 10**9, at_ns + 60 * 10**9 + 1, "disputed")
+
+
 def test_a_dispute_in_a_batch_that_fails_is_not_counted(store: SeriesStore, trade: Callable[..., Trade]) -> None:
     store.write([trade(1)])
     with pytest.raises(AttributeError):

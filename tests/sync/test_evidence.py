@@ -106,8 +106,9 @@ def test_where_no_call_brings_it_back_it_is_lost_at_once_and_says_why() -> None:
 
 def test_a_venue_that_numbers_anew_leaves_a_hole_that_no_number_names() -> None:
     book = trades().hear(trade(900, 100), gap(100, 200, "id_jump", after_seq=900, before_seq=3), trade(3, 200))
-    assert book.spans == [(100, 201, "unrecoverable")]
-    assert "numbers its trades anew" in book.facts[-1].why
+    assert book.spans == [(100, 201, "missing")]
+    (hole,) = book.coverage.stretches((100, 201))
+    assert not hole.numbered, "it is asked for by time"
 
 
 def test_a_gap_between_neighbours_is_none() -> None:

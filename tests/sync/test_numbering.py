@@ -30,6 +30,7 @@ def test_what_is_numbered_in_order_is_one_stretch_however_the_page_is_sorted() -
 def test_a_number_that_falls_begins_another_and_repeated_ones_are_told_apart() -> None:
     assert told((93, 10), (94, 20), (90, 100), (91, 130), (88, 200), (89, 230)) == [[93, 94], [90, 91], [88, 89]]
     assert told((93, 10), (94, 20), (94, 100), (95, 130)) == [[93, 94], [94, 95]], "one number, two trades"
+    assert told((93, 10), (94, 20), (94, 22), (95, 130)) == [[93, 94], [94, 95]], "however near each other"
     assert told((93, 10), (1, 20), (2, 21)) == [[93], [1, 2]]
 
 

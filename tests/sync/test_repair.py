@@ -26,11 +26,29 @@ def bar(open_ns: int, *, closed: bool = True) -> Bar:
     )  # fmt: skip
 
 
+def listed(*orders: tuple[int, int, int]) -> list[Trade]:
+    """Aggregates as the venue lists them by time: (first, last, at)."""
+    return [trade(at_ns, at_ns, "aggtrades", first, last) for first, last, at_ns in orders]
+
+
+def in_full(mending: Mending, *orders: tuple[int, int, int]) -> Mending:
+    """A list that goes back far enough, though shorter than a page: it is asked for twice."""
+    ask = mending.next()
+    assert ask is not None
+    assert (ask.call, ask.from_id) == ("aggtrades", None)
+    assert mending.took(listed(*orders)) == []
+    assert mending.next() == ask
+    assert mending.took(listed(*orders)) == []
+    return mending
+
+
 def test_ids_are_asked_for_and_what_was_held_between_two_holes_does_not_come_out() -> None:
     errand = Errand(BTC, "trades", (Stretch(100, 121, 5, 6, "link_down"), Stretch(130, 151, 9, 9, "id_jump")))
     mending = Mending(errand, REST["trades"], "BTCUSDT")
+    assert mending.next() == Ask("aggtrades", "BTCUSDT", to_ns=151, limit=8), "by time first: numbers may begin anew"
+    in_full(mending, (1, 3, 90), (4, 4, 100), (5, 5, 101), (6, 6, 120), (7, 8, 130), (9, 9, 140), (10, 10, 150))
     assert mending.next() == Ask("trades", "BTCUSDT", from_id=5, limit=5)
-    rows = mending.took([trade(5, 101), trade(6, 120), trade(7, 121), trade(8, 130), trade(9, 140), trade(10, 150)])
+    rows = mending.took([trade(5, 101), trade(6, 120), trade(7, 130), trade(8, 130), trade(9, 140), trade(10, 150)])
     assert [row.seq for row in rows if isinstance(row, Trade)] == [5, 6, 9]
     assert mending.next() is None
     facts = mending.settled(77)
@@ -47,6 +65,7 @@ def test_ids_are_asked_for_and_what_was_held_between_two_holes_does_not_come_out
 
 def test_a_long_hole_is_told_piece_by_piece_from_its_end() -> None:
     mending = Mending(Errand(BTC, "trades", (Stretch(0, 3001, 1, 3000, "restart"),)), REST["trades"], "BTCUSDT")
+    in_full(mending, (0, 0, 0), (1, 3000, 1), (3001, 3001, 3000))
     assert mending.next() == Ask("trades", "BTCUSDT", from_id=2001, limit=1000)
     mending.took([trade(seq, seq) for seq in range(2001, 3001)])
     facts = mending.settled(1)
@@ -63,6 +82,7 @@ def test_a_long_hole_is_told_piece_by_piece_from_its_end() -> None:
 
 def test_what_the_venue_has_not_got_is_lost_with_the_cause_of_the_hole() -> None:
     mending = Mending(Errand(BTC, "trades", (Stretch(0, 50, 1, 4, "silence"),)), REST["trades"], "BTCUSDT")
+    in_full(mending, (0, 0, 0), (1, 3, 20), (4, 4, 40), (5, 5, 49))
     mending.took([trade(4, 40)])
     mending.took([])
     facts = mending.settled(1)
@@ -87,20 +107,40 @@ def test_bars_that_were_held_do_not_come_again_and_an_open_one_is_left() -> None
 def test_aggregates_are_numbered_by_themselves_and_not_by_the_trades_they_hold() -> None:
     call = REST["aggtrades"]
     mending = Mending(Errand(BTC, "aggtrades", (Stretch(0, 50, 7, 8),)), call, "BTCUSDT")
-    rows = mending.took([trade(seq, seq, "aggtrades", seq * 100, seq * 100 + 9) for seq in (6, 7, 8, 9)])
-    assert [row.seq for row in rows if isinstance(row, Trade)] == [7, 8]
+    page = [
+        trade(seq, at_ns, "aggtrades", seq * 100, seq * 100 + 9) for seq, at_ns in ((6, 0), (7, 20), (8, 30), (9, 49))
+    ]
+    assert mending.took(page) == [], "short of the five that were asked for"
+    assert [row.seq for row in mending.took(page) if isinstance(row, Trade)] == [7, 8]
+    assert mending.next() is None
 
 
 def test_merged_trades_are_numbered_by_the_trades_they_hold() -> None:
     mending = Mending(Errand("okx:BTC/USDT", "trades", (Stretch(0, 50, 7, 8),)), venue_named("okx").rest["trades"], "B")
-    assert mending.next() == Ask("trades", "B", from_id=7, limit=2)
-    rows = mending.took([trade(6, 1, first=6, last=6), trade(7, 2, first=7, last=7), trade(8, 3, first=8, last=8)])
+    assert mending.next() == Ask("trades", "B", to_ns=50, limit=5)
+    rows = mending.took(
+        [trade(seq, at_ns, first=seq, last=seq) for seq, at_ns in ((5, -9), (6, 0), (7, 2), (8, 9), (9, 49))]
+    )
     assert [row.seq for row in rows if isinstance(row, Trade)] == [7, 8]
+    assert mending.next() is None
+    assert [(fact.from_ns, fact.to_ns, fact.state) for fact in mending.settled(1)] == [(0, 50, "repaired")]
 
 
 def test_trades_whose_ids_nobody_knows_are_found_by_time() -> None:
     usdm = venue_named("binance-usdm").rest["aggtrades"]
-    mending = Mending(Errand("x", "aggtrades", (Stretch(1000, 2000),)), usdm, "BTCUSDT", (41, 49))
-    assert mending.next() == Ask("aggtrades", "BTCUSDT", from_ns=1000, to_ns=2000, limit=usdm.page)
-    rows = mending.took([trade(42, 1500, "aggtrades")])
-    assert [row.seq for row in rows if isinstance(row, Trade)] == [42]
+    mending = Mending(Errand("x", "aggtrades", (Stretch(1000, 2000),)), usdm, "BTCUSDT")
+    assert mending.next() == Ask("aggtrades", "BTCUSDT", to_ns=2000, limit=usdm.page)
+    page = [trade(seq, seq + 900, "aggtrades") for seq in range(42, 42 + usdm.page)]
+    rows = mending.took(page)
+    assert [row.seq for row in rows if isinstance(row, Trade)] == list(range(100, 1042))
+
+
+def test_what_lies_in_a_hole_by_its_time_was_missed_whatever_its_number() -> None:
+    """Another numbering began in it: the first two have numbers beyond those that look missing."""
+    call = venue_named("binance-usdm").rest["aggtrades"]
+    second = 10**9
+    mending = Mending(Errand(BTC, "aggtrades", (Stretch(0, 99 * second + 1, 11, 12),)), call, "BTCUSDT")
+    told = ((9, -9), (10, 0), (11, 20), (12, 30), (13, 40), (11, 70), (12, 80), (13, 99))
+    page = [trade(seq, at_s * second, "aggtrades") for seq, at_s in told]
+    rows = mending.took(page)
+    assert sorted((row.at_ns or 0) // second for row in rows if isinstance(row, Trade)) == [20, 30, 40, 70, 80]

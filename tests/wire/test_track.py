@@ -233,6 +233,22 @@ def test_old_numbers_on_much_newer_events_begin_a_new_series() -> None:
     assert seqs(feed(track, trade(1, at_ns=later + 120 * SECOND_NS))) == [(6, 1, "link_down"), 1]
 
 
+def test_an_outage_over_which_numbers_follow_each_other_is_no_hole_and_is_noted() -> None:
+    """As many numbers may have come again as were missed: whoever can ask by time does."""
+    track = a_track()
+    feed(track, trade(1000))
+    before = track.point
+    track.down("link_down")
+    after = trade(1001, at_ns=START_NS + 120 * SECOND_NS)
+    assert seqs(feed(track, after)) == [1001]
+    assert track.outage == (before, after)
+    other = a_track()
+    feed(other, trade(1000))
+    other.down("link_down")
+    assert seqs(feed(other, trade(1002))) == [(1000, 1002, "link_down"), 1002]
+    assert other.outage is None, "there is a hole, and it is looked at"
+
+
 @pytest.mark.parametrize("at_ns", [START_NS + 4 * SECOND_NS, START_NS, START_NS - SECOND_NS])
 def test_a_repeat_is_a_repeat(at_ns: int) -> None:
     track = a_track()

@@ -85,19 +85,23 @@ class Rebuilder:
         if not rows:
             return rows
 
-        def read() -> set[int | str]:
+        def read() -> list[Trade]:
             self._flushed()
-            held = set[int | str]()
-            stamps = [row.received_ns if row.at_ns is None else row.at_ns for row in rows]
+            held = dict[int | str, list[Trade]]()
+            stamps = [_stamp(row) for row in rows]
             from_ns, to_ns = min(stamps), max(stamps) + 1
             with open_store(self._folder) as store:  # one that others were merged into has the stamp of one of them
                 for each in store.trades_near(errand.instrument, errand.channel, from_ns - NEAR_NS, to_ns + NEAR_NS):
-                    first, last = ids_of(each)
-                    held.update([each.id] if each.seq is None else range(first, last + 1))
-            return held
+                    for name in _names(each):
+                        held.setdefault(name, []).append(each)
 
-        held = await self._away(read)
-        return [row for row in rows if not ({row.id} if row.seq is None else set(ids_of(row))) <= held]
+            def has(name: int | str, row: Trade) -> bool:  # a number may be given twice, but hardly within seconds
+                return any(abs(_stamp(each) - _stamp(row)) <= NEAR_NS for each in held.get(name, ()))
+
+            return [row for row in rows if not all(has(name, row) for name in _names(row))]
+
+        found: Sequence[Trade] = await self._away(read)
+        return found
 
     # ---- inside ----------------------------------------------------------------------------------------------
 
@@ -219,6 +223,18 @@ class Rebuilder:
             if bars is not None:
                 return bars, desk
         return None
+
+
+def _names(trade: Trade) -> Sequence[int | str]:
+    """What a trade, or each of those merged into it, is known by."""
+    if trade.seq is None:
+        return [trade.id]
+    first, last = ids_of(trade)
+    return range(first, last + 1)
+
+
+def _stamp(trade: Trade) -> int:
+    return trade.received_ns if trade.at_ns is None else trade.at_ns
 
 
 def _bars(store: Store, instrument: str, name: str, within: Range, *, last: int | None = None) -> list[Bar]:

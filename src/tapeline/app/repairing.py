@@ -14,6 +14,7 @@ import structlog
 
 from tapeline.app.bookkeeping import Bookkeeping, Key
 from tapeline.app.instance import Instance
+from tapeline.app.outages import outages
 from tapeline.app.rebuilding import Rebuilder
 from tapeline.app.venue import VenueDesk
 from tapeline.clock import Clock
@@ -23,7 +24,6 @@ from tapeline.model.event import Dispute, Repair, Trade
 from tapeline.model.fact import HELD, Fact, Stretch
 from tapeline.model.instrument import Instrument, split_id
 from tapeline.store.writer import Writer
-from tapeline.sync.history import before, id_before
 from tapeline.sync.plan import Errand, errands, precedence, too_old
 from tapeline.sync.repair import Mending
 from tapeline.sync.walk import Row
@@ -73,6 +73,11 @@ class _Job:
     trouble: str = ""
     again_s: float = AGAIN_S
 
+    @property
+    def unseen(self) -> bool:
+        """Whether it is a doubt about an outage over which numbers follow each other."""
+        return self.doubt and self.errand.ids is not None
+
 
 @dataclass(slots=True, eq=False)
 class _Series:
@@ -118,9 +123,13 @@ class Repairer:
         """Plan what is new and start what may be started."""
         now = self._clock.now()
         self._ledger.learn(self._writer.found())
+        for key, outage in outages(self._instance):
+            if self._desk_of(key) is not None:
+                self._doubts.setdefault(key, []).append(outage)
+                self._ledger.broken.add(key)
         fresh = [job for key in sorted(self._ledger.broken) for job in self._planned(key, now)]
         if fresh:
-            self._waiting = sorted([*self._waiting, *fresh], key=lambda job: precedence(job.errand))
+            self._waiting = sorted([*self._waiting, *fresh], key=lambda job: (job.doubt, *precedence(job.errand)))
         assert self._tasks is not None, "only while it runs"
         for job in list(self._waiting):
             if self._under_way(job.desk) < WORKERS:
@@ -245,13 +254,7 @@ class Repairer:
         self._note(facts, (), doubt=job.doubt)
         if errand is None:
             return
-        ids: tuple[int | None, int | None] = (None, None)
-        if job.call.locate and errand.ids is None:
-            found = await self._ids(job, errand)
-            if found is None:
-                return
-            ids = found
-        mending = job.mending = Mending(errand, job.call, job.instrument.native, ids)
+        mending = job.mending = Mending(errand, job.call, job.instrument.native)
         dropped = self._writer.statistics().dropped
         pages = 0
         try:
@@ -269,20 +272,6 @@ class Repairer:
         finally:
             if not job.delivering:  # else rows of the last answer have reached nobody
                 self._settle(job, mending, dropped)
-
-    async def _ids(self, job: _Job, errand: Errand) -> tuple[int | None, int | None] | None:
-        """Of the last trades before both ends of an errand whose ids nobody knows; None where they cannot be had."""
-        found = list[int | None]()
-        for at_ns in errand.span:
-            for _ in range(2):  # an empty page may be a slip
-                answers = await self._asked(job, before(job.call, job.instrument.native, at_ns))
-                if answers:
-                    break
-            if answers is None:
-                job.trouble = job.trouble or "the trade before a hole could not be found"
-                return None
-            found.append(id_before(job.call, errand.channel, answers))
-        return found[0], found[1]
 
     async def _asked(self, job: _Job, ask: Ask) -> Sequence[Answer] | None:
         """The answer; None where there is none, with `job.trouble` said, or the walk told to go on without."""
@@ -311,6 +300,9 @@ class Repairer:
         surely_new = job.errand.ids is not None and all(hole.cause in SEEN_LIVE for hole in job.errand.holes)
         if self._rebuilder is not None and trades and not surely_new:
             rows = await self._rebuilder.not_held(job.errand, trades)
+        elif self._rebuilder is None and job.errand.ids is None and job.errand.holes[0].cause in SEEN_LIVE:
+            ends = {job.errand.span[0], job.errand.span[1] - 1}  # the two that were heard live, and nothing remembers
+            rows = [row for row in rows if _stamp(row) not in ends]
         self._rows += len(rows)
         job.delivered += len(rows)
         job.fresh += rows
@@ -323,6 +315,8 @@ class Repairer:
     def _settle(self, job: _Job, mending: Mending, dropped: int) -> None:
         """What was found so far: to the bars, then to the ledger, so that a crash between them repeats it."""
         facts = mending.settled(self._clock.wall_ns())
+        if job.unseen and not job.delivered:  # an outage in which nothing was missed is no news to anybody
+            facts = [fact for fact in facts if fact.state not in HELD]
         rows, job.fresh = job.fresh, []
         if self._writer.statistics().dropped != dropped:
             job.trouble = "rows did not reach the disk: it is full or too slow"
@@ -345,10 +339,12 @@ class Repairer:
         self._note(facts, rows, doubt=job.doubt)
 
     def _note(self, facts: Sequence[Fact], rows: Sequence[Row], *, doubt: bool = False) -> None:
-        """To the ledger, the bus and the log. A doubt claims nothing and takes nothing back."""
+        """To the ledger, the bus and the log. A doubt claims nothing, and takes back what the venue disputes."""
         now_ns = self._clock.wall_ns()
-        for fact in facts if not doubt else (each for each in facts if each.state in HELD):
-            if not doubt:
+        for fact in facts:
+            if doubt and fact.state not in {"disputed", *HELD}:
+                continue
+            if not doubt or fact.state == "disputed":
                 self._ledger.note(fact)
             self._filled += fact.state in HELD
             self._lost += fact.state not in HELD

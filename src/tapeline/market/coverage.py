@@ -148,6 +148,8 @@ class Coverage:
                 cause = piece.cause
         first = max((number for number in firsts if number is not None), default=None)
         last = min((number for number in lasts if number is not None), default=None)
+        if first is not None and last is not None and first > last + 1:
+            first = last = None  # numbers begin anew inside it: they do not say which are missing
         return Stretch(from_ns, to_ns, first, last, cause)
 
     def _without(self, wanted: Iterable[Range], states: frozenset[str]) -> list[Range]:

@@ -23,6 +23,7 @@ BAR_COLUMNS = (
 )  # fmt: skip
 BAR_NUMBERS = ("open", "high", "low", "close", "volume", "quote_volume", "taker_buy_volume")
 FOUND_MOST = 10_000
+ANOTHER_NS = 5_000_000_000  # two readings of one trade have stamps that are not so far apart
 POISON_FILE = "poison.jsonl"
 ROW_FAULTS = (sqlite3.Error, ValueError, TypeError, AttributeError, ArithmeticError, msgspec.MsgspecError)
 _BAR_NAMES = ", ".join(("series", *BAR_COLUMNS, "exact"))
@@ -185,12 +186,19 @@ class SeriesStore:
         )
 
     def _dispute(self, rows: list[tuple[Any, ...]], trades: list[Trade]) -> None:
-        """Some ids were held already: the first reading stays; a different price or size is a dispute, on record."""
+        """Some ids were held already: the first reading stays; a different price or size is a dispute, on record.
+
+        So is a stamp so far off that it must be of another trade: a venue that has numbered anew.
+        """
         for row, trade in zip(rows, trades, strict=True):
-            held = self.connection.execute(
-                "SELECT price, size, exact, side FROM trades WHERE series = ? AND seq = ? AND id = ?", row[:3]
+            found = self.connection.execute(
+                "SELECT price, size, exact, side, at_ns FROM trades WHERE series = ? AND seq = ? AND id = ?", row[:3]
             ).fetchone()
-            if held is None or held == (row[6], row[7], row[11], row[5]):
+            if found is None:
+                continue
+            *held, at_ns = found
+            apart_ns = 0 if at_ns is None or trade.at_ns is None else abs(at_ns - trade.at_ns)
+            if held == [row[6], row[7], row[11], row[5]] and apart_ns <= ANOTHER_NS:
                 continue
             self.disputes += 1
             self.connection.execute(

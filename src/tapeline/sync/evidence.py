@@ -92,16 +92,14 @@ class _Span:
             )  # fmt: skip
         return notes + self._wanted_up_to(to_ns)
 
-    def hole(
-        self, from_ns: int, to_ns: int, cause: str, received_ns: int, *, why: str = "", ids: Ids = NO_IDS
-    ) -> list[Note]:
-        """Missing, or lost for good where nothing brings it back; `why` says that ids show that nothing can.
+    def hole(self, from_ns: int, to_ns: int, cause: str, received_ns: int, *, ids: Ids = NO_IDS) -> list[Note]:
+        """Missing, or lost for good where nothing brings it back.
 
         `ids` are the first and the last of what is missing, where the ends tell.
         """
         if from_ns >= to_ns:
             return []
-        why = why or self.lost
+        why = self.lost
         state = "unrecoverable" if why else "missing"
         notes: list[Note] = [
             Fact(
@@ -225,20 +223,16 @@ class _ByIds:
             before_ns = after_ns
         if after_ns is None or before_ns is None:
             return ()
-        why = ""
-        if gap.after_seq is not None and gap.before_seq is not None:
-            if gap.before_seq == gap.after_seq + 1 and self._due == gap.before_seq:
-                return ()  # nothing lies between
-            if gap.before_seq <= gap.after_seq:
-                why = "the venue numbers its trades anew: what came between has no numbers to ask for"
-        ids = _between(gap.after_seq, gap.before_seq)
-        notes = self._break(after_ns, before_ns, gap.cause, gap.received_ns, why=why, ids=ids)
+        if gap.after_seq is not None and gap.before_seq == gap.after_seq + 1 and self._due == gap.before_seq:
+            return ()  # nothing lies between
+        ids = _between(gap.after_seq, gap.before_seq)  # none where the venue numbers anew: time has to find them
+        notes = self._break(after_ns, before_ns, gap.cause, gap.received_ns, ids=ids)
         self._due = None
         return notes
 
     def _break(
-        self, after_ns: int | None, before_ns: int, cause: str, received_ns: int, *, why: str = "", ids: Ids = NO_IDS
-    ) -> list[Note]:  # fmt: skip
+        self, after_ns: int | None, before_ns: int, cause: str, received_ns: int, *, ids: Ids = NO_IDS
+    ) -> list[Note]:
         """End the span at a hole, and begin the next one after it."""
         span = self._span
         low, high = before_ns if after_ns is None else after_ns, before_ns
@@ -250,7 +244,7 @@ class _ByIds:
             held_to_ns = self._held_to_ns()
             end_ns = low if held_to_ns is None else min(low, held_to_ns)
             notes += span.grown(end_ns, known_at_ns, None if self._due is None else self._due - 1)
-        notes += span.hole(low, high + 1, cause, received_ns, why=why, ids=ids)
+        notes += span.hole(low, high + 1, cause, received_ns, ids=ids)
         span.begin(high + 1, received_ns)
         span.resumed = self._last = self._before = None
         return notes

@@ -60,6 +60,9 @@ class _Stretch:
     def ended(self, trade: Trade) -> bool:
         """Whether this one, of a later time, is of another numbering."""
         first, _ = covered(trade)
+        known = self._trades.get(first)
+        if known is not None and stamp(known) != stamp(trade):
+            return True
         if first > self._highest or stamp(trade) - self._highest_ns <= DISORDER_NS:
             return False
         return first in self._trades or first < self._lowest or not self._room(trade)

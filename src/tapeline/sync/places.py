@@ -144,6 +144,14 @@ class Places:
         return 1.0 if whole <= 0 else min(1.0, max(0.0, done / whole))
 
     def _fresh(self) -> _Window | None:
+        """The next window that was never asked for, unless all of it was held before anybody asked."""
+        while (window := self._window()) is not None:
+            missing = self._missing(window)
+            if missing:
+                return window if len(missing) > 1 else _Window(*missing[0])
+        return None
+
+    def _window(self) -> _Window | None:
         if self._newest_first:
             if self._left <= self._first:
                 return None

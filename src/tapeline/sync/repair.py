@@ -9,6 +9,8 @@ from tapeline.model.event import Bar, Trade
 from tapeline.model.fact import Fact, Stretch
 from tapeline.sync.coverage import fact_of
 from tapeline.sync.history import bars_walk, trades_walk
+from tapeline.sync.listed_walk import ListedWalk
+from tapeline.sync.numbering import DISORDER_NS
 from tapeline.sync.plan import Errand
 from tapeline.sync.walk import IdsWalk, Row, Walk
 from tapeline.venues.spec import Answer, Ask, RestCall
@@ -17,16 +19,13 @@ from tapeline.venues.spec import Answer, Ask, RestCall
 class Mending:
     """Walks over an errand's holes; what was held already on the way does not come out.
 
-    `ids` are of the last trades before both ends, for an errand without ids on a venue that finds by time; see
-    `sync.history.before`. Raises ConfigError where the venue has no history of this.
+    Raises ConfigError where the venue has no history of this.
     """
 
-    def __init__(
-        self, errand: Errand, call: RestCall, native: str, ids: tuple[int | None, int | None] = (None, None)
-    ) -> None:
+    def __init__(self, errand: Errand, call: RestCall, native: str) -> None:
         self.errand = errand
         self.count = 0
-        self._walk = _walk(errand, call, native, ids)
+        self._walk = _walk(errand, call, native)
         self._known: set[tuple[int, int, str, str]] = set()  # findings that were told
 
     def next(self) -> Ask | None:
@@ -67,21 +66,30 @@ class Mending:
             return any(hole.from_ns <= row.open_at_ns < hole.to_ns for hole in self.errand.holes)
         if self.errand.ids is None:
             return True  # by time: whoever asked looks at what is held
-        low, high = ids_of(row)
-        return any(
-            hole.first is not None and hole.last is not None and hole.first <= low and high <= hole.last
-            for hole in self.errand.holes
-        )
+        return any(_lies_in(hole, row) for hole in self.errand.holes)
 
 
-def _walk(errand: Errand, call: RestCall, native: str, ids: tuple[int | None, int | None]) -> Walk:
+def _walk(errand: Errand, call: RestCall, native: str) -> Walk:
     of = channel(errand.channel)
     if of.kind == "bars":
         return bars_walk(call, native, of.interval, errand.span)
+    if call.locate and call.walk:
+        return ListedWalk(errand.channel, call, native, errand.span, errand.ids or (None, None))
     if errand.ids is not None and call.walk:
         # The newest first: after a cut somebody looks at these now, and a venue forgets the oldest first anyway.
         return IdsWalk(errand.channel, native, errand.ids, errand.span, call.page, newest_first=True)
-    return trades_walk(errand.channel, call, native, errand.span, ids)
+    return trades_walk(errand.channel, call, native, errand.span, (None, None))
+
+
+def _lies_in(hole: Stretch, trade: Trade) -> bool:
+    """Whether a trade was missing in a hole whose numbers are known: by its time, and at both ends by its number."""
+    low, high = ids_of(trade)
+    if hole.first is None or hole.last is None:
+        return False
+    at_ns = trade.received_ns if trade.at_ns is None else trade.at_ns
+    if hole.first <= low and high <= hole.last:
+        return hole.from_ns - DISORDER_NS <= at_ns < hole.to_ns + DISORDER_NS
+    return hole.from_ns < at_ns < hole.to_ns - 1  # of another numbering
 
 
 def ids_of(trade: Trade) -> tuple[int, int]:

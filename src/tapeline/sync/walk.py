@@ -11,7 +11,7 @@ import msgspec
 
 from tapeline.model.event import Bar, Trade
 from tapeline.model.interval import interval as interval_named
-from tapeline.sync.numbering import DISORDER_NS
+from tapeline.sync.numbering import DISORDER_NS, covered
 from tapeline.sync.places import Places, Run
 from tapeline.venues.spec import Answer, Ask
 
@@ -143,6 +143,13 @@ class IdsWalk:
         self._places = Places(first or 0, last + 1, page, newest_first=newest_first)
         self._seen: Mapping[int, Row] = {}
         self._anew = ""  # why no number proves anything here
+
+    def given(self, trades: Sequence[Trade]) -> None:
+        """These are held already: what of their numbers is in the way is not asked for."""
+        for trade in trades:
+            for seq in range(covered(trade)[0], covered(trade)[1] + 1):
+                if seq in self._places and not self._places.held(seq):
+                    self._places.hold(seq, trade.at_ns or 0)
 
     def next(self) -> Ask | None:
         """See `Walk`."""

@@ -35,6 +35,9 @@ class Track:
         self.duplicates = 0
         self.gaps = 0
         self.broken = ""  # the cause of a hole that the next event will end
+        # The last point before an outage over which numbers follow each other, and the event after it: whoever wants to
+        # know whether a venue has numbered anew meanwhile takes it out.
+        self.outage: tuple[Point, Any] | None = None
         self._wanted_ns: int | None = None  # since when it is wanted, until the first event
         # The hot path: whether the rule takes an event as the next. False: ask `admit`. True: count it, it is the last.
         self.follows: Callable[[Any], bool] = rule.follows
@@ -163,6 +166,8 @@ class Track:
         cause, self.broken = self.broken, ""
         self._settle()
         if place is Place.FOLLOWS and self.rule.proves(event):
+            if self.rule.waits and self.point is not None:
+                self.outage = self.point, event
             self._deliver(event)
             return (event,)
         return self._jump(event, cause)

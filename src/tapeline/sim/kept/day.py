@@ -229,7 +229,6 @@ class _Day:
         truth = Truth(
             pits=self.pits, trades=self.trades, bars=BARS, built=BUILT, until_ns=now_ns - int(SETTLED_S * SECOND_NS),
             whole=plan.repair, revised=self.sim.answers.revised, anew=anew,
-            unshown=anew and bars_hold_more(self.venue, self.trades),
         )  # fmt: skip
         rows, facts = Counter[str](), Counter[str]()
         with open_store(self.folder) as store:
@@ -255,12 +254,6 @@ class _Day:
 def repairable_trades(venue: Venue) -> str:
     """The channel of trades whose holes a venue's REST fills without a key."""
     return "trades" if venue.feeds["trades"].repair else "aggtrades"
-
-
-def bars_hold_more(venue: Venue, trades: str) -> bool:
-    """Whether a venue says that its own bars may hold more than these trades."""
-    quirks = venue.feeds["bars"].quirks
-    return any(quirk.kind == "more" and trades in quirk.of for quirk in quirks)
 
 
 async def _at_once(read: Callable[[], Any]) -> Any:

@@ -5,8 +5,7 @@ a hole; no hole is listed that misses nothing, or that reaches over what is held
 nothing is held twice; what is held is what happened; a built bar that is not `partial` is what its trades make.
 """
 
-from collections import Counter
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import reduce
 
@@ -35,9 +34,6 @@ class Truth:
     whole: bool
     revised: Sequence[Bar] = field(default=())  # bars that the venue told otherwise, later: they are in dispute
     anew: bool = False  # the venue has numbered its trades anew: nobody can say then whether any are missing
-    # It has, and its own bars may hold more than its trades: where one of two trades of one number is gone, with the
-    # other in its place, there is nothing that could show it.
-    unshown: bool = False
 
     @property
     def spare(self) -> frozenset[str]:
@@ -49,15 +45,14 @@ def reckoned(store: Store, truth: Truth) -> list[str]:
     """Every way in which the store differs from what happened; empty where all is well."""
     found: list[str] = []
     for pit in truth.pits:
-        hidden = set[int]()  # stamps of trades that nothing shows
-        found += some(_trades(store, truth, pit, hidden))
+        found += some(_trades(store, truth, pit))
         found += some(_bars(store, truth, pit))
         for interval in truth.built:
-            found += some(_built(store, truth, pit, interval, hidden))
+            found += some(_built(store, truth, pit, interval))
     return found
 
 
-def _trades(store: Store, truth: Truth, pit: Pit, hidden: set[int]) -> Iterator[str]:
+def _trades(store: Store, truth: Truth, pit: Pit) -> Iterator[str]:
     name, of = pit.instrument.id, truth.trades
     wanted = store.wanted_of(name, of)
     if not wanted:
@@ -72,21 +67,18 @@ def _trades(store: Store, truth: Truth, pit: Pit, hidden: set[int]) -> Iterator[
     held = set[int]()  # by place in `happened`
     yield from _matched(name, rows, happened, held, to_ns)
     holes = store.holes(name, of)
-    times_told = Counter(trade.seq for trade in happened)
     for place, trade in enumerate(happened):
         at_ns = trade.at_ns or 0
         if place in held or not from_ns <= at_ns < to_ns:
             continue
-        if truth.unshown and times_told[trade.seq] > 1:
-            hidden.add(at_ns)
-        elif not any(hole.from_ns <= at_ns < hole.to_ns for hole in holes):
+        if not any(hole.from_ns <= at_ns < hole.to_ns for hole in holes):
             yield f"{name} {of}: trade {trade.seq} at {at_ns} is not held, and no hole says so"
     times = [trade.at_ns or 0 for trade in happened]
     lost = [at_ns for place, at_ns in enumerate(times) if place not in held]
     kept = [at_ns for place, at_ns in enumerate(times) if place in held]
     yield from _needed(f"{name} {of}", truth, holes, lost, kept)
     for span in store.coverage(name, of):
-        if span.state in HELD and any(span.from_ns <= at_ns < span.to_ns for at_ns in lost if at_ns not in hidden):
+        if span.state in HELD and any(span.from_ns <= at_ns < span.to_ns for at_ns in lost):
             yield f"{name} {of}: {span} is claimed, but not all of it is held"
 
 
@@ -176,7 +168,7 @@ def _as_told(
                 yield f"{name}: {wrong}"
 
 
-def _built(store: Store, truth: Truth, pit: Pit, interval: str, hidden: Collection[int]) -> Iterator[str]:
+def _built(store: Store, truth: Truth, pit: Pit, interval: str) -> Iterator[str]:
     name, length = pit.instrument.id, INTERVALS[interval]
     of = f"bars:{interval}@{truth.trades}"
     wanted = store.wanted_of(name, truth.trades)
@@ -187,9 +179,8 @@ def _built(store: Store, truth: Truth, pit: Pit, interval: str, hidden: Collecti
     start_ns = length.floor(from_ns)
     rows = held_bars(store, name, f"{interval}@{truth.trades}")
     happened = {bar.open_at_ns: bar for bar in pit.candles(interval, start_ns, until_ns, until_ns)}
-    unsure = {length.floor(at_ns) for at_ns in hidden}
     holes = store.holes(name, truth.trades)
-    for open_ns, true in ((at_ns, bar) for at_ns, bar in happened.items() if at_ns not in unsure):
+    for open_ns, true in happened.items():
         end_ns = length.next(open_ns)
         touched = open_ns < from_ns or any(hole.from_ns < end_ns and open_ns < hole.to_ns for hole in holes)
         row = rows.get(open_ns)

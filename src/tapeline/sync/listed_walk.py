@@ -1,0 +1,259 @@
+"""The walk over trades by time: what a venue lists of a span, and by number whatever its list leaves out. Pure.
+
+That numbers follow each other proves that nothing is missing within one numbering, and a venue may begin to number anew
+at any time, also inside a hole: the trades before have the numbers of those after, and both ends of the hole look as if
+nothing had happened. Only a list by time shows all of them. So the list comes first, the newest page first; each
+numbering that is found in it is then whole by its own numbers, and a number counts only with the stamp it is listed at.
+"""
+
+from bisect import bisect_right
+from collections.abc import Sequence
+
+from msgspec.structs import replace
+
+from tapeline.model.event import Trade
+from tapeline.model.interval import SECOND_NS
+from tapeline.sync.numbering import DISORDER_NS, covered, numberings, stamp
+from tapeline.sync.walk import Finding, IdsWalk, Row
+from tapeline.venues.spec import Answer, Ask, RestCall
+
+SAME_NS = SECOND_NS  # stamps of one trade in two lists may be so far apart
+SPARE = 3  # rows beyond those expected: the two at both ends, and one older than all
+_Key = tuple[int, int]  # number, stamp
+
+
+class ListedWalk:
+    """Trades of [from_ns, to_ns), the newest first, by `call` and by the call that lists them by time, its `locate`.
+
+    `ids` are the first and the last that are missing, where they are known: then what is held at both ends does not
+    come out.
+    """
+
+    def __init__(
+        self, name: str, call: RestCall, native: str, span: tuple[int, int],
+        ids: tuple[int | None, int | None] = (None, None),
+    ) -> None:  # fmt: skip
+        assert call.locate, "a venue without a list by time"
+        self._name, self._native, self._page = name, native, call.page
+        self._own = call.locate == name  # the list has the very trades
+        (self._from_ns, self._to_ns), (self._first, self._last) = span, ids
+        limit = call.page
+        if ids[0] is not None and ids[1] is not None:
+            limit = min(limit, max(0, ids[1] - ids[0] + 1) + SPARE)
+        self._list = Ask(call.locate, native, to_ns=span[1], limit=limit)
+        self._before: dict[_Key, Trade] = {}  # the page, where it was short: it is asked for twice
+        self._again = self._listed = False
+        self._done = span[0] >= span[1]
+        self._open = _Piece(span[1], ids[1])
+        self._pieces: list[_Piece] = []  # that wait for what only their numbers bring, the newest first
+        self._findings: list[Finding] = []
+
+    def next(self) -> Ask | None:
+        """See `Walk`."""
+        if self._pieces:
+            return self._pieces[0].walk.next()
+        return None if self._done else self._list
+
+    def took(self, answers: Sequence[Answer]) -> Sequence[Row]:
+        """See `Walk`."""
+        trades = [each for each in answers if isinstance(each, Trade) and each.seq is not None]
+        if self._pieces:
+            fresh = self._pieces[0].took(trades)
+        else:
+            fresh = self._took_list([trade if self._own else replace(trade, channel=self._name) for trade in trades])
+        self._go_on()
+        return fresh
+
+    def failed(self, why: str) -> None:
+        """See `Walk`. Of what was not listed nothing is known."""
+        if self._pieces:
+            self._pieces[0].walk.failed(why)
+            self._go_on()
+        else:
+            self._done = True
+
+    def findings(self) -> Sequence[Finding]:
+        """See `Walk`."""
+        found = [*self._findings, *(self._pieces[0].findings() if self._pieces else ())]
+        return sorted(found, key=lambda each: each.from_ns)
+
+    @property
+    def part(self) -> float:
+        """See `Walk`."""
+        if self._done and not self._pieces:
+            return 1.0
+        return min(1.0, max(0.0, (self._to_ns - self._open.to_ns) / max(1, self._to_ns - self._from_ns)))
+
+    # ---- the list
+
+    def _took_list(self, trades: Sequence[Trade]) -> Sequence[Row]:
+        """A page of it: the rows that are new. One that is short may be a slip, and is asked for once more."""
+        short = len(trades) < (self._list.limit or 1)
+        page = {_key(trade): trade for trade in trades} | self._before
+        if short and not self._again:
+            self._again, self._before = True, page
+            return ()
+        self._again, self._before = False, {}
+        rows = [trade for trade in page.values() if stamp(trade) < self._to_ns]
+        self._listed = self._listed or bool(rows)
+        oldest_ns = min(map(stamp, rows), default=self._from_ns)
+        if rows and oldest_ns >= self._from_ns and not self._begins_in(rows):  # of that instant there may be more
+            rows = [trade for trade in rows if stamp(trade) > oldest_ns] or rows
+        fresh = list[Row]()
+        for stretch in reversed(numberings(rows)):
+            fresh += self._joined(stretch)
+            if stamp(stretch[0]) < self._from_ns:
+                break  # what is older still is none of ours
+        if oldest_ns < self._from_ns or self._open.root is not None or (short and not rows):
+            self._end(older=bool(rows))
+        else:
+            self._go_back(oldest_ns)
+        return fresh
+
+    def _joined(self, stretch: Sequence[Trade]) -> Sequence[Row]:
+        """The next older stretch of the list goes on in the numbering of the one before, or has one of its own."""
+        inside = [trade for trade in stretch if stamp(trade) >= self._from_ns]
+        highest, piece = covered(stretch[-1])[1], self._open
+        if piece.low is not None and highest >= piece.low:
+            if not inside:
+                return ()
+            self._close(min(piece.from_ns, piece.to_ns))
+            piece = self._open
+            piece.top = highest
+        elif inside and (piece.top is None or (piece.low is None and not self._ends_in(inside))):
+            piece.top = highest
+        piece.take(inside)
+        older = [covered(trade)[1] for trade in stretch if stamp(trade) < self._from_ns]
+        if older or self._begins_in(inside):
+            piece.root = max(older, default=0) + 1 if self._first is None else self._first
+        if not self._own:
+            return ()
+        fresh = [trade for trade in inside if not self._is_end(trade)]
+        piece.held += fresh
+        return fresh
+
+    def _ends_in(self, trades: Sequence[Trade]) -> bool:
+        """Whether none of these has a number beyond those that are missing, but the trade that ended the hole."""
+        last = self._last
+        if last is None or covered(trades[-1])[1] <= last:
+            return True
+        return any(covered(trade)[0] == last + 1 and stamp(trade) == self._to_ns - 1 for trade in trades)
+
+    def _begins_in(self, trades: Sequence[Trade]) -> bool:
+        """Whether the last trade before the hole is among these."""
+        due = self._first
+        return due is not None and any(
+            covered(trade)[1] == due - 1 and stamp(trade) == self._from_ns for trade in trades
+        )  # fmt: skip
+
+    def _is_end(self, trade: Trade) -> bool:
+        """Whether it is held at one of the two ends."""
+        first, last = covered(trade)
+        before = self._first is not None and last < self._first and stamp(trade) == self._from_ns
+        return before or (self._last is not None and first > self._last and stamp(trade) == self._to_ns - 1)
+
+    def _go_back(self, oldest_ns: int) -> None:
+        """What has been listed is a piece; the next page goes on below it, with the instant at which it ends."""
+        if oldest_ns + 1 == self._list.to_ns:  # a whole page of one instant: what more there was, its numbers show
+            self._list = replace(self._list, to_ns=oldest_ns)
+            return
+        self._list = replace(self._list, to_ns=oldest_ns + 1)
+        low = self._open.low
+        self._close(oldest_ns + 1)
+        if low is not None:
+            self._open.top, self._open.low = low - 1, low
+
+    def _end(self, *, older: bool) -> None:
+        """The list goes no further back."""
+        self._done, piece = True, self._open
+        first = piece.root if piece.root is not None or piece.low is not None else self._first
+        if first is None and self._first is not None and piece.low is not None and piece.low > self._first:
+            first = self._first
+        if first is not None:
+            piece.low = first
+        if first is None and not older:  # whether there were any before, nobody knows
+            until_ns = min(piece.from_ns + 1, piece.to_ns)
+            why = "the venue has no older ones"
+            self._findings.append(Finding(self._from_ns, until_ns, "unrecoverable", "", why))
+            self._close(until_ns)
+        else:
+            self._close(self._from_ns)
+
+    # ---- what the numbers bring
+
+    def _close(self, from_ns: int) -> None:
+        """All of a piece has been listed: what its numbers say is missing yet is asked for. Another one begins."""
+        piece, self._open = self._open, _Piece(from_ns)
+        if from_ns < piece.to_ns:
+            piece.begin(self._name, self._native, from_ns, self._page, listed=self._listed)
+            self._pieces.append(piece)
+
+    def _go_on(self) -> None:
+        """Be done with every piece of which nothing is left to ask."""
+        while self._pieces and self._pieces[0].walk.next() is None:
+            self._findings += self._pieces.pop(0).findings()
+
+
+class _Piece:
+    """A stretch of time before `to_ns`, in which one numbering goes up to `top`."""
+
+    def __init__(self, to_ns: int, top: int | None = None) -> None:
+        self.to_ns, self.top = to_ns, top
+        self.low: int | None = None  # the lowest number that was listed, or of what is above
+        self.root: int | None = None  # the first of these numbers that is not before the span
+        self.from_ns = 1 << 63  # the oldest stamp that was listed
+        self.held = list[Trade]()
+        self.walk: IdsWalk
+        self._span = (0, to_ns)
+        self._shown = False
+        self._firsts = list[int]()  # of what was listed, in order
+        self._listed = list[tuple[int, int]]()  # beside them: (last, stamp)
+        self._others: dict[int, str] = {}  # numbers that were given to a trade of another time
+
+    def take(self, trades: Sequence[Trade]) -> None:
+        """Listed, below what was listed before."""
+        if not trades:
+            return
+        self.low = covered(trades[0])[0]
+        self.from_ns = min(map(stamp, trades))
+        self._firsts[:0] = [covered(trade)[0] for trade in trades]
+        self._listed[:0] = [(covered(trade)[1], stamp(trade)) for trade in trades]
+
+    def begin(self, name: str, native: str, from_ns: int, page: int, *, listed: bool) -> None:
+        """Go through its numbers; those of trades that the list has brought are held."""
+        low = self.low if self.low is not None else (self.top or 0) + 1
+        top = max(low - 1, self.top if self.top is not None else low - 1)
+        self._shown = listed and (bool(self._firsts) or low > top)
+        self._span = (from_ns, self.to_ns)
+        self.walk = IdsWalk(name, native, (low, top), self._span, page, newest_first=True)
+        self.walk.given(self.held)
+
+    def took(self, trades: Sequence[Trade]) -> Sequence[Row]:
+        """Of an answer, what is of this time."""
+        return self.walk.took([trade for trade in trades if self._is_ours(trade)])
+
+    def findings(self) -> Sequence[Finding]:
+        """What its numbers say. Where no list shows them they prove nothing."""
+        found = self.walk.findings()
+        if not self._shown:
+            return [each for each in found if each.state != "proven"]
+        if not self._others:
+            return found
+        _, why = min(self._others.items())
+        return [replace(each, state="disputed", why=why) if each.state == "unrecoverable" else each for each in found]
+
+    def _is_ours(self, trade: Trade) -> bool:
+        number, at_ns = covered(trade)[0], stamp(trade)
+        place = bisect_right(self._firsts, number) - 1
+        if place >= 0 and number <= self._listed[place][0]:
+            listed_ns = self._listed[place][1]
+            if abs(at_ns - listed_ns) <= SAME_NS:
+                return True
+            apart = f"{abs(at_ns - listed_ns) / SECOND_NS:.0f} s {'later' if at_ns > listed_ns else 'earlier'}"
+            self._others[number] = f"the venue gives number {number} to two trades, the other one {apart}"
+            return False
+        return self._span[0] - DISORDER_NS <= at_ns < self._span[1] + DISORDER_NS
+
+
+def _key(trade: Trade) -> _Key:
+    return covered(trade)[0], stamp(trade)

@@ -1,0 +1,72 @@
+"""Outages over which the numbers of trades follow each other: each is looked at by time, once."""
+
+import asyncio
+from pathlib import Path
+
+import pytest
+
+from repair_fixtures import START_NS, Scene, Theatre, held_ids, played
+from tapeline.app.outages import outages
+from tapeline.model.event import Gap, Repair, Trade
+from tapeline.model.fact import Stretch
+from tapeline.store.reader import open_store
+from tapeline.wire.continuity import Point
+
+BTC = "binance:BTC/USDT"
+
+
+def last_of(scene: Scene) -> Trade:
+    found = scene.of(Trade, "trades")[-1]
+    assert isinstance(found, Trade)
+    return found
+
+
+def test_each_is_told_once_from_the_last_trade_before_it_to_the_first_after(tmp_path: Path) -> None:
+    async def act(on: Theatre) -> None:
+        async def play(scene: Scene) -> None:
+            await asyncio.sleep(30)
+            track = next(iter(next(iter(scene.instance.desks.values())).merge))
+            last = last_of(scene)
+            seq, at_ns = last.seq or 0, last.at_ns or 0
+            track.outage = Point(at_ns - 5, at_ns - 5, seq - 1), last
+            assert list(outages(scene.instance)) == [
+                ((BTC, "trades"), Stretch(at_ns - 5, at_ns + 1, seq, seq - 1, cause="link_down"))
+            ]
+            assert list(outages(scene.instance)) == []
+            track.outage = Point(at_ns, at_ns, seq - 1), last
+            assert list(outages(scene.instance)) == [], "no time has passed in which anything could be missed"
+            track.outage = Point(None, at_ns, seq - 1), last
+            assert list(outages(scene.instance)) == [], "nobody knows when"
+
+        await on.run(play, "trades")
+
+    played(tmp_path, act)
+
+
+@pytest.mark.parametrize("repeated", [0, 3])
+def test_a_quiet_outage_is_asked_about_and_says_nothing_where_nothing_was_missed(tmp_path: Path, repeated: int) -> None:
+    """Missed: trades at 178, 206 and 295 s. Where three numbers come again, the first at 309 s, none says so."""
+
+    async def act(on: Theatre) -> None:
+        async def play(scene: Scene) -> None:
+            await asyncio.sleep(400)
+            assert [gap.cause for gap in scene.of(Gap, "trades")] == ["late_start"], "the first trade is a rare one"
+            told = [repair for repair in scene.of(Repair, "trades") if repair.cause == "link_down"]
+            assert [repair.state for repair in told] == (["disputed"] if repeated else [])
+            lists = [dict(request.query)["limit"] for request in on.asked if request.path == "/api/v3/aggTrades"]
+            assert lists.count("3") >= 1, "by time: the two that are held, and one before"
+
+        await on.run(play, "trades", "bars:1m@trades")
+
+    faults = ("cut@+120s+180s", "anew@+270s:3") if repeated else ("cut@+120s+30s",)
+    played(tmp_path, act, rate=1, faults=faults)
+    ids = held_ids(tmp_path, BTC)
+    assert ids == list(range(ids[0], ids[0] + len(ids)))
+    with open_store(tmp_path) as store:
+        holes = store.holes(BTC, "trades")
+    assert [hole.state for hole in holes] == (["disputed"] if repeated else [])
+    for hole in holes:
+        assert hole.from_ns < START_NS + 178 * 10**9 < hole.to_ns < START_NS + 207 * 10**9, (
+            "the others could be had yet"
+        )
+        assert "to two trades" in hole.why
