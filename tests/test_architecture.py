@@ -29,7 +29,7 @@ IMPURE_MODULES = {"asyncio", "socket", "selectors", "ssl", "time", "random", "th
 MAY_BE_IMPURE = (
     "wire/transport", "wire/feed", "wire/leg", "wire/lane", "wire/rest", "wire/turns", "wire/signed", "wire/keys",
     "wire/private_line", "wire/listening", "wire/entry", "wire/inquiry", "wire/sweep", "wire/orders",
-    "wire/account", "sync/repair", "sync/audit",
+    "wire/account", "wire/ccxt/", "sync/repair", "sync/audit",
     "store/", "outlet", "clock", "config", "app", "control", "watch", "sim/", "surfaces/", "testing", "__init__",
 )  # fmt: skip
 BANNED_NAMES = {"utils", "util", "helpers", "common", "base", "manager", "misc", "core"}

@@ -1,8 +1,8 @@
 from dataclasses import replace
 from itertools import islice
 
-from tapeline.app.settings import delays, patience, rebased, timing
-from tapeline.config import ConnectionConfig
+from tapeline.app.settings import delays, patience, reaches, rebased, timing
+from tapeline.config import Config, ConnectionConfig, VenueConfig
 from tapeline.venues.spec import Heartbeat, Limits, Venue
 
 
@@ -60,3 +60,11 @@ def test_another_address_keeps_the_path() -> None:
 
 def test_a_variant_of_a_venue_is_a_value() -> None:
     assert replace(venue(), name="other").name == "other"
+
+
+def test_an_exchange_behind_ccxt_is_reached_by_what_is_set_of_its_venue() -> None:
+    assert rebased("ccxt://fakex/spot", "http://127.0.0.1:1") == "ccxt://fakex/spot"
+    venue = VenueConfig(rest_url="http://127.0.0.1:1", ws_url="ws://127.0.0.1:2", ccxt={"options": {"a": 1}})
+    (reach,) = reaches(Config(venue={"ccxt-fakex": venue})).values()
+    assert (reach.rest_url, reach.ws_url) == ("http://127.0.0.1:1", "ws://127.0.0.1:2")
+    assert reach.settings == {"options": {"a": 1}}

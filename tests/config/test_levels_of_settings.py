@@ -98,3 +98,9 @@ def test_contradictions(config: Config, fault: str) -> None:
 def test_good_addresses_pass() -> None:
     config = stream(ws_url="ws://127.0.0.1:8080", rest_url="https://example.org")
     assert list(faults(config)) == []
+
+
+@pytest.mark.parametrize("name", ["apiKey", "secret", "password", "privateKey", "walletAddress", "token", "number"])
+def test_keys_are_no_settings_of_a_venue_and_are_not_repeated(name: str) -> None:
+    (fault,) = faults(Config(venue={"ccxt-x": VenueConfig(ccxt={name: "a-thing-not-to-be-shown", "uid": "7"})}))
+    assert fault == f"venue.ccxt-x.ccxt: {name} is not set here: keys belong to [account.NAME], and numbers are exact"

@@ -22,7 +22,7 @@ def test_overrides_and_settings_of_a_connection_have_the_same_names() -> None:
 def test_a_venue_and_a_stream_may_override_every_connection_setting() -> None:
     names = set(ConnectionConfig.__struct_fields__)
     modes = {"mode", "realtime_source", "enable_websocket", "fallback_to_polling"}
-    assert set(VenueConfig.__struct_fields__) == names | modes | {"rest_url", "ws_url", "max_topics"}
+    assert set(VenueConfig.__struct_fields__) == names | modes | {"rest_url", "ws_url", "max_topics", "ccxt"}
     assert set(StreamConfig.__struct_fields__) == names | modes | {
         "venue", "symbols", "channels", "rest_url", "ws_url", "websocket_priority"
     }  # fmt: skip

@@ -157,8 +157,8 @@ def fetching(
 ) -> Response:
     async def main() -> Response:
         fetch, client = real_fetch(within_s=within_s)
-        client._transport = httpx2.MockTransport(handler)
-        client._mounts = {}
+        client.http._transport = httpx2.MockTransport(handler)
+        client.http._mounts = {}
         async with client:
             return await fetch("https://toy/", request)
 

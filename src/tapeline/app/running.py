@@ -4,6 +4,7 @@ import asyncio
 import random
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
+from functools import partial
 from typing import Any
 
 import structlog
@@ -16,6 +17,7 @@ from tapeline.app.keeping import Keeping
 from tapeline.app.modes import ModeKeeper
 from tapeline.app.rebuilding import Away, Rebuilder
 from tapeline.app.repairing import Repairer
+from tapeline.app.settings import reaches
 from tapeline.app.sharing import host_budgets
 from tapeline.app.status import status
 from tapeline.app.venue import VenueDesk
@@ -25,6 +27,7 @@ from tapeline.control import StatusFile, serve_control
 from tapeline.control.listening import Handler
 from tapeline.errors import ConfigError
 from tapeline.venues import venue_named
+from tapeline.wire.ccxt.exchange import Reach
 from tapeline.wire.pipe import Dial
 from tapeline.wire.rest import real_fetch
 from tapeline.wire.transport import real_dial
@@ -35,11 +38,11 @@ EXIT_DONE, EXIT_GAVE_UP = 0, 3
 _log = structlog.get_logger("tapeline")
 
 
-def real_world_dial(settings: ConnectionConfig) -> Dial:
+def real_world_dial(settings: ConnectionConfig, reaches: Mapping[str, Reach] | None = None) -> Dial:
     """Dial over the network, by these settings."""
     return real_dial(
         transport=settings.transport, compression=settings.compression, max_bytes=settings.buffer_size,
-        within_s=settings.connection_timeout_s,
+        within_s=settings.connection_timeout_s, reaches=reaches,
     )  # fmt: skip
 
 
@@ -146,10 +149,12 @@ async def start(
         keeping = Keeping(config, clock)
         keeping.start()
         stack.callback(keeping.stop)
-        fetch, client = real_fetch(within_s=config.connection.connection_timeout_s)
+        reached = reaches(config)
+        fetch, client = real_fetch(within_s=config.connection.connection_timeout_s, reaches=reached)
         stack.push_async_callback(client.aclose)
         world = World(
-            dial=real_world_dial, fetch=fetch, clock=clock, chance=chance or random.Random(config.seed).random,
+            dial=partial(real_world_dial, reaches=reached), fetch=fetch, clock=clock,
+            chance=chance or random.Random(config.seed).random,
             record=keeping.record if keeping.tape is not None else None, answered=keeping.answered,
             budget=host_budgets(clock),
         )  # fmt: skip

@@ -3,8 +3,10 @@
 from collections.abc import Callable, Iterator
 from urllib.parse import urlsplit, urlunsplit
 
-from tapeline.config import ConnectionConfig
+from tapeline.config import Config, ConnectionConfig
+from tapeline.venues.ccxt import bridged
 from tapeline.venues.spec import Venue
+from tapeline.wire.ccxt.exchange import Reach
 from tapeline.wire.leg import Patience
 from tapeline.wire.pace import backoff
 from tapeline.wire.session import Timing
@@ -42,8 +44,16 @@ def delays(settings: ConnectionConfig, chance: Callable[[], float]) -> Callable[
 
 
 def rebased(url: str, onto: str | None) -> str:
-    """The URL with scheme, host and port of another; its path stays."""
-    if not onto:
+    """The URL with scheme, host and port of another; its path stays. Of a venue behind ccxt: see `reaches`."""
+    if not onto or bridged(url):
         return url
     there, here = urlsplit(onto), urlsplit(url)
     return urlunsplit((there.scheme, there.netloc, here.path, here.query, here.fragment))
+
+
+def reaches(config: Config) -> dict[str, Reach]:
+    """What is configured of venues behind ccxt, for the bridge."""
+    return {
+        name: Reach(rest_url=each.rest_url, ws_url=each.ws_url, settings=each.ccxt)
+        for name, each in config.venue.items()
+    }

@@ -16,6 +16,7 @@ from tapeline.errors import ConfigError
 from tapeline.model.channel import channel
 
 _NAMES = tuple(ConnectionConfig.__struct_fields__)
+_NOT_FOR_CCXT = ("apiKey", "secret", "password", "privateKey", "walletAddress", "token", "number", "verbose")
 _SCHEMES = {"ws_url": ("ws", "wss"), "rest_url": ("http", "https")}
 
 
@@ -69,6 +70,10 @@ def faults(config: Config) -> Iterator[str]:
     ]
     for path, level in levels:
         yield from _bad_urls(path, level)
+    for name, venue in config.venue.items():
+        for each in _NOT_FOR_CCXT:
+            if each in venue.ccxt:
+                yield f"venue.{name}.ccxt: {each} is not set here: keys belong to [account.NAME], and numbers are exact"
     yield from mode_faults(config)
     yield from account_faults(config.account)
     yield from trade_faults(config.strategy)

@@ -6,7 +6,7 @@ A setting that is None where it is optional leaves the choice to the venue or to
 from collections.abc import Mapping
 from pathlib import Path
 from types import MappingProxyType
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from msgspec import Meta
 
@@ -168,6 +168,14 @@ class VenueConfig(ConnectionOverrides, frozen=True, kw_only=True):
             extra={"unit": "topics"},
         ),
     ] = None
+    ccxt: Annotated[
+        Mapping[str, Any],
+        Meta(
+            description="Of a venue behind ccxt (`ccxt-EXCHANGE`): settings of ccxt's own object, under its names: "
+            '`ccxt = {httpsProxy = "http://127.0.0.1:8118", options = {recvWindow = 10000}}`. Keys belong to '
+            "`[account.NAME]`."
+        ),
+    ] = MappingProxyType({})
 
 
 class StreamConfig(ConnectionOverrides, frozen=True, kw_only=True):

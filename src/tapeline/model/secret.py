@@ -45,10 +45,12 @@ class Secret:
 class Credentials:
     """One account's key. `sign` turns bytes into a raw signature: HMAC-SHA256 of `secret`, or Ed25519.
 
-    `kind` is "hmac" or "ed25519": venues write the one in hex or base64, the other in base64.
+    `kind` is "hmac" or "ed25519": venues write the one in hex or base64, the other in base64. `secret` is for who signs
+    in ways of their own (ccxt); nobody else needs it.
     """
 
     key: Secret
     sign: Callable[[bytes], bytes] = field(repr=False)
     kind: str = "hmac"
     passphrase: Secret | None = None
+    secret: Secret | None = None

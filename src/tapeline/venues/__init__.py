@@ -8,6 +8,8 @@ from types import MappingProxyType
 
 from tapeline.errors import ConfigError
 from tapeline.venues.binance import BINANCE, BINANCE_US, BINANCE_USDM
+from tapeline.venues.ccxt import PREFIX as THROUGH_CCXT
+from tapeline.venues.ccxt import through_ccxt
 from tapeline.venues.okx import OKX
 from tapeline.venues.spec import Venue
 
@@ -31,8 +33,10 @@ def venues() -> Mapping[str, Venue]:
 
 
 def venue_named(name: str) -> Venue:
-    """The venue of this name. Raises ConfigError with the nearest right word."""
+    """The venue of this name; `ccxt-EXCHANGE` is any that ccxt knows. Raises ConfigError with the nearest word."""
     known = venues()
+    if name not in known and name.startswith(THROUGH_CCXT):
+        return through_ccxt(name)
     if name not in known:
         near = difflib.get_close_matches(name, known, n=1, cutoff=0.4)
         raise ConfigError(

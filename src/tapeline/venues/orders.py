@@ -106,20 +106,23 @@ class Beat(msgspec.Struct, frozen=True):
 PrivateControl = Answered | Expired | Beat
 PrivateDecode = Callable[[bytes, int], Sequence[AccountEvent | PrivateControl]]
 """(frame, received_ns) -> what it says. Raises BadData, and nothing else."""
+PrivateStep = Callable[[Credentials, int, str], bytes]
+"""(credentials, the venue's clock in ns, request id) -> a frame of the opening."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PrivateStream:
     """How a private stream is opened and read.
 
-    `opening` are the requests that open it, each sent when the one before was answered: (credentials, the venue's
-    clock in ns, request id) -> frame. `url(base, listen key)`: where it is dialled. A stream with `listen_key` needs
-    the key kept alive every `alive_s`, by the calls of `Orders`.
+    `opening` are the requests that open it, each sent when the one before was answered; `opening_for` more of them,
+    that name the instruments (by native symbol). `url(base, listen key)`: where it is dialled. A stream with
+    `listen_key` needs the key kept alive every `alive_s`, by the calls of `Orders`.
     """
 
     endpoint: str  # key of Venue.urls
     decoder: Callable[[str, str, Mapping[str, Instrument]], PrivateDecode]  # (venue, account, instruments by native)
-    opening: tuple[Callable[[Credentials, int, str], bytes], ...] = ()
+    opening: tuple[PrivateStep, ...] = ()
+    opening_for: Callable[[Mapping[str, Instrument]], tuple[PrivateStep, ...]] = field(default=lambda _instruments: ())
     url: Callable[[str, str], str] = field(default=lambda base, _key: base)
     listen_key: bool = False
     alive_s: float = 1800.0

@@ -14,6 +14,7 @@ from tapeline.store.budget import HostBudget, budget_path
 from tapeline.store.latch import HaltLatch
 from tapeline.trading.flatten import Steps
 from tapeline.venues import venue_named
+from tapeline.venues.ccxt import bridged
 from tapeline.venues.spec import Venue
 from tapeline.watch.hand import Hand
 from tapeline.watch.heartbeat import last_beat
@@ -99,7 +100,7 @@ def _delays(chance: Callable[[], float]) -> Iterator[float]:
 def _rest_url(venue: Venue, onto: str | None) -> str:
     """The venue's address with scheme, host and port of another, where one is set."""
     url = venue.urls["rest"]
-    if not onto:
+    if not onto or bridged(url):
         return url
     there, here = urlsplit(onto), urlsplit(url)
     return urlunsplit((there.scheme, there.netloc, here.path, here.query, here.fragment))

@@ -67,10 +67,10 @@ def credentials_of(name: str, settings: KeySettings, environ: Mapping[str, str])
     if kind == "auto":
         kind = "ed25519" if secret.reveal().startswith(PEM) else "hmac"
     if kind == "ed25519":
-        return Credentials(key, ed25519_signer(secret, where), kind, passphrase)
+        return Credentials(key, ed25519_signer(secret, where), kind, passphrase, secret)
     if not _one_line(secret):
         raise ConfigError(f"{where} is not one line of printable ASCII: is it the right file?")
-    return Credentials(key, hmac_signer(secret), kind, passphrase)
+    return Credentials(key, hmac_signer(secret), kind, passphrase, secret)
 
 
 def hmac_signer(secret: Secret) -> Signer:

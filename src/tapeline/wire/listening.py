@@ -158,7 +158,8 @@ class Listening:
         stream = self._stream
         self._listen_key = await self._new_listen_key() if stream.listen_key else ""
         way = Way(
-            decoder=stream.decoder(self._venue.name, self._account, self._instruments), opening=stream.opening,
+            decoder=stream.decoder(self._venue.name, self._account, self._instruments),
+            opening=(*stream.opening, *stream.opening_for(self._instruments)),
             ping=stream.ping, ping_every_s=stream.ping_every_s, silence_s=stream.silence_s,
             keep_s=stream.alive_s if stream.listen_key else float("inf"),
         )  # fmt: skip

@@ -6,13 +6,17 @@ import ssl
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
+from typing import Self
 
 import httpx2
 import msgspec
 
 from tapeline.clock import Clock
 from tapeline.errors import BadData, ClockWrong, ConnectionLost, Retry, TimedOut, Unsent
+from tapeline.venues.ccxt import bridged
 from tapeline.venues.spec import Answer, Ask, Priority, Request, ServerTime, Venue
+from tapeline.wire.ccxt.bridge import Bridge
+from tapeline.wire.ccxt.exchange import Reach
 from tapeline.wire.pace import SharedBudget
 from tapeline.wire.pipe import Fetch, Response
 from tapeline.wire.turns import MOST_WAIT_S, Turns
@@ -36,12 +40,35 @@ class _WithoutQuery(logging.Filter):
 _WITHOUT_QUERY = _WithoutQuery()  # added to their logger as often as one likes, it is there once
 
 
-def real_fetch(*, within_s: float = 10.0, tls: ssl.SSLContext | None = None) -> tuple[Fetch, httpx2.AsyncClient]:
-    """Fetch over the network, and the client to close at the end."""
+class Clients:
+    """What `real_fetch` has open: an HTTP client, and exchanges that are asked through ccxt."""
+
+    def __init__(self, http: httpx2.AsyncClient, bridge: Bridge) -> None:
+        self.http, self._bridge = http, bridge
+
+    async def aclose(self) -> None:
+        """Close them."""
+        await self.http.aclose()
+        await self._bridge.close()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_why: object) -> None:
+        await self.aclose()
+
+
+def real_fetch(
+    *, within_s: float = 10.0, tls: ssl.SSLContext | None = None, reaches: Mapping[str, Reach] | None = None
+) -> tuple[Fetch, Clients]:  # fmt: skip
+    """Fetch over the network, and what to close at the end. `reaches` are of venues behind ccxt."""
     logging.getLogger("httpx2").addFilter(_WITHOUT_QUERY)
     client = httpx2.AsyncClient(timeout=within_s, verify=tls or True, follow_redirects=False)
+    bridge = Bridge(reaches, within_s=within_s)
 
     async def fetch(base_url: str, request: Request) -> Response:
+        if bridged(base_url):
+            return await bridge.fetch(base_url, request)
         url = base_url.rstrip("/") + request.path
         # The query goes out as it was signed, and is in no message: keys and signatures are in it.
         target = url + "?" + request.query_text if request.query else url
@@ -61,7 +88,7 @@ def real_fetch(*, within_s: float = 10.0, tls: ssl.SSLContext | None = None) -> 
             raise ConnectionLost(f"{url}: {error or type(error).__name__}") from error
         return Response(answer.status_code, {k.lower(): v for k, v in answer.headers.items()}, answer.content)
 
-    return fetch, client
+    return fetch, Clients(client, bridge)
 
 
 class Rest:

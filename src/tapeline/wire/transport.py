@@ -3,7 +3,7 @@
 import asyncio
 import logging
 import ssl
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from functools import partial
 from typing import Any
@@ -15,6 +15,9 @@ import websockets.exceptions
 from picows import WSCloseCode, WSFrame, WSListener, WSMsgType, WSTransport
 
 from tapeline.errors import ConfigError, ConnectionLost
+from tapeline.venues.ccxt import bridged
+from tapeline.wire.ccxt.bridge import Bridge
+from tapeline.wire.ccxt.exchange import Reach
 from tapeline.wire.pace import retry_after_s
 from tapeline.wire.pipe import AtOnce, Dial, Pipe
 
@@ -327,9 +330,19 @@ async def _messages(
 
 def real_dial(
     *, transport: str = "picows", compression: bool = False, max_bytes: int = 16 * 2**20, within_s: float = 10.0,
-    tls: ssl.SSLContext | None = None,
+    tls: ssl.SSLContext | None = None, reaches: Mapping[str, Reach] | None = None,
 ) -> Dial:  # fmt: skip
-    """Dial over the network. `tls` replaces the machine's own trust (a private authority in tests)."""
+    """Dial over the network. `tls` replaces the machine's own trust (a private authority in tests); `reaches` are of
+    venues behind ccxt, which has sockets of its own.
+    """
+    sockets = _sockets(transport, max_bytes, within_s, tls, compression=compression)
+    bridge = Bridge(reaches, within_s=within_s)
+    return lambda url: bridge.dial(url) if bridged(url) else sockets(url)
+
+
+def _sockets(
+    transport: str, max_bytes: int, within_s: float, tls: ssl.SSLContext | None, *, compression: bool
+) -> Dial:  # fmt: skip
     if transport == "websockets":
         plain = partial(websockets.asyncio.client.connect, compression="deflate" if compression else None, logger=_LOG)
         return lambda url: _messages(url, max_bytes, within_s, tls, plain)

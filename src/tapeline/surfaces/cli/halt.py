@@ -10,6 +10,7 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
+from tapeline.app.settings import reaches
 from tapeline.clock import SystemClock
 from tapeline.config import Config, load
 from tapeline.errors import ConfigError
@@ -62,7 +63,7 @@ def halt(
 async def _halt(
     settings: Config, names: list[str], *, flatten: bool, reduce_only: bool, who: str, why: str
 ) -> list[Report]:
-    fetch, client = real_fetch()
+    fetch, client = real_fetch(reaches=reaches(settings))
     try:
         emergency = Emergency(
             config=settings, fetch=fetch, clock=SystemClock(), environ=os.environ, chance=random.random,

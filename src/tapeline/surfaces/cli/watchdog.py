@@ -11,6 +11,7 @@ from typing import Annotated
 import structlog
 from cyclopts import Parameter
 
+from tapeline.app.settings import reaches
 from tapeline.clock import SystemClock
 from tapeline.config import Config, load
 from tapeline.errors import ConfigError
@@ -53,7 +54,7 @@ def watchdog(
 
 
 async def _watch(settings: Config, folder: Path, *, closes: bool, stop: asyncio.Event) -> None:
-    fetch, client = real_fetch()
+    fetch, client = real_fetch(reaches=reaches(settings))
     clock = SystemClock()
     names = list(accounts_of(settings, None))
     emergency = Emergency(
