@@ -10,6 +10,7 @@ import re
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
+from functools import cache
 from pathlib import Path
 from typing import TypeVar
 from urllib.parse import urlsplit
@@ -127,11 +128,13 @@ class HostBudget:
             with self._locked() as file:
                 if file is None:
                     return None
-                state = self._state(os.pread(file, 1 << 20, 0))
+                before = os.pread(file, 1 << 20, 0)
+                state = self._state(before)
                 found = act(state)
                 body = _write(state)
                 os.pwrite(file, body, 0)
-                os.ftruncate(file, len(body))
+                if len(body) < len(before):
+                    os.ftruncate(file, len(body))
                 return found
         except OSError as error:
             self.close()
@@ -163,7 +166,7 @@ class HostBudget:
             fcntl.flock(file, fcntl.LOCK_UN)
 
     def _state(self, body: bytes) -> _State:
-        boot = _boot()
+        boot = _boot(_BOOT)
         if not body:
             return _State(boot)
         try:
@@ -176,9 +179,11 @@ class HostBudget:
         return state
 
 
-def _boot() -> str:
+@cache
+def _boot(path: Path) -> str:
+    """This boot's name: no process sees two."""
     with suppress(OSError):
-        return _BOOT.read_text().strip()
+        return path.read_text().strip()
     return ""
 
 

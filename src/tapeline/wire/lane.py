@@ -18,7 +18,7 @@ from tapeline.wire.session import Redial, Session, Timing
 from tapeline.wire.shards import Shard
 from tapeline.wire.sink import Sink
 
-FRESHNESS_EVERY_S = 15.0
+FRESHNESS_EVERY_S = 15.0  # at most so often, and four times while a connection may be silent
 MOST_PROBES = 4
 SLOW_S = 0.05  # frames that go on together and take longer hold everybody else up
 TIMER_MOST_S = 3600.0
@@ -61,7 +61,7 @@ class Lane:
         self._timer_fired = False
         self._verdict: Exception | None = None  # reached while the pump was waiting, for it to raise
         self._freshness, self._deafness = Freshness(), Deafness()
-        self._freshness_at = clock.now() + FRESHNESS_EVERY_S
+        self._freshness_at = clock.now() + self._freshness_every_s
         self._probing: set[Topic] = set()
         self.finished = False  # we ended it ourselves
         self._finish_reason = ""
@@ -313,6 +313,10 @@ class Lane:
         self._progress.set()
         self._arm(min(session.deadline(now), self._freshness_at, self._look_at) - now)
 
+    @property
+    def _freshness_every_s(self) -> float:
+        return max(FRESHNESS_EVERY_S, self._timing.silence_s / 4)
+
     def _arm(self, delay_s: float) -> None:
         if self._timer is not None:
             self._timer.cancel()
@@ -327,7 +331,7 @@ class Lane:
     def _ask_about_silence(self, session: Session, now: float) -> None:
         doubts, session.wants.doubts = session.wants.doubts, []
         if now >= self._freshness_at:
-            self._freshness_at = now + FRESHNESS_EVERY_S
+            self._freshness_at = now + self._freshness_every_s
             live = [topic for topic, state in session.wants.states().items() if state == "live"]
             doubts += self._freshness.sample({topic: self._sink.count(topic) for topic in live}, now)
             if self._tally is not None:
