@@ -21,9 +21,15 @@ class _Jump(selectors.DefaultSelector):
     virtual: "VirtualLoop"
 
     def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
-        if timeout is not None and self._is_alone():
-            self.virtual.jump(timeout)
-            return []
+        # A day goes round the loop some ten thousand times, and would ask the system each time: not where no socket but
+        # the loop's own is there. What a thread wants is in the loop's queue before it rings, and where none is at work
+        # nobody can.
+        if timeout is not None and len(self.get_map()) == 1:
+            if timeout == 0:
+                return []
+            if not self.virtual.outside_jobs and threading.active_count() == 1:
+                self.virtual.jump(timeout)
+                return []
         ready = super().select(0)
         if ready or timeout == 0:
             return ready
@@ -40,13 +46,6 @@ class _Jump(selectors.DefaultSelector):
         if not ready:
             raise Broken(f"nothing can ever wake: {self.virtual.who_waits()}")
         return ready
-
-    def _is_alone(self) -> bool:
-        """Whether nothing outside could have anything to say: no socket but the loop's own, no thread at work.
-
-        A day goes round the loop some ten thousand times, and would ask the system each time.
-        """
-        return len(self.get_map()) == 1 and not self.virtual.outside_jobs and threading.active_count() == 1
 
 
 class VirtualLoop(asyncio.SelectorEventLoop):

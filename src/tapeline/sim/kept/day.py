@@ -9,7 +9,6 @@ import random
 import sys
 from collections import Counter
 from collections.abc import Callable, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from hashlib import blake2b
 from pathlib import Path
@@ -41,7 +40,8 @@ START_NS = 19_900 * DAY_NS  # a midnight
 DAY_S = 86_400.0
 THIN = Rates(trades_per_minute=1, levels=5, step_beats=3000)
 BARS, BUILT = "15m", ("15m", "1h")
-NOTE_EVERY_S = 60.0
+NOTES_EVERY_S = (60.0, 300.0, 900.0)  # how often what has grown is noted: on some days trades come between, on some not
+BATCHES_S = (0.25, 60.0, 240.0)  # how long rows wait to be written together; a crash loses those that do
 LOOK_EVERY_S = (20.0, 60.0, 120.0)  # repair looks so often: more slowly than in earnest, so that a day is cheap
 FILLS = (1, 1, 1, 2, 3)  # trades that an order makes at once
 SILENT_S, POLLED_DAYS = 1500.0, 0.25  # on some days a stream that fails or is silent for so long is polled
@@ -145,11 +145,12 @@ class _Day:
             self.venue, market, clock=self.clock, faults=drawn if plan.faults is None else plan.faults, say=self._said
         )
         self.look_every_s = self.chance.choice(LOOK_EVERY_S)
+        self.note_every_s = random.Random(f"notes {plan.key}").choice(NOTES_EVERY_S)
         channels = (self.trades, f"bars:{BARS}", *(f"bars:{each}@{self.trades}" for each in BUILT), *plan.channels)
         self.config = Config(
             store=StoreConfig(
                 path=str(folder), tape=False, batch_size=200, queue_bytes=QUEUE_BYTES,
-                batch_timeout_s=self.chance.choice((0.25, 10.0, 60.0)),
+                batch_timeout_s=self.chance.choice(BATCHES_S),
             ),
             stream=(StreamConfig(venue=plan.venue.name, symbols=tuple(each.symbol for each in listed),
                                  channels=channels),),
@@ -187,13 +188,15 @@ class _Day:
         assert isinstance(scribe, Scribe), "it was asked for"
         running = assembled(self.config, world, keeping, away=_at_once, look_every_s=self.look_every_s)
         async with running.live(self.config):
-            noting = asyncio.create_task(self._note(running, scribe), name="notes")
+            jobs = [asyncio.create_task(job, name="day") for job in (self._note(running), self._stall(scribe))]
             await self._until(life.to_s)
             if life.crash:
                 scribe.crash()
-            noting.cancel()
-            with suppress(asyncio.CancelledError):
-                await noting
+            for job in jobs:
+                job.cancel()
+            for done in await asyncio.gather(*jobs, return_exceptions=True):
+                if isinstance(done, Exception):
+                    raise done
         if running.opening.done() and not running.opening.cancelled():
             running.opening.result()
         if not life.crash:
@@ -201,15 +204,20 @@ class _Day:
             keeping.stop()
         self._judge_life(running)
 
-    async def _note(self, running: Running, scribe: Scribe) -> None:
-        stalls = (
-            drawn_stalls(self.plan.key, self.plan.duration_s) if self.plan.stalls is None else self.plan.stalls
-        )  # fmt: skip
+    async def _note(self, running: Running) -> None:
         while True:
-            await asyncio.sleep(NOTE_EVERY_S)
-            now = self.clock.now()
-            scribe.stalled = any(at_s <= now < at_s + for_s for at_s, for_s in stalls)
+            await asyncio.sleep(self.note_every_s)
             running.keeping.write_points(running.instance)
+
+    async def _stall(self, scribe: Scribe) -> None:
+        """Let the disk be stuck when its time has come, in whichever life of the instance that is."""
+        plan = self.plan
+        stalls = drawn_stalls(plan.key, plan.duration_s) if plan.stalls is None else plan.stalls
+        for at_s, for_s in sorted(stalls):
+            await self._until(at_s)
+            scribe.stalled = self.clock.now() < at_s + for_s
+            await self._until(at_s + for_s)
+            scribe.stalled = False
 
     def _judge_life(self, running: Running) -> None:
         """What no run may ever have: a repair, audit or watch that fell over, a subscriber that raised."""
