@@ -22,7 +22,7 @@ from tapeline.errors import ConnectionLost
 from tapeline.model.topic import Topic
 from tapeline.sim.loop import VirtualClock, run
 from tapeline.venues.spec import Venue
-from tapeline.wire.lane import FRESHNESS_EVERY_S, MOST_PROBES, Lane
+from tapeline.wire.lane import FRESHNESS_EVERY_S, FRESHNESS_MOST_S, MOST_PROBES, Lane
 from tapeline.wire.session import Timing
 from tapeline.wire.shards import Shard
 from tapeline.wire.wants import Outcome
@@ -422,14 +422,17 @@ def test_what_one_connection_has_and_the_other_lacks() -> None:
     on_stage(act)
 
 
-def test_freshness_is_looked_at_now_and_then_even_when_nothing_else_happens() -> None:
+@pytest.mark.parametrize(
+    ("silence_s", "every_s"), [(60.0, FRESHNESS_EVERY_S), (20.0, 15.0), (400.0, 100.0), (9e9, FRESHNESS_MOST_S)]
+)
+def test_freshness_is_looked_at_now_and_then_even_when_nothing_else_happens(silence_s: float, every_s: float) -> None:
     async def act(tasks: asyncio.TaskGroup) -> None:
-        stage = Stage(tasks, silence_s=9e9, heartbeat_s=9e9, idle_ping_s=9e9)
+        stage = Stage(tasks, silence_s=silence_s, heartbeat_s=9e9, idle_ping_s=9e9)
         await stage.lane.settled()
-        await asyncio.sleep(1)
+        looks = int(min(silence_s / every_s, 10.5))
         before = len(stage.sink.lives)
-        await asyncio.sleep(10 * FRESHNESS_EVERY_S)
-        assert len(stage.sink.lives) - before == 10
+        await asyncio.sleep(looks * every_s + 0.1 - (looks * every_s >= silence_s))
+        assert len(stage.sink.lives) - before == looks - (looks * every_s >= silence_s)
         stage.lane.finish("enough")
 
     on_stage(act)

@@ -150,9 +150,12 @@ class Rebuilder:
             ranges.clear()
             return
         bars, desk = found
+        closed_ns = bars.watermark.value_ns or 0
+        if all(_closes_ns(interval(name), each) > closed_ns for name, spans in ranges.items() for each in spans):
+            return  # most looks find no bar closed since the last one
         self._ledger.write()  # what is proven up to now
         proven = self._ledger.coverage(*key).proven
-        until_ns = min(bars.watermark.value_ns or 0, proven[-1][1] if proven else 0)
+        until_ns = min(closed_ns, proven[-1][1] if proven else 0)
         names = sorted(ranges, key=lambda name: interval(name).length_ns or 1 << 62)
         for name in names:
             due, ranges[name] = self._due(key, interval(name), ranges[name], until_ns)
@@ -243,6 +246,11 @@ def _bars(store: Store, instrument: str, name: str, within: Range, *, last: int 
         return list(store.bars(instrument, name, *within, last=last))
     except (NotHeld, UnknownInstrument):
         return []
+
+
+def _closes_ns(step: Interval, within: Range) -> int:
+    """When the first bar of a stretch has closed."""
+    return step.next(step.floor(within[0]))
 
 
 def _made_to(store: Store, key: Key, step: Interval, before_ns: int) -> int | None:

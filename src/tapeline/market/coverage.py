@@ -16,7 +16,7 @@ AT_ONCE = frozenset({"", NOT_FETCHED, "late_start", "disputed"})  # causes of ho
 
 
 class _Piece:
-    """A stretch that one fact owns."""
+    """A stretch that one fact owns: `fact` is how it was when this was painted, it may have grown since."""
 
     __slots__ = ("cause", "fact", "from_ns", "rank", "to_ns")
 
@@ -40,7 +40,7 @@ class Coverage:
     def add(self, fact: Fact) -> None:
         """Append a fact, or grow the one it continues (see `Fact.run`)."""
         assert fact.from_ns <= fact.to_ns, f"a fact cannot end before it starts: {fact}"
-        key = (fact.run, fact.from_ns, fact.state, fact.evidence)
+        key, from_ns = (fact.run, fact.from_ns, fact.state, fact.evidence), fact.from_ns
         rank = self._growing.get(key) if fact.run else None
         if rank is None:
             self._order += 1
@@ -51,9 +51,10 @@ class Coverage:
             before = self._facts[rank]
             if fact.to_ns < before.to_ns or (fact.source, fact.why, fact.cause) != _words(before):
                 self._stale = True
+            from_ns = max(from_ns, before.to_ns - 1)  # up to there it owns what it can already
         self._facts[rank] = fact
         if not self._stale:
-            self._paint(fact, rank)
+            self._paint(fact, rank, from_ns)
 
     def spans(self, from_ns: int | None = None, to_ns: int | None = None) -> list[Span]:
         """All that is known, in order without overlaps; of what no span speaks, nothing is known."""
@@ -137,7 +138,7 @@ class Coverage:
         """A hole says itself what it misses; what is held beside it says it too, where it ends there of its own."""
         firsts, lasts, cause = list[int | None](), list[int | None](), NOT_FETCHED
         for piece in self._between(from_ns - 1, to_ns + 1):
-            fact = piece.fact
+            fact = self._facts[piece.rank]  # as far as it has grown by now, which the piece may not have seen
             if piece.to_ns == from_ns == fact.to_ns and fact.state in HELD:
                 firsts.append(None if fact.last_seq is None else fact.last_seq + 1)
             elif piece.from_ns == to_ns == fact.from_ns and fact.state in HELD:
@@ -159,9 +160,9 @@ class Coverage:
             left += _minus([(from_ns, to_ns)], ((p.from_ns, p.to_ns) for p in pieces if p.fact.state in states))
         return left
 
-    def _paint(self, fact: Fact, rank: Rank) -> None:
-        """Let a fact own what nothing of a higher rank does."""
-        from_ns, to_ns = fact.from_ns, fact.to_ns
+    def _paint(self, fact: Fact, rank: Rank, from_ns: int) -> None:
+        """Let a fact own what nothing of a higher rank does, from there on."""
+        to_ns = fact.to_ns
         if from_ns == to_ns:
             return
         first = max(0, bisect_right(self._starts, from_ns) - 1)
@@ -195,7 +196,7 @@ class Coverage:
         self._stale = False
         self._pieces, self._starts = [], []
         for rank, fact in self._facts.items():
-            self._paint(fact, rank)
+            self._paint(fact, rank, fact.from_ns)
 
 
 def _words(fact: Fact) -> tuple[str, str, str]:

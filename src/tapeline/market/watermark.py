@@ -1,7 +1,6 @@
 """Up to when a connection has told us everything, and what time it is at the venue. Pure: time comes as an argument."""
 
 from collections import deque
-from collections.abc import Sequence
 from dataclasses import dataclass
 from statistics import median
 
@@ -87,6 +86,7 @@ class VenueClock:
         self._trips: deque[float] = deque(maxlen=_SAMPLES)
         self._count = 0
         self._running = False
+        self._offset_ns = 0.0  # the median, kept: it is asked for with every sign of life
 
     def sample(self, sent: float, server_ns: int, received: float) -> None:
         """The venue answered with this time; when we asked and when the answer came, in monotonic seconds."""
@@ -97,13 +97,14 @@ class VenueClock:
             if not self._running:  # what it was says nothing of what it is
                 self._samples.clear()
         self._samples.append((sent, offset_ns, server_ns))
+        self._offset_ns = median(offset for _, offset, _ in self._samples)
         self._trips.append(received - sent)
         self._count += 1
 
     def estimate(self, now: float) -> int | None:
         """The venue's time at this monotonic instant, UTC ns; None before the first answer."""
         if self._running:
-            return int(median(_offsets(self._samples)) + now * SECOND_NS)
+            return int(self._offset_ns + now * SECOND_NS)
         known = [server_ns for sent, _, server_ns in self._samples if sent <= now]
         return known[-1] if known else None
 
@@ -115,7 +116,3 @@ class VenueClock:
             running=self._running,
             server_ns=self._samples[-1][2] if self._samples else None,
         )
-
-
-def _offsets(samples: Sequence[tuple[float, float, int]]) -> list[float]:
-    return [offset_ns for _, offset_ns, _ in samples]

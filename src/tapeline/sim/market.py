@@ -32,6 +32,7 @@ from tapeline.venues.spec import Answer, Ask, ServerTime, Venue
 SEQ_STEP = 3  # the venue's updates in one book message
 HISTORY_NS = 2 * DAY_NS
 FUNDING_NS = 8 * HOUR_NS
+STEADY = 10  # from so many beats a step on, all that is told between two steps is trades
 
 
 class Market:
@@ -77,6 +78,8 @@ class Market:
         if self._step == 1:
             return self._beat + 1
         agenda = self._agenda
+        if agenda and agenda[-1] > self._beat:
+            return agenda[-1]
         while agenda and agenda[-1] <= self._beat:
             agenda.pop()
         minute = self._beat // BEATS
@@ -92,7 +95,8 @@ class Market:
     def take(self, before_ns: int | None, most: int, wanted: Container[Topic]) -> Sequence[Moment]:
         """See `Source`."""
         moments: list[Moment] = []
-        topics = sorted(wanted) if isinstance(wanted, Mapping) else ()
+        every = sorted(wanted) if isinstance(wanted, Mapping) else ()
+        traded = [topic for topic in every if channel(topic.channel).kind in _TRADES] if self._step >= STEADY else every
         for _ in range(most):
             beat = self._next_beat()
             at_ns = beat * BEAT_NS
@@ -100,7 +104,7 @@ class Market:
                 break
             self._beat = beat
             self._at_ns = at_ns
-            for topic in topics:
+            for topic in traded if beat % self._step else every:
                 for event in self.events(topic, self._beat):
                     moments.append((at_ns, topic, self._server.encode(event, topic.native)))  # noqa: PERF401  # nested
             if len(moments) >= most:
@@ -305,6 +309,7 @@ class Market:
         return call.page if call else 1
 
 
+_TRADES = frozenset({"trades", "aggtrades"})
 _DERIVATIVES = ("mark", "index", "funding", "open_interest")
 _Teller = Callable[[Market, Pit, Channel, str, int], Sequence[Event]]
 _TELLERS: Mapping[str, _Teller] = {

@@ -23,6 +23,7 @@ BEAT_NS = 100_000_000
 BEATS = MINUTE_NS // BEAT_NS  # a minute
 _BOUNDS = [min(beat, BEATS - beat, 12) for beat in range(BEATS)]  # how far a walk may stray from its course
 KEPT_BARS = 20_000
+BLOCKS = (("1h", HOUR_NS), ("15m", 15 * MINUTE_NS), ("1m", MINUTE_NS))  # that longer bars are made of
 PRICES = {"BTC": 60_000, "ETH": 3_000, "SOL": 150, "BNB": 550, "XRP": 1}
 _MASK = (1 << 64) - 1
 
@@ -66,6 +67,7 @@ class Pit:
         self._sparse = rates.step_beats > 1
         self.path = lru_cache(maxsize=64)(self._path)
         self.anchor = lru_cache(maxsize=64)(self._anchor)
+        self._noise = lru_cache(maxsize=64)(self._noise_at)
         self.trades = lru_cache(maxsize=2000 if self._sparse else 128)(self._trades)
         self.bid = self._sparse_bid if self._sparse else self._walked_bid
         self._hours: dict[tuple[str, int], Candles] = {}
@@ -82,7 +84,7 @@ class Pit:
             bid += (here * (period - part) + there * part) * max(self._middle // weight, 2) // (period << 16)
         return max(bid, self.rates.levels + 2)
 
-    def _noise(self, place: int, octave: int) -> int:
+    def _noise_at(self, place: int, octave: int) -> int:
         """A number in [-32768, 32767] for this place of this wave."""
         return (self._mix(place * 31 + octave) >> 24 & 0xFFFF) - 32768
 
@@ -213,13 +215,15 @@ class Pit:
         result = Candles(name, self.instrument)
         to_ns = min(to_ns, now_ns)
         length_ns = INTERVALS[name].length_ns
-        step_ns = HOUR_NS if length_ns % HOUR_NS == 0 else MINUTE_NS  # a month (0) is made of hours, too
+        blocks = [(name, ns) for name, ns in BLOCKS if length_ns % ns == 0]  # a month (0) is made of all of them
         at_ns = from_ns
         while at_ns < to_ns:
             minute_end_ns = at_ns - at_ns % MINUTE_NS + MINUTE_NS
-            if at_ns % step_ns == 0 and at_ns + step_ns <= to_ns and (length_ns >= MINUTE_NS or not length_ns):
-                result.merge(self._whole("1h" if step_ns == HOUR_NS else "1m", at_ns))
-                at_ns += step_ns
+            for block, block_ns in blocks:
+                if at_ns % block_ns == 0 and at_ns + block_ns <= to_ns:
+                    result.merge(self._whole(block, at_ns))
+                    at_ns += block_ns
+                    break
             else:
                 at_ns = self._each(result, at_ns, min(minute_end_ns, to_ns))
         return result.rows(now_ns)
@@ -230,15 +234,16 @@ class Pit:
         return to_ns
 
     def _whole(self, name: str, open_ns: int) -> Candles:
-        """The one finished bar of a minute or an hour, kept."""
+        """The one finished bar of a block, kept."""
         kept = self._hours.get((name, open_ns))
         if kept is None:
             kept = Candles(name, self.instrument)
             if name == "1m":
                 self._each(kept, open_ns, open_ns + MINUTE_NS)
             else:
-                for minute in range(60):
-                    kept.merge(self._whole("1m", open_ns + minute * MINUTE_NS))
+                finer, finer_ns = BLOCKS[[block for block, _ in BLOCKS].index(name) + 1]
+                for part_ns in range(open_ns, open_ns + INTERVALS[name].length_ns, finer_ns):
+                    kept.merge(self._whole(finer, part_ns))
             if len(self._hours) >= KEPT_BARS:
                 self._hours.clear()
             self._hours[name, open_ns] = kept

@@ -18,7 +18,7 @@ from tapeline.wire.session import Redial, Session, Timing
 from tapeline.wire.shards import Shard
 from tapeline.wire.sink import Sink
 
-FRESHNESS_EVERY_S = 15.0  # at most so often, and four times while a connection may be silent
+FRESHNESS_EVERY_S, FRESHNESS_MOST_S = 15.0, 300.0  # within these, four times while a connection may be silent
 MOST_PROBES = 4
 SLOW_S = 0.05  # frames that go on together and take longer hold everybody else up
 TIMER_MOST_S = 3600.0
@@ -315,7 +315,7 @@ class Lane:
 
     @property
     def _freshness_every_s(self) -> float:
-        return max(FRESHNESS_EVERY_S, self._timing.silence_s / 4)
+        return min(max(FRESHNESS_EVERY_S, self._timing.silence_s / 4), FRESHNESS_MOST_S)
 
     def _arm(self, delay_s: float) -> None:
         if self._timer is not None:

@@ -42,7 +42,7 @@ THIN = Rates(trades_per_minute=1, levels=5, step_beats=3000)
 BARS, BUILT = "15m", ("15m", "1h")
 NOTES_EVERY_S = (60.0, 300.0, 900.0)  # how often what has grown is noted: on some days trades come between, on some not
 BATCHES_S = (0.25, 60.0, 240.0)  # how long rows wait to be written together; a crash loses those that do
-LOOK_EVERY_S = (20.0, 60.0, 120.0)  # repair looks so often: more slowly than in earnest, so that a day is cheap
+LOOK_EVERY_S = (30.0, 120.0, 300.0)  # repair looks so often: more slowly than in earnest, so that a day is cheap
 FILLS = (1, 1, 1, 2, 3)  # trades that an order makes at once
 SILENT_S, POLLED_DAYS = 1500.0, 0.25  # on some days a stream that fails or is silent for so long is polled
 QUEUE_BYTES = 400_000  # some 600 rows
