@@ -26,15 +26,17 @@ class Gate:
     """A gateway behind a latch. `tell` gets what is refused here, and every change of the latch.
 
     `hold` says why nothing may be opened for a moment (a stream is down, the books are not compared yet), "" where it
-    may. That is no halt: orders that rest are left alone.
+    may. That is no halt: orders that rest are left alone. `look_every_s` says how soon a change of the latch is told:
+    an order hears of it in any case, the latch is read before each.
     """
 
     def __init__(
         self, gateway: Gateway, latch: HaltLatch, *, clock: Clock, tell: Callable[[Any], None],
-        hold: Callable[[], str] = lambda: "",
+        hold: Callable[[], str] = lambda: "", look_every_s: float = LOOK_EVERY_S,
     ) -> None:  # fmt: skip
         self._gateway, self._latch, self._clock, self._tell, self._hold = gateway, latch, clock, tell, hold
         self._known = latch.state
+        self._look_every_s = look_every_s
 
     @property
     def state(self) -> str:
@@ -74,7 +76,7 @@ class Gate:
         """Hear of changes that others made, until cancelled."""
         while True:
             self._look()
-            await asyncio.sleep(LOOK_EVERY_S)
+            await asyncio.sleep(self._look_every_s)
 
     def _look(self) -> None:
         latch = self._latch.read()

@@ -56,6 +56,7 @@ KEY, SECRET, PASSPHRASE = "k" * 32, "s" * 32, "p" * 8
 READY_S, STOP_S = 60.0, 120.0
 FEED_S = 5.0  # so often the strategies hear of the market
 RECONCILE_S = 90.0
+LATCH_S = 1.0  # so often it is looked whether somebody has halted the account; each order looks for itself
 CHANNELS, CONNECTION = ("trades", "quotes"), ConnectionConfig()
 COMMIT_S = 0.01  # most that an append to the journal takes, before it is durable and after
 
@@ -154,7 +155,12 @@ class TradingRun:
         instance, desk = await self._streams(tasks) if self.around.streamed else self._short_cut()
         self.side = self._account(instance, desk)
         gate = self.gates[ACCOUNT] = Gate(
-            self.side.gateway, self.latch, clock=self.around.clock, tell=self.execution.offer, hold=self.side.hold
+            self.side.gateway,
+            self.latch,
+            clock=self.around.clock,
+            tell=self.execution.offer,
+            hold=self.side.hold,
+            look_every_s=LATCH_S,
         )
         self._work += (tasks.create_task(self.side.run(), name=f"account {ACCOUNT}"),)
         until = self.around.clock.now() + READY_S

@@ -14,7 +14,7 @@ from tapeline.model.number import ROUNDING, ZERO, plain
 from tapeline.model.order import Intent
 from tapeline.trading.risk.check import Approved, Denied, Rules, check
 from tapeline.trading.risk.checks import case
-from tapeline.trading.risk.exposure import Exposure, Place
+from tapeline.trading.risk.exposure import Exposure, Place, Sums
 from tapeline.trading.risk.limits import Reins, Tables
 from tapeline.trading.risk.losses import Losses, Since
 from tapeline.trading.risk.rates import Key, Rates
@@ -22,6 +22,12 @@ from tapeline.trading.risk.standing import BEYOND, Figures, Market, Resting, Ris
 
 OF_ALL = ("max_gross", "max_net", "max_leverage", "max_margin_share")
 """Limits for which everything that is held has to be valued."""
+OF_SUMS = frozenset({"max_position", "max_gross", "max_leverage"})
+STANDING = (
+    "max_daily_loss", "max_drawdown", "max_drawdown_share", "max_daily_fees", "max_position", "max_gross",
+    "max_leverage",
+)  # fmt: skip
+"""Limits that can be exceeded without any order; those of `OF_SUMS` by what is held."""
 
 
 class Around(NamedTuple):
@@ -141,21 +147,33 @@ class RiskBook:
 
     def _breaches(self, place: Place) -> Iterator[Breach]:
         keys = place.keys()
-        sums, _ = self.exposure.sums(place)
-        for scope, limits in self.limits.now.rules(place.account, place.strategy, place.instrument):
-            key = keys[scope]
-            lost, share = self._drawdown(key, place.account)
-            gross = self.exposure.value(place, sums[scope])
-            equity = self.losses.equity(("account", place.account))
-            stands: dict[str, Decimal | None] = {
-                "max_daily_loss": self._lost(key), "max_drawdown": lost, "max_drawdown_share": share,
-                "max_daily_fees": self.losses.fees(key), "max_position": sums[scope].held.worst, "max_gross": gross,
-                "max_leverage": None if not equity or gross is None else ROUNDING.divide(gross, equity),
-            }  # fmt: skip
-            for code, value in stands.items():
-                limit = getattr(limits, code)
-                if limit is not None and value is not None and value > limit:
-                    yield Breach(place.account, scope, ":".join(key[1:]), code, plain(limit), plain(value))
+        asked = [
+            (scope, {code: limit for code in STANDING if (limit := getattr(limits, code)) is not None})
+            for scope, limits in self.limits.now.rules(place.account, place.strategy, place.instrument)
+        ]
+        whole = dict[str, bool]()  # scopes whose sums are asked for, and whether those of all others are
+        for scope, codes in asked:
+            if not OF_SUMS.isdisjoint(codes):
+                whole[scope] = whole.get(scope, False) or not OF_SUMS.isdisjoint(codes.keys() - {"max_position"})
+        sums = self.exposure.sums(place, whole)[0] if whole else {}
+        for scope, codes in asked:
+            for code, limit in codes.items():
+                value = self._stands(code, place, keys[scope], sums.get(scope))
+                if value is not None and value > limit:
+                    yield Breach(place.account, scope, ":".join(keys[scope][1:]), code, plain(limit), plain(value))
+
+    def _stands(self, code: str, place: Place, key: Key, sums: Sums | None) -> Decimal | None:
+        """The figure that a limit is about; None where nobody knows it. Asked for with each mark, so only where limited."""
+        if code in _OF_LOSSES:
+            return _OF_LOSSES[code](self, key, place.account)
+        assert sums is not None, f"{code} is a limit of what is held"
+        if code == "max_position":
+            return sums.held.worst
+        gross = self.exposure.value(place, sums)
+        equity = self.losses.equity(("account", place.account)) if code == "max_leverage" else None
+        if code == "max_gross" or gross is None:
+            return gross
+        return ROUNDING.divide(gross, equity) if equity else None
 
     def _known(self, key: Key) -> bool:
         """Whether what it has lost is known: an account is worth something, what is never marked has won nothing."""
@@ -173,3 +191,11 @@ class RiskBook:
             peak = self.losses.peak(("account", account))
             share = ROUNDING.divide(lost, peak) if peak > ZERO else ZERO
         return lost, share
+
+
+_OF_LOSSES: Mapping[str, Callable[[RiskBook, Key, str], Decimal]] = {
+    "max_daily_loss": lambda book, key, _account: book._lost(key),  # noqa: SLF001  # here and below: its own
+    "max_drawdown": lambda book, key, account: book._drawdown(key, account)[0],  # noqa: SLF001
+    "max_drawdown_share": lambda book, key, account: book._drawdown(key, account)[1],  # noqa: SLF001
+    "max_daily_fees": lambda book, key, _account: book.losses.fees(key),
+}
