@@ -96,7 +96,7 @@ class Market:
         """See `Source`."""
         moments: list[Moment] = []
         every = sorted(wanted) if isinstance(wanted, Mapping) else ()
-        traded = [topic for topic in every if channel(topic.channel).kind in _TRADES] if self._step >= STEADY else every
+        traded = [topic for topic in every if self._channel(topic).kind in _TRADES] if self._step >= STEADY else every
         for _ in range(most):
             beat = self._next_beat()
             at_ns = beat * BEAT_NS
@@ -130,10 +130,14 @@ class Market:
 
     def events(self, topic: Topic, beat: int) -> Sequence[Event]:
         """What is said under this topic at this beat."""
+        parsed = self._channel(topic)
+        return _TELLERS[parsed.kind](self, self._pits[topic.native], parsed, topic.channel, beat)
+
+    def _channel(self, topic: Topic) -> Channel:
         parsed = self._parsed.get(topic)
         if parsed is None:
             parsed = self._parsed[topic] = channel(topic.channel)
-        return _TELLERS[parsed.kind](self, self._pits[topic.native], parsed, topic.channel, beat)
+        return parsed
 
     def _tell_trades(self, pit: Pit, parsed: Channel, name: str, beat: int) -> Sequence[Event]:
         del name
@@ -278,11 +282,11 @@ class Market:
                 end_ns = min(from_ns - from_ns % MINUTE_NS + MINUTE_NS, to_ns)
                 rows += [trade for trade in told(from_ns, end_ns) if (trade.seq or 0) >= (ask.from_id or 0)]
                 from_ns = end_ns
-            else:
+            else:  # the newest first, until there are enough
                 start_ns = max((to_ns - 1) // MINUTE_NS * MINUTE_NS, from_ns)
-                rows = [*told(start_ns, to_ns), *rows]
+                rows += reversed(list(told(start_ns, to_ns)))
                 to_ns = start_ns
-        return rows[:limit] if forward else rows[-limit:]
+        return rows[:limit] if forward else rows[:limit][::-1]
 
     def _bars(self, pit: Pit, ask: Ask, now_ns: int) -> Sequence[Bar]:
         interval = INTERVALS[ask.interval]

@@ -159,6 +159,9 @@ class Pit:
     def between(self, from_ns: int, to_ns: int) -> Iterator[Trade]:
         """Trades of [from_ns, to_ns), oldest first."""
         for minute in range(from_ns // MINUTE_NS, -(-to_ns // MINUTE_NS)):
+            if from_ns <= minute * MINUTE_NS and (minute + 1) * MINUTE_NS <= to_ns:
+                yield from self.trades(minute)
+                continue
             for trade in self.trades(minute):
                 if from_ns <= (trade.at_ns or 0) < to_ns:
                     yield trade

@@ -163,7 +163,7 @@ class RiskBook:
                     yield Breach(place.account, scope, ":".join(keys[scope][1:]), code, plain(limit), plain(value))
 
     def _stands(self, code: str, place: Place, key: Key, sums: Sums | None) -> Decimal | None:
-        """The figure that a limit is about; None where nobody knows it. Asked for with each mark, so only where limited."""
+        """The figure that a limit is about; None where nobody knows it. Only what is limited is asked for: it costs."""
         if code in _OF_LOSSES:
             return _OF_LOSSES[code](self, key, place.account)
         assert sums is not None, f"{code} is a limit of what is held"
