@@ -70,3 +70,22 @@ def test_a_quiet_outage_is_asked_about_and_says_nothing_where_nothing_was_missed
             "the others could be had yet"
         )
         assert "to two trades" in hole.why
+
+
+def test_bars_beside_a_trade_that_a_number_hides_are_whole_no_more(tmp_path: Path) -> None:
+    """The trade at 178 s is missed, and its number is that of the first one heard after, at 206 s."""
+
+    async def act(on: Theatre) -> None:
+        async def play(scene: Scene) -> None:
+            await asyncio.sleep(400)
+            assert "link_down" not in {gap.cause for gap in scene.of(Gap, "trades")}
+
+        await on.run(play, "trades", "bars:1m@trades")
+
+    played(tmp_path, act, rate=1, faults=("cut@+120s+80s", "anew@+170s:1"))
+    with open_store(tmp_path) as store:
+        (hole,) = store.holes(BTC, "trades")
+        opens = {(bar.open_at_ns - START_NS) // 10**9: bar.certificate for bar in store.bars(BTC, "1m@trades")}
+    assert (hole.state, hole.from_ns < START_NS + 178 * 10**9 < hole.to_ns) == ("disputed", True)
+    assert {opens[60], opens[180]} == {"partial"}
+    assert 120 not in opens

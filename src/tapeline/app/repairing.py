@@ -337,6 +337,9 @@ class Repairer:
                 for span in held:
                     self._rebuilder.look_at(errand.instrument, errand.channel, *span)
         self._note(facts, rows, doubt=job.doubt)
+        for fact in facts if job.doubt else ():
+            if fact.state == "disputed" and self._rebuilder is not None:  # its bars were whole before
+                self._rebuilder.look_at(errand.instrument, errand.channel, fact.from_ns, fact.to_ns)
 
     def _note(self, facts: Sequence[Fact], rows: Sequence[Row], *, doubt: bool = False) -> None:
         """To the ledger, the bus and the log. A doubt claims nothing, and takes back what the venue disputes."""

@@ -226,7 +226,9 @@ class RestCall:
     page: int = 1  # most rows one answer holds
     parts: tuple[str, ...] = ("",)  # an Ask for each of these makes the whole list
     walk: str = ""
-    locate: str = ""  # of "ids" and "back": the call that, given an end and limit=1, finds the last trade before a time
+    # Of trades: the call that, given an end and a limit, lists the last ones before a time, or aggregates of
+    # them with their ids. A hole is gone through by it first, see `sync.listed_walk`.
+    locate: str = ""
     window_s: float = float("inf")  # longest span of time one request may name
     keeps_s: float = float("inf")  # how far back the venue's history goes
     sparse: bool = False  # of bars: an interval without a trade has none, and that is no hole
