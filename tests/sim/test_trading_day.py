@@ -8,36 +8,48 @@ import msgspec
 import pytest
 
 from tapeline.errors import ConfigError
-from tapeline.model.account import Fill
+from tapeline.model.account import Fill, Payment
+from tapeline.model.instrument import Instrument
+from tapeline.model.interval import SECOND_NS
+from tapeline.sim.faults import Fault
 from tapeline.sim.kept.chance import Life
+from tapeline.sim.paper.desk import Desk, Done
 from tapeline.sim.trading import day as trading_day
+from tapeline.sim.trading.chance import Happening
 from tapeline.sim.trading.day import main, run_trading_day
 from tapeline.sim.trading.plan import DAY_S, TradingPlan
+from tapeline.trading import reconcile as reconciling
 from tapeline.trading.accounting.ledger import Booking, Ledger
+from tapeline.trading.risk.book import RiskBook
+from tapeline.trading.risk.standing import Held, RiskState
 from tapeline.venues import venue_named
+from tapeline.venues.orders import OrderAsk
 
 BINANCE = venue_named("binance")
-QUIET = TradingPlan(venue=BINANCE, seed=1, kinds=(), lives=[Life(0, DAY_S)], clock_steps=(), halt=False, happenings=())
-
-DERIVATIVES = {("binance-usdm", 1), ("okx", 5)}  # seeds of which the day is one of derivatives
+QUIET = TradingPlan(
+    venue=BINANCE, seed=1, kinds=(), lives=[Life(0, DAY_S)], clock_steps=(), halt=False, happenings=(), second="",
+)  # fmt: skip
+OKX_DERIVATIVES = 3  # a seed of which the day is one of derivatives
 
 
 @pytest.mark.parametrize("end", ["stop", "halt", "flatten"])
 def test_without_faults_everything_is_as_at_the_venue(end: str) -> None:
     report = run_trading_day(replace(QUIET, end=end))
     assert report.violations == ()
-    assert (report.end, report.lives, report.crashes, report.faults) == (end, 1, 0, {})
+    assert (report.end, report.lives, report.crashes, report.faults, report.problems) == (end, 1, 0, {}, {})
     assert report.orders > 20
     assert report.fills > 10
 
 
-@pytest.mark.parametrize(("venue", "hedge"), [("okx", True), ("binance-usdm", True), ("binance", False)])
-def test_market_data_may_come_over_connections(venue: str, hedge: bool) -> None:
-    seed = next(n for n in range(1, 9) if not hedge or (venue, n) in DERIVATIVES)
+@pytest.mark.parametrize(
+    ("venue", "seed", "hedge"), [("okx", OKX_DERIVATIVES, True), ("binance-usdm", 1, True), ("binance", 1, False)]
+)
+def test_market_data_may_come_over_connections(venue: str, seed: int, hedge: bool) -> None:
     report = run_trading_day(replace(QUIET, venue=venue_named(venue), seed=seed, streamed=True, hedge=hedge))
     assert report.violations == ()
     assert (report.streamed, report.mode) == (True, "hedge" if hedge else "net")
     assert report.fills > 10
+    assert report.problems == {}, "nothing goes wrong, and nobody complains"
 
 
 def test_the_same_seed_is_the_same_day() -> None:
@@ -57,6 +69,88 @@ def test_a_fill_that_is_booked_wrongly_is_seen(monkeypatch: pytest.MonkeyPatch) 
     report = run_trading_day(QUIET)
     assert any(sentence.startswith("fees in BTC of binance:BTC/USDT") for sentence in report.violations)
     assert str(report).endswith("again: uv run python -m tapeline.sim.trading.day binance 1")
+
+
+def test_an_order_by_hand_whose_end_is_not_noticed_is_seen(monkeypatch: pytest.MonkeyPatch) -> None:
+    person = [Happening(60.0 + 5 * number, "person", f"p {number}") for number in range(30)]
+    loss = Fault("told_lost", 100 * SECOND_NS, 60 * SECOND_NS, relative=True)
+    plan = replace(QUIET, happenings=person, faults=(loss,), end="stop")
+    assert run_trading_day(plan).violations == ()
+    monkeypatch.setattr(reconciling, "_over", lambda *_: [])
+    found = run_trading_day(plan)
+    assert any(each.endswith("of other origin is shown as open, and it is not") for each in found.violations)
+
+
+def test_whoever_cancels_the_order_of_a_person_is_seen(monkeypatch: pytest.MonkeyPatch) -> None:
+    person = [Happening(60.0 + 5 * number, "person", f"p {number}") for number in range(12)]
+    plan = replace(QUIET, happenings=person, end="stop")
+    real = Desk._cancel
+
+    def careless(self: Desk, account: str, ask: OrderAsk, now_ns: int) -> Done:
+        for each in self._exchange.open_orders(account):
+            if each.client_id.startswith("web"):
+                self._exchange.cancel(account, each.client_id, now_ns)
+        return real(self, account, ask, now_ns)
+
+    monkeypatch.setattr(Desk, "_cancel", careless)
+    assert any(
+        each.endswith("is of other origin, and was cancelled by us") for each in run_trading_day(plan).violations
+    )
+
+
+def test_money_that_is_booked_wrongly_is_seen(monkeypatch: pytest.MonkeyPatch) -> None:
+    moves = [Happening(100.0 + 50 * number, "transfer", f"t {number}") for number in range(4)]
+    plan = replace(QUIET, venue=venue_named("binance-usdm"), happenings=moves, end="stop")
+    assert run_trading_day(plan).violations == ()
+    real = Ledger.pay
+
+    def wrong(self: Ledger, payment: Payment) -> Booking:
+        return real(self, msgspec.structs.replace(payment, amount=payment.amount * 2))
+
+    monkeypatch.setattr(Ledger, "pay", wrong)
+    assert run_trading_day(plan).violations
+
+
+def test_a_liquidation_that_is_not_booked_is_seen(monkeypatch: pytest.MonkeyPatch) -> None:
+    squeezes = [Happening(200.0 + 150 * number, "squeeze", f"s {number}") for number in range(4)]
+    plan = replace(QUIET, venue=venue_named("binance-usdm"), happenings=squeezes, hedge=False, end="stop")
+    report = run_trading_day(plan)
+    assert report.violations == ()
+    assert report.faults["liquidation"]
+    real = Ledger.apply
+
+    def wrong(self: Ledger, fill: Fill, instrument: Instrument, strategy: str = "", *rest: Any) -> Booking:
+        if not strategy:  # what the venue did is no strategy's
+            fill = msgspec.structs.replace(fill, price=fill.price + 1)
+        return real(self, fill, instrument, strategy, *rest)
+
+    monkeypatch.setattr(Ledger, "apply", wrong)
+    assert any(each.startswith("profit of binance-usdm:") for each in run_trading_day(plan).violations)
+
+
+def test_a_limit_that_risk_does_not_hold_is_seen(monkeypatch: pytest.MonkeyPatch) -> None:
+    plan = replace(QUIET, venue=venue_named("binance-usdm"), hedge=True, end="stop")
+    assert run_trading_day(plan).violations == ()
+    monkeypatch.setattr(RiskBook, "state", _nothing_is_held(RiskBook.state))
+    found = run_trading_day(plan)
+    assert any("is held and could become" in each for each in found.violations)
+
+
+def _nothing_is_held(real: Any) -> Any:
+    def state(self: RiskBook, *args: Any) -> RiskState:
+        found: RiskState = real(self, *args)
+        figures = {name: msgspec.structs.replace(each, held=Held()) for name, each in found.figures.items()}
+        return msgspec.structs.replace(found, figures=figures)
+
+    return state
+
+
+def test_two_venues_are_traded_by_one_engine() -> None:
+    report = run_trading_day(replace(QUIET, second="okx", end="flatten"))
+    assert report.violations == ()
+    assert report.second == "okx"
+    assert "and okx" in str(report)
+    assert report.orders > run_trading_day(replace(QUIET, end="flatten")).orders
 
 
 def test_days_are_played_by_name(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:

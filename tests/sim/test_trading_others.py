@@ -17,8 +17,8 @@ from tapeline.sim.market import Market
 from tapeline.sim.paper.exchange import PaperSettings
 from tapeline.sim.paper.keys import Key
 from tapeline.sim.trading.chance import Happening
-from tapeline.sim.trading.day import START_NS, THIN
 from tapeline.sim.trading.others import Others
+from tapeline.sim.trading.stage import START_NS, THIN
 from tapeline.sim.venue import SimulatedVenue
 from tapeline.venues import venue_named
 

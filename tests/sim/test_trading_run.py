@@ -14,8 +14,18 @@ from tapeline.sim.loop import AloneLoop, VirtualClock, run
 from tapeline.sim.market import Market
 from tapeline.sim.paper.exchange import PaperSettings
 from tapeline.sim.paper.keys import Key
-from tapeline.sim.trading.day import START_NS, THIN
-from tapeline.sim.trading.run import ACCOUNT, KEY, PASSPHRASE, SECRET, Surroundings, TradingRun, emergency_stop
+from tapeline.sim.trading.run import (
+    ACCOUNT,
+    KEY,
+    PASSPHRASE,
+    SECRET,
+    Place,
+    Surroundings,
+    TradingRun,
+    emergency_stop,
+    latch_of,
+)
+from tapeline.sim.trading.stage import START_NS, THIN
 from tapeline.sim.trading.trader import Trader
 from tapeline.sim.trading.wire import Net
 from tapeline.sim.venue import SimulatedVenue
@@ -34,6 +44,7 @@ class Stage:
 
     def __init__(self, sim: SimulatedVenue, around: Surroundings) -> None:
         self.sim, self.around = sim, around
+        (self.place,) = around.places
         assert sim.paper is not None
         self.exchange = sim.paper.exchange
 
@@ -43,7 +54,7 @@ class Stage:
         return TradingRun(self.around, journal, [trader or Trader(name="one", instruments=(NAME,), quiet_from_ns=1)])
 
 
-def played(folder: Path, story: Callable[[Stage], Coroutine[Any, Any, None]]) -> None:
+def played(folder: Path, story: Callable[[Stage], Coroutine[Any, Any, None]], *, streamed: bool = False) -> None:
     async def main() -> None:
         clock, market = VirtualClock(START_NS), Market(VENUE, 1, START_NS, THIN)
         keys = [Key(key=KEY, secret=SECRET, passphrase=PASSPHRASE, account=ACCOUNT)]
@@ -52,22 +63,26 @@ def played(folder: Path, story: Callable[[Stage], Coroutine[Any, Any, None]]) ->
         )
         instruments = [pit.instrument for pit in market.pits if pit.instrument.id == NAME]
         async with sim.open(), asyncio.TaskGroup() as tasks:
+            place = Place(
+                account=ACCOUNT, venue=VENUE, market=market, instruments=instruments,
+                net=Net(sim, tasks, random.Random(1)),
+            )  # fmt: skip
             around = Surroundings(
-                venue=VENUE, market=market, instruments=instruments, folder=folder, clock=clock,
+                places=[place], folder=folder, clock=clock, chance=random.Random(2), streamed=streamed,
                 limits=Tables(account={ACCOUNT: RiskLimits(max_open_orders=8)}),
-                net=Net(sim, tasks, random.Random(1)), chance=random.Random(2),
             )  # fmt: skip
             await story(Stage(sim, around))
 
     run(main(), AloneLoop)
 
 
-def test_a_run_that_is_killed_goes_on_with_what_the_journal_holds(tmp_path: Path) -> None:
+@pytest.mark.parametrize("streamed", [False, True])
+def test_a_run_that_is_killed_goes_on_with_what_the_journal_holds(tmp_path: Path, streamed: bool) -> None:
     async def story(stage: Stage) -> None:
         first = stage.run()
         async with first.live():
             await asyncio.sleep(20)
-            assert first.side.hold() == ""
+            assert first.sides[ACCOUNT].hold() == ""
             order = first.traders[0].buy(NAME, "0.001", price=30_000)
             await first.execution._do(first.engine._commands())
             await asyncio.sleep(5)
@@ -85,7 +100,7 @@ def test_a_run_that_is_killed_goes_on_with_what_the_journal_holds(tmp_path: Path
         assert stage.exchange.open_orders(ACCOUNT) == []
         assert stage.around.wrong == []
 
-    played(tmp_path, story)
+    played(tmp_path, story, streamed=streamed)
 
 
 @pytest.mark.parametrize(("end", "state", "left"), [("halt", "halted", D("0.001")), ("flatten", "flat", D(0))])
@@ -97,8 +112,8 @@ def test_an_emergency_stop_ends_a_run_from_outside(tmp_path: Path, end: str, sta
             run.traders[0].buy(NAME, "0.001")
             await run.execution._do(run.engine._commands())
             await asyncio.sleep(5)
-            report = await emergency_stop(stage.around, run.held(), flatten=end == "flatten")
-            assert (report.done, report.state, run.latch.state) == (True, state, state)
+            report = await emergency_stop(stage.around, stage.place, run.held(ACCOUNT), flatten=end == "flatten")
+            assert (report.done, report.state, latch_of(stage.around, ACCOUNT).state) == (True, state, state)
             await asyncio.sleep(5)
             held = run.restored.ledger.balance(ACCOUNT, "BTC")
             assert (held - 1 > D("0.0005")) is bool(left)

@@ -11,7 +11,7 @@ import pytest
 from tapeline.errors import ConnectionLost, TimedOut
 from tapeline.sim.loop import run
 from tapeline.sim.pipe import memory_pipe
-from tapeline.sim.trading.wire import DELAY_S, Net
+from tapeline.sim.trading.wire import DELAY_S, Net, Nets, hosts
 from tapeline.sim.venue import SimulatedVenue
 from tapeline.venues.request import Request
 from tapeline.wire.pipe import Pipe, Response
@@ -113,3 +113,23 @@ def test_frames_come_later_in_their_order_and_none_is_lost_by_impatience() -> No
                 await pipe.receive()
 
     played(venue, story)
+
+
+def test_each_host_has_a_net_of_its_own() -> None:
+    async def story(net: Net) -> None:
+        other = Venue(raises=TimedOut("late"))
+        async with asyncio.TaskGroup() as tasks:
+            far = Net(cast("SimulatedVenue", other), tasks, random.Random(2))
+            nets = Nets({"a.example": net, "b.example:9": far})
+            assert (await nets.fetch("https://a.example/x", ASK)).body == b"yes"
+            with pytest.raises(TimedOut):
+                await nets.fetch("https://b.example:9", ASK)
+            async with nets.dial("wss://b.example:9/ws") as pipe:
+                other.line.write([b"hello"])
+                assert await pipe.receive() == [b"hello"]
+            with pytest.raises(KeyError):
+                nets.dial("wss://c.example/ws")
+        assert other.done == 1
+
+    played(Venue(), story)
+    assert hosts({"ws": "wss://a.example/ws", "rest": "https://b.example:9"}) == {"a.example", "b.example:9"}

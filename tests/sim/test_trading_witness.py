@@ -21,7 +21,7 @@ NAME = PERP.id
 class Stage:
     """An account with a person beside us, and a limit of 3."""
 
-    def __init__(self, *, hedge: bool = False) -> None:
+    def __init__(self, *, hedge: bool = False, apart: bool = False) -> None:
         self.exchange = Exchange({NAME: PERP})
         self.exchange.open_account(A, {"USDT": D(100_000)}, hedge=hedge)
         book = BookSnapshot(NAME, "book", 1, 1, "ws", [("99", "50")], [("100", "50")], last_seq=1)
@@ -29,7 +29,7 @@ class Stage:
         self.wrong: list[str] = []
         self.others = Nobody()
         self.others.ids = set[str]()
-        self.witness = Witness(self.exchange, A, {NAME: D(3)}, 2, self.wrong, others=self.others)
+        self.witness = Witness(self.exchange, A, {NAME: D(3)}, 2, self.wrong, others=self.others, apart=apart)
         self.now_ns, self.count = 2, 0
 
     def told(self, events: list[AccountEvent]) -> None:
@@ -81,6 +81,20 @@ def test_a_sale_beyond_the_limit_is_seen_whatever_others_bought() -> None:
     stage.place("buy", "2", by="web")
     stage.place("sell", "6")
     assert stage.wrong == [f"{NAME}: -4 is held and could become -4 or -4, beyond 3"]
+
+
+def test_orders_of_ours_that_could_trade_with_each_other_are_seen_where_they_may_not() -> None:
+    for apart, said in ((False, []), (True, ["us2 could trade with us1, both are ours"])):
+        stage = Stage(apart=apart)
+        stage.place("sell", "1", "105")
+        stage.place("buy", "1", "98", by="web")
+        assert stage.wrong == []
+        stage.exchange.amend(A, stage.place("buy", "1", "98"), None, D(99), 9)
+        assert stage.wrong == []
+        resting = stage.exchange.account(A).open["us3"]
+        resting.price = D(105)
+        stage.told([resting.update(9)])
+        assert stage.wrong == [each.replace("us2", "us3") for each in said]
 
 
 def test_where_nobody_is_an_origin_of_the_venues_is_still_not_ours() -> None:

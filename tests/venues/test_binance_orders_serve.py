@@ -19,6 +19,8 @@ from tapeline.model.order import Intent
 from tapeline.model.secret import Credentials, Secret
 from tapeline.venues.binance import BINANCE, BINANCE_US, BINANCE_USDM
 from tapeline.venues.binance.orders.serve import listen_key_of, native_name
+from tapeline.venues.binance.orders.serve_rows_usdm import usdm_order
+from tapeline.venues.binance.orders.serve_stream import names, order_update
 from tapeline.venues.orders import (
     Answered,
     ListenKey,
@@ -488,6 +490,15 @@ def test_a_triggered_order_tells_of_its_fills() -> None:
                  triggered=True)  # fmt: skip
     bought = fill(PERP, size=D(2), price=D(91), realised=D(0))
     assert told(BINANCE_USDM, [bought, done]) == [bought, done]
+
+
+def test_an_order_of_the_venues_own_is_named_as_the_venue_does() -> None:
+    forced = order(PERP, client_id="liquidation7", venue_id="7", kind="market", price=None, origin="liquidation")
+    row = usdm_order(forced, names({PERP.id: PERP}), 1)
+    assert row["clientOrderId"] == "autoclose-7"
+    assert order_update(forced, None, names({PERP.id: PERP}))["o"]["c"] == "autoclose-7"
+    ours = order(PERP, client_id="x", venue_id="8")
+    assert usdm_order(ours, names({PERP.id: PERP}), 1)["clientOrderId"] == "x"
 
 
 def test_a_liquidation_is_told_as_one() -> None:

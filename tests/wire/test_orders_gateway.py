@@ -137,6 +137,19 @@ def test_what_a_request_showed_and_the_stream_does_not_tell_is_a_loss() -> None:
     trading(act, said={"place": [ok(order("t1", at=START_NS + 5 * SECOND_NS))]})
 
 
+def test_what_waits_for_a_price_may_be_told_by_another_stream() -> None:
+    stops = msgspec.structs.replace(BUY, kind="stop", price=None, stop_price=D(11))
+
+    async def act(stage: Stage) -> None:
+        await settle(5.0)
+        stage.place(intent=stops)
+        await settle(30.0)
+        assert stage.said() == ["sent submit t1", "rest t1 open"], "no loss: the answer does not say its kind, we do"
+
+    orders = replace(ORDERS, kinds=ORDERS.kinds | {"stop"})
+    trading(act, orders=orders, said={"place": [ok(order("t1", at=START_NS + 5 * SECOND_NS))]})
+
+
 # ---- what is refused before it is sent -------------------------------------------------------------------------
 
 

@@ -1,16 +1,19 @@
 import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
 import pytest
 from rest_stage import ASK, IDS, Answers, asking, ok, status
 from wire_fakes import START_NS, trade
 
-from tapeline.errors import RateLimited
+from tapeline.errors import ConnectionLost, RateLimited
+from tapeline.sim.loop import VirtualClock, run
 from tapeline.venues.spec import Allowance, Priority, Request
-from tapeline.wire.pace import JITTER_S
-from tapeline.wire.pipe import Response
+from tapeline.wire.pace import JITTER_S, at_most
+from tapeline.wire.pipe import Dial, Pipe, Response
 from tapeline.wire.rest import Rest
-from tapeline.wire.turns import LIMITED_S, MOST_WAIT_S
+from tapeline.wire.turns import LIMITED_S, MOST_WAIT_S, dials_in_turn
 
 
 @pytest.mark.parametrize(("code", "header", "waited"), [(429, "30", 30.0), (418, "7", 7.0), (429, "soon", LIMITED_S)])
@@ -182,3 +185,31 @@ def test_a_limit_without_a_number_is_longer_each_time_but_counts_once_for_what_w
         assert times == [0, 10, 30, 70]
 
     asking(status(429, b"slow"), act=act, takes_s=0.001)
+
+
+def test_connections_of_every_kind_wait_for_each_other() -> None:
+    dialled: list[tuple[float, str]] = []
+
+    @asynccontextmanager
+    async def dial(url: str) -> AsyncIterator[Pipe]:
+        dialled.append((round(asyncio.get_running_loop().time(), 6), url))
+        if url == "c":
+            raise ConnectionLost("no")
+        yield None  # type: ignore[misc]  # nobody uses it
+
+    async def opened(paced: Dial, url: str) -> str:
+        try:
+            async with paced(url):
+                return "open"
+        except ConnectionLost:
+            return "lost"
+
+    async def main() -> list[str]:
+        clock = VirtualClock(START_NS)
+        gate = at_most(2, 1.0, clock.now())
+        paced = dials_in_turn(dial, gate, clock)
+        return await asyncio.gather(*(opened(paced, url) for url in "abcd"))
+
+    assert run(main()) == ["open", "open", "lost", "open"]
+    assert [url for _, url in dialled] == list("abcd")
+    assert [at for at, _ in dialled] == pytest.approx([0, 1, 2, 3], abs=0.01)

@@ -28,6 +28,7 @@ from tapeline.wire.merge import Merge
 from tapeline.wire.pace import at_most
 from tapeline.wire.rest import Rest
 from tapeline.wire.shards import Shard, Shards
+from tapeline.wire.turns import dials_in_turn
 from tapeline.wire.wants import Outcome
 
 CLOCK_AGAIN_S, CLOCK_SETTLED = 3.0, 3  # the first readings come soon after one another
@@ -45,8 +46,7 @@ class VenueDesk:
         self._ws_url, self._settings, self._bar_settings = ws_url, settings, bars
         self._edge, self._bus, self._points, self._since_ns = edge, bus, points, since_ns
         self.recording = edge.record is not None
-        self._blocking = edge.blocking
-        self._clock = edge.clock
+        self._blocking, self._clock = edge.blocking, edge.clock
         self._delays = delays(settings, edge.chance)
         base = rebased(venue.urls["rest"], rest_url)
         self.rest = Rest(
@@ -66,10 +66,10 @@ class VenueDesk:
         )
         self._dial = edge.dial(settings)
         self._gate = at_most(venue.limits.connections_per_window, venue.limits.window_s, edge.clock.now())
+        self.dial = dials_in_turn(self._dial, self._gate, edge.clock)  # for what else connects to the venue
         self._feeds: dict[Shard, KeepFed] = {}
         self._bar_desks: dict[Shard, BarDesk] = {}
-        self._users: dict[Topic, int] = {}
-        self._kept: dict[Topic, list[Channel]] = {}
+        self._users, self._kept = dict[Topic, int](), dict[Topic, list[Channel]]()
         self._answers = Answers()
         self.polled: dict[Topic, Shard] = {}  # topics that polling brings, too, each with what closes its bars
         self.failed: Callable[[Topic, str, bool], None] = lambda _topic, _why, _refused: None

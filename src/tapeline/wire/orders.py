@@ -278,9 +278,14 @@ class LiveGateway:
         for answer in answers:
             if isinstance(answer, OrderUpdate):
                 at_ns = self.rest.stamp_ns() if fresh and answer.at_ns is None else answer.at_ns
-                self.stream.shown(answer, at_ns)
+                self.stream.shown(self._of_its_kind(answer), at_ns)
             if isinstance(answer, AccountEvent):
                 self._heard(answer)
+
+    def _of_its_kind(self, update: OrderUpdate) -> OrderUpdate:
+        """An answer seldom says of what kind an order is; what waits for a price, another stream may tell."""
+        known = None if update.kind else self._named(update)
+        return update if known is None else msgspec.structs.replace(update, kind=known.intent.kind)
 
     def _late(self, ask: OrderAsk, answered: Answered) -> None:
         """An answer after its deadline: it settles what was in doubt."""

@@ -1,21 +1,34 @@
 """Whose turn it is to ask a venue: its budgets, those who go first, and the silence it asked for."""
 
 import asyncio
-from collections.abc import Callable, Mapping
-from contextlib import suppress
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager, suppress
 from typing import TypeVar
 
 from tapeline.clock import Clock
 from tapeline.errors import BadData, ConnectionLost, RateLimited, Refused, Retry, TapelineError
 from tapeline.venues.spec import Priority, Request, Venue
-from tapeline.wire.pace import Budget, SharedBudget, retry_after_s
-from tapeline.wire.pipe import Response
+from tapeline.wire.pace import Budget, SharedBudget, TokenBucket, retry_after_s
+from tapeline.wire.pipe import Dial, Pipe, Response
 
 T = TypeVar("T")
 MOST_WAIT_S = 120.0  # a longer silence is told to the caller, who may have something better to do
 LIMITED_S = 10.0  # silence after a body that says "too many requests", and not how long
 MOST_DOUBLINGS = 5  # of a silence that the venue did not put a number to, each time it has to ask again
 BOUNDARY_S = 1.0  # how well we know where a calendar window ends
+
+
+def dials_in_turn(dial: Dial, gate: TokenBucket, clock: Clock) -> Dial:
+    """The same, as often as the gate allows: a venue counts every connection of an address, whatever it is for."""
+
+    @asynccontextmanager
+    async def paced(url: str) -> AsyncIterator[Pipe]:
+        while not gate.take(now := clock.now()):  # noqa: ASYNC110  # it waits for time alone
+            await asyncio.sleep(max(0.001, gate.ready_at(now) - now))
+        async with dial(url) as pipe:
+            yield pipe
+
+    return paced
 
 
 class _Line:

@@ -56,14 +56,15 @@ class LiveAccount:
         if orders is None:
             raise ConfigError(f"account.{name}: {venue.name} takes no orders from Tapeline yet: trade it on paper")
         world, waits = instance.world, delays(config.connection, instance.world.chance)
-        rest = desk.rest
+        rest, dial = desk.rest, desk.dial
         if settings.testnet:  # another host, with budgets and a clock of its own
+            dial = world.dial(config.connection)
             base = venue.urls["rest"]
             shared = world.budget(venue.name, base) if world.budget is not None else None
             rest = Rest(venue, base, fetch=world.fetch, clock=clock, delays=waits, shared=shared)
         instruments = _known(setup, restored, desk.venue.name)
         self.dead_man = orders.dead_man
-        credentials, dial = credentials_of(name, settings, environ), world.dial(config.connection)
+        credentials = credentials_of(name, settings, environ)
         answered: Callable[[Request, Response], None] = _to_no_tape
         if tape is not None:
             taped = Taped(f"{venue.name}/{name}", venue.urls, tape, Redaction(credentials, orders.hidden), clock=clock)

@@ -5,8 +5,9 @@ Only its surroundings are made: the venue is a paper exchange; on some days mark
 
 import asyncio
 import random
+from collections import Counter
 from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
-from contextlib import asynccontextmanager, suppress
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from decimal import Decimal
 from pathlib import Path
@@ -23,7 +24,7 @@ from tapeline.app.venue import VenueDesk
 from tapeline.config import AccountConfig, Config, ConnectionConfig, TradeConfig
 from tapeline.errors import TapelineError
 from tapeline.model.channel import channel
-from tapeline.model.event import Quote, Trade
+from tapeline.model.event import Quote
 from tapeline.model.instrument import Instrument
 from tapeline.model.secret import Credentials, Secret
 from tapeline.sim.loop import VirtualClock
@@ -32,7 +33,7 @@ from tapeline.sim.pit import BEAT_NS, Pit
 from tapeline.sim.trading.again import Again
 from tapeline.sim.trading.others import Others
 from tapeline.sim.trading.trader import Trader
-from tapeline.sim.trading.wire import Net
+from tapeline.sim.trading.wire import Net, Nets, hosts
 from tapeline.sim.trading.witness import NOBODY, Nobody
 from tapeline.store import snapshot
 from tapeline.store.journal import Journal
@@ -42,6 +43,7 @@ from tapeline.trading.input import Halted
 from tapeline.trading.record import Begun, Listed, Written
 from tapeline.trading.risk.limits import Tables
 from tapeline.trading.setup import Abilities, Account, Setup
+from tapeline.venues.orders import Orders
 from tapeline.venues.spec import Venue
 from tapeline.watch.memory import ours_of
 from tapeline.watch.report import Report
@@ -62,27 +64,51 @@ COMMIT_S = 0.01  # most that an append to the journal takes, before it is durabl
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Surroundings:
-    """What outlives a run."""
+class Place:
+    """One venue, and an account there."""
 
+    account: str
     venue: Venue
     market: Market
     instruments: Sequence[Instrument]
+    net: Net
+    others: Others | Nobody = NOBODY
+    foreign: Callable[[], Collection[str]] = tuple  # numbers that orders of other origin have at the venue
+
+    @property
+    def orders(self) -> Orders:
+        """How it is traded."""
+        assert self.venue.orders is not None, "it trades"
+        return self.venue.orders
+
+    def abilities(self) -> Abilities:
+        """What the engine is told of the venue."""
+        orders = self.orders
+        return Abilities(kinds=orders.kinds, times_in_force=orders.times_in_force, amends=orders.amends)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Surroundings:
+    """What outlives a run."""
+
+    places: Sequence[Place]
     limits: Tables
     folder: Path
     clock: VirtualClock
-    net: Net
     chance: random.Random
-    others: Others | Nobody = NOBODY
     streamed: bool = False  # whether market data come over connections of their own
     wrong: list[str] = field(default_factory=list)
-
-    foreign: Callable[[], Collection[str]] = tuple  # numbers that orders of other origin have at the venue
+    problems: Counter[str] = field(default_factory=Counter)  # what was complained of, by kind
 
     @property
     def environ(self) -> Mapping[str, str]:
         """Where latches are."""
         return {"XDG_STATE_HOME": str(self.folder), "HOME": str(self.folder)}
+
+    @property
+    def instruments(self) -> list[Instrument]:
+        """All that is traded."""
+        return [each for place in self.places for each in place.instruments]
 
 
 class TradingRun:
@@ -90,20 +116,15 @@ class TradingRun:
 
     def __init__(self, around: Surroundings, journal: Journal, traders: Sequence[Trader]) -> None:
         self.around, self.journal, self.traders = around, journal, traders
-        clock, venue = around.clock, around.venue
+        clock, places = around.clock, around.places
         self.again = Again()
         restored = self.restored = self.again.restored(journal, clock.wall_ns(), say=around.wrong.append)
         snapshot.write(journal, say=around.wrong.append)  # for the next run of the day
         around.wrong.extend([f"the journal: {problem}" for problem in restored.problems])
-        orders = venue.orders
-        assert orders is not None, "it trades"
         setup = self.setup = Setup(
-            accounts={ACCOUNT: Account(name=ACCOUNT, venue=venue.name)},
+            accounts={each.account: Account(name=each.account, venue=each.venue.name) for each in places},
             instruments={each.id: each for each in around.instruments},
-            abilities={
-                venue.name: Abilities(kinds=orders.kinds, times_in_force=orders.times_in_force, amends=orders.amends)
-            },
-            limits=around.limits,
+            abilities={each.venue.name: each.abilities() for each in places}, limits=around.limits,
         )  # fmt: skip
         self.engine = self.again.engine(setup, traders, restored)
         self.gates: dict[str, Gate] = {}
@@ -111,9 +132,7 @@ class TradingRun:
             self.engine, self.gates, clock=clock, keep=self._keep, halt=self._halt, told=self._told,
             beside=self.engine.beside,
         )  # fmt: skip
-        self.latch = latch_of(around)
-        self.side: LiveAccount  # there once the venue has said what it lists
-        self._setup = setup
+        self.sides: dict[str, LiveAccount] = {}  # by account; there once the venue has said what it lists
         self.begun = False  # before that there is no orderly stop, and nothing to stop
         self._tasks: asyncio.TaskGroup | None = None
 
@@ -140,106 +159,115 @@ class TradingRun:
         left = await self.execution.stop(STOP_S)
         return [f"{each.client_id} ({each.state}: {each.why})" for each in left]
 
-    def held(self) -> dict[str, Decimal]:
+    def held(self, account: str) -> dict[str, Decimal]:
         """What strategies hold on spot, as the journal says; nothing of what others bought."""
-        return ours_of(self.around.folder, ACCOUNT, self.around.clock.wall_ns())
+        return ours_of(self.around.folder, account, self.around.clock.wall_ns())
 
-    # ---- within --------------------------------------------------------------------------------------------------
+    # ---- the beginning -------------------------------------------------------------------------------------------
 
     async def _begin(self, tasks: asyncio.TaskGroup) -> None:
-        now_ns = self.around.clock.wall_ns()
+        around, now_ns = self.around, self.around.clock.wall_ns()
         self.execution.write(Begun("sim", "{}", now_ns))
-        for each in self.around.instruments:
+        for each in around.instruments:
             if self.restored.instruments.get(each.id) != each:
                 self.execution.write(Listed(each, now_ns))
-        instance, desk = await self._streams(tasks) if self.around.streamed else self._short_cut()
-        self.side = self._account(instance, desk)
-        gate = self.gates[ACCOUNT] = Gate(
-            self.side.gateway,
-            self.latch,
-            clock=self.around.clock,
-            tell=self.execution.offer,
-            hold=self.side.hold,
-            look_every_s=LATCH_S,
-        )
-        self._work += (tasks.create_task(self.side.run(), name=f"account {ACCOUNT}"),)
-        until = self.around.clock.now() + READY_S
-        while self.side.hold() and self.around.clock.now() < until:  # noqa: ASYNC110  # as a live run begins
-            await asyncio.sleep(0.2)
-        if gate.latched != "running":
-            self.engine.situation.halts[ACCOUNT] = gate.latched
-            self.execution.write(Halted(ACCOUNT, gate.latched, "as it stood at the start", now_ns))
+        instance, desks = await self._streams(tasks) if around.streamed else self._short_cut()
+        for place, desk in zip(around.places, desks, strict=True):
+            self._account(place, instance, desk)
+        self._work += tuple(tasks.create_task(each.run(), name=f"account {name}") for name, each in self.sides.items())
+        until = around.clock.now() + READY_S
+        while any(each.hold() for each in self.sides.values()) and around.clock.now() < until:  # noqa: ASYNC110  # as a
+            await asyncio.sleep(0.2)  # live run begins
+        for name, gate in self.gates.items():
+            if gate.latched != "running":
+                self.engine.situation.halts[name] = gate.latched
+                self.execution.write(Halted(name, gate.latched, "as it stood at the start", now_ns))
         await self.execution.start()
         self.begun = True
-        self._work += (tasks.create_task(gate.watch(), name="latch"),)
-        if self.around.streamed:
-            for each in self.around.instruments:
+        self._work += tuple(tasks.create_task(gate.watch(), name=f"latch {name}") for name, gate in self.gates.items())
+        if around.streamed:
+            for each in around.instruments:
                 for of in CHANNELS:
                     instance.on(self.execution.offer, instrument=each.id, of=of)
         else:
             self._work += (tasks.create_task(self._market(), name="market data"),)
 
-    def _account(self, instance: Any, desk: Any) -> LiveAccount:
-        around, venue = self.around, self.around.venue
+    def _account(self, place: Place, instance: Any, desk: Any) -> None:
+        around, name = self.around, place.account
         keys = AccountConfig(
-            venue=venue.name, mode="live", key=Secret(KEY), secret=Secret(SECRET), passphrase=Secret(PASSPHRASE)
+            venue=place.venue.name, mode="live", key=Secret(KEY), secret=Secret(SECRET), passphrase=Secret(PASSPHRASE)
         )
-        config = Config(account={ACCOUNT: keys}, connection=CONNECTION, trade=TradeConfig(reconcile_s=RECONCILE_S))
-        return LiveAccount(
-            ACCOUNT, config, self._setup, self.restored, desk, instance=instance, books=self.execution,
+        config = Config(account={name: keys}, connection=CONNECTION, trade=TradeConfig(reconcile_s=RECONCILE_S))
+        side = self.sides[name] = LiveAccount(
+            name, config, self.setup, self.restored, desk, instance=instance, books=self.execution,
             environ=around.environ, clock=around.clock, tell=self.execution.offer, told=self._reconciled,
         )  # fmt: skip
+        self.gates[name] = Gate(
+            side.gateway,
+            latch_of(around, name),
+            clock=around.clock,
+            tell=self.execution.offer,
+            hold=side.hold,
+            look_every_s=LATCH_S,
+        )
 
     def _world(self) -> World:
         around = self.around
+        nets = Nets({host: each.net for each in around.places for host in hosts(each.venue.urls)})
         return World(
-            dial=lambda _settings: around.net.dial, fetch=around.net.fetch, clock=around.clock,
-            chance=around.chance.random,
-        )  # fmt: skip
-
-    def _short_cut(self) -> tuple[Any, Any]:
-        """An account needs the venue, REST and somewhere to complain to: of an instance it uses no more."""
-        around = self.around
-        waits = delays(CONNECTION, around.chance.random)
-        rest = Rest(
-            around.venue, around.venue.urls["rest"], fetch=around.net.fetch, clock=around.clock, delays=waits
-        )  # fmt: skip
-        bus, problems = SimpleNamespace(publish=_nobody), SimpleNamespace(note=_nobody)
-        return SimpleNamespace(world=self._world(), bus=bus, problems=problems), SimpleNamespace(
-            venue=around.venue, rest=rest
+            dial=lambda _settings: nets.dial, fetch=nets.fetch, clock=around.clock, chance=around.chance.random
         )
 
-    async def _streams(self, tasks: asyncio.TaskGroup) -> tuple[Instance, VenueDesk]:
+    def _short_cut(self) -> tuple[Any, list[Any]]:
+        """An account needs the venue, REST and somewhere to complain to: of an instance it uses no more."""
+
+        def note(_venue: str, _connection: str, kind: str, _text: str, _frame: bytes) -> None:
+            self.around.problems[kind] += 1
+
+        bus, problems = SimpleNamespace(publish=_nobody), SimpleNamespace(note=note)
+        desks = [
+            SimpleNamespace(venue=each.venue, rest=rest_of(self.around, each), dial=each.net.dial)
+            for each in self.around.places
+        ]
+        return SimpleNamespace(world=self._world(), bus=bus, problems=problems), list(desks)
+
+    async def _streams(self, tasks: asyncio.TaskGroup) -> tuple[Instance, list[VenueDesk]]:
         """Market data as in earnest: connections, sessions, decoders, lanes and the bus."""
         instance = Instance(self._world())
-        opened: asyncio.Future[VenueDesk] = asyncio.get_running_loop().create_future()
+        opened: asyncio.Future[list[VenueDesk]] = asyncio.get_running_loop().create_future()
 
         async def streaming() -> None:
-            async with instance.running():
-                opened.set_result(await instance.desk(self.around.venue.name, settings=CONNECTION))
+            async with AsyncExitStack() as stack:
+                await stack.enter_async_context(instance.running())
+                stack.callback(lambda: self._count(instance))
+                names = [each.venue.name for each in self.around.places]
+                opened.set_result([await instance.desk(name, settings=CONNECTION) for name in names])
                 await asyncio.Event().wait()
 
         self._work += (tasks.create_task(streaming(), name="streams"),)
-        desk = await opened
-        for each in self.around.instruments:
-            desk.want(desk.symbols.find(each.symbol), [channel(of) for of in CHANNELS])
-        return instance, desk
+        desks = await opened
+        for place, desk in zip(self.around.places, desks, strict=True):
+            for each in place.instruments:
+                desk.want(desk.symbols.find(each.symbol), [channel(of) for of in CHANNELS])
+        return instance, desks
+
+    def _count(self, instance: Instance) -> None:
+        for kinds in instance.problems.by_kind().values():
+            self.around.problems.update(kinds)
 
     async def _market(self) -> Never:
         """Trades and best prices of every instrument."""
-        market = self.around.market
-        heard_ns = market.at_ns
+        markets = [place.market for place in self.around.places]
+        heard_ns = [market.at_ns for market in markets]
         while True:
-            now_ns = market.at_ns
-            for pit in market.pits:
-                for trade in pit.between(heard_ns, now_ns):
-                    self._offer(trade)
-                self._offer(_quote(pit, now_ns))
-            heard_ns = now_ns
+            for number, market in enumerate(markets):
+                now_ns = market.at_ns
+                for pit in market.pits:
+                    for trade in pit.between(heard_ns[number], now_ns):
+                        self.execution.offer(trade)
+                    self.execution.offer(_quote(pit, now_ns))
+                heard_ns[number] = now_ns
             await asyncio.sleep(FEED_S)
-
-    def _offer(self, event: Trade | Quote) -> None:
-        self.execution.offer(event)
 
     async def _keep(self, records: Sequence[Written], now_ns: int) -> None:
         """Durable in between: a crash before it loses the records, one after it does not."""
@@ -260,46 +288,51 @@ class TradingRun:
 
     def _reconciled(self, account: str, found: Reconciled) -> None:
         """Whatever differs has to be explained, but for money that was moved where the venue lists no payments."""
-        others = self.around.others
+        place = next(each for each in self.around.places if each.account == account)
+        others = place.others
         others.welcome = True
-        orders = self.around.venue.orders
-        assert orders is not None, "it trades"
         strange = [words for words in found.unexplained if words.partition(":")[0] not in others.moved]
-        if strange or "payments" in orders.calls:
+        if strange or "payments" in place.orders.calls:
             self.around.wrong.extend([f"{account}: {words}" for words in found.unexplained])
         elif found.unexplained and self._tasks is not None:
-            self._tasks.create_task(self._accept(), name="a person accepts what was moved")
-        theirs = {number for number in self.around.foreign() if number}
+            self._tasks.create_task(self._accept(account), name="a person accepts what was moved")
+        theirs = {number for number in place.foreign() if number}
         self.around.wrong.extend([
             f"{account}: of other origin, the venue says: {words}"
             for words in found.foreign
             if words.rpartition(" ")[2] not in theirs
         ])  # fmt: skip
 
-    async def _accept(self) -> None:
+    async def _accept(self, account: str) -> None:
         """As `tapeline trade reconcile --accept` does."""
         with suppress(TapelineError):
-            await self.side.reconciler.run("a person", accepted="ada: I moved it")
+            await self.sides[account].reconciler.run("a person", accepted="ada: I moved it")
 
 
-async def emergency_stop(around: Surroundings, ours: Mapping[str, Decimal], *, flatten: bool) -> Report:
+async def emergency_stop(
+    around: Surroundings, place: Place, ours: Mapping[str, Decimal], *, flatten: bool
+) -> Report:  # fmt: skip
     """The stop as another process makes it: signed REST and the latch, nothing of a run but what it holds on spot."""
-    venue, clock = around.venue, around.clock
-    assert venue.orders is not None, "it trades"
-    waits = delays(ConnectionConfig(), around.chance.random)
-    rest = Rest(venue, venue.urls["rest"], fetch=around.net.fetch, clock=clock, delays=waits)
+    clock, rest = around.clock, rest_of(around, place)
+    waits = delays(CONNECTION, around.chance.random)
     credentials = Credentials(Secret(KEY), hmac_signer(Secret(SECRET)), passphrase=Secret(PASSPHRASE))
-    signed = SignedRest(venue, venue.orders, rest, credentials, clock=clock, delays=waits)
+    signed = SignedRest(place.venue, place.orders, rest, credentials, clock=clock, delays=waits)
     stop = Stop(
-        hand=SignedHand(ACCOUNT, venue, rest, signed, ours=ours), latch=latch_of(around), clock=clock, who="ada",
-        why="enough", flatten=flatten,
+        hand=SignedHand(place.account, place.venue, rest, signed, ours=ours), latch=latch_of(around, place.account),
+        clock=clock, who="ada", why="enough", flatten=flatten,
     )  # fmt: skip
     return await stop.run()
 
 
-def latch_of(around: Surroundings) -> HaltLatch:
+def rest_of(around: Surroundings, place: Place) -> Rest:
+    """A place's REST, for one process."""
+    waits = delays(CONNECTION, around.chance.random)
+    return Rest(place.venue, place.venue.urls["rest"], fetch=place.net.fetch, clock=around.clock, delays=waits)
+
+
+def latch_of(around: Surroundings, account: str) -> HaltLatch:
     """The account's, as every process finds it."""
-    return HaltLatch(ACCOUNT, "live", around.environ, around.clock)
+    return HaltLatch(account, "live", around.environ, around.clock)
 
 
 def _quote(pit: Pit, now_ns: int) -> Quote:

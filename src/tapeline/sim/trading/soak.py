@@ -9,16 +9,8 @@ import sys
 from tapeline.sim.kept.soak import Job, Kind, Outcome, main
 from tapeline.sim.trading.day import run_trading_day
 from tapeline.sim.trading.plan import DAY_S, TradingPlan
-from tapeline.venues import venue_named, venues
-
-
-def playable() -> list[str]:
-    """Every venue that has a market of its own and takes orders on paper."""
-    return [
-        name
-        for name, venue in venues().items()
-        if venue.server and venue.server.sample_instruments and venue.orders and venue.orders.server
-    ]
+from tapeline.sim.trading.stage import playable
+from tapeline.venues import venue_named
 
 
 def play(job: Job) -> Outcome:

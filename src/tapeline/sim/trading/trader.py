@@ -1,7 +1,7 @@
 """A strategy that does everything a strategy can, by chance from a seed: what a trading day is made of."""
 
 import random
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from typing import Any, NamedTuple
 
@@ -49,8 +49,8 @@ class Trader(Strategy):
     """Between two acts."""
     until: Mapping[str, int] = {}
     """Of orders that end at a time: when. What outlives a run is given to the next."""
-    hedge = False
-    """It holds long and short side by side."""
+    hedged: Sequence[str] = ()
+    """Of these instruments it holds long and short side by side."""
     quiet_from_ns = 0
     """It acts no more from then on; 0: for ever."""
 
@@ -79,7 +79,7 @@ class Trader(Strategy):
         known = self.instrument(instrument)
         side = self._chance.choice(("buy", "sell"))
         size = EXACT.multiply(unit(known, top.bid), Decimal(self._chance.randint(1, MOST_UNITS)))
-        position = self._chance.choice(("long", "short")) if self.hedge else "net"
+        position = self._chance.choice(("long", "short")) if instrument in self.hedged else "net"
         opens = {"long": "buy", "short": "sell"}.get(position, side)
         if known.kind == "spot" and side == "sell" and self.position(instrument) < size:
             side = "buy"
@@ -112,7 +112,7 @@ class Trader(Strategy):
     def _leave(self, known: Instrument, wish: Wish) -> None:
         """Close what is held, or go through zero to the other side."""
         held = self.position(known.id, wish.position)
-        if held and (known.kind == "spot" or self.hedge or self._chance.random() < 0.5):
+        if held and (known.kind == "spot" or known.id in self.hedged or self._chance.random() < 0.5):
             self.close(known.id, **wish.words)
         elif held:
             twice = EXACT.multiply(abs(held), Decimal(2))

@@ -161,7 +161,9 @@ def journalled(
         name, note = order.client_id, order.intent.note
         if not order.intent.group and clients.setdefault(note, name) != name:  # a group shares the strategy's words
             yield f"what the strategy calls {note!r} was placed twice: as {clients[note]} and as {name}"
-    put_right = [each for each in records if isinstance(each, Adjustment) and each.why != OPENING]
+    put_right = [
+        each for each in records if isinstance(each, Adjustment) and each.account == account and each.why != OPENING
+    ]
     for record in put_right:
         if record.currency not in others.moved:
             what = record.currency or f"{record.instrument} {record.position}"
@@ -181,9 +183,9 @@ def _moved(
     """A transfer is in the books once: as a payment, or where the venue lists none and nobody heard, put right."""
     there = [each.amount for each in exchange.payments(account) if (each.currency, each.kind) == (currency, "transfer")]
     heard = {
-        (each.id or each.at_ns): each.amount
+        (each.at_ns, each.amount): each.amount  # a stream tells of it without an id, and a list with one
         for each in records
-        if isinstance(each, Payment) and (each.currency, each.kind) == (currency, "transfer")
+        if isinstance(each, Payment) and (each.account, each.currency, each.kind) == (account, currency, "transfer")
     }
     mended = [EXACT.subtract(each.theirs, each.ours) for each in put_right if each.currency == currency]
     sums = [reduce(EXACT.add, amounts, ZERO) for amounts in (there, heard.values(), mended)]

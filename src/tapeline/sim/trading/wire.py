@@ -2,9 +2,10 @@
 
 import asyncio
 import random
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from functools import partial
+from urllib.parse import urlsplit
 
 from tapeline.errors import TimedOut
 from tapeline.sim.venue import SimulatedVenue
@@ -50,6 +51,26 @@ class Net:
                 return await answer
         except TimeoutError as error:
             raise TimedOut(f"{request.path}: no answer within {FETCH_S:g} s") from error
+
+
+class Nets:
+    """Several of them, by host."""
+
+    def __init__(self, nets: Mapping[str, Net]) -> None:
+        self._nets = nets
+
+    def dial(self, url: str) -> AbstractAsyncContextManager[Pipe]:
+        """A `Dial`."""
+        return self._nets[urlsplit(url).netloc].dial(url)
+
+    async def fetch(self, base_url: str, request: Request) -> Response:
+        """A `Fetch`."""
+        return await self._nets[urlsplit(base_url).netloc].fetch(base_url, request)
+
+
+def hosts(urls: Mapping[str, str]) -> set[str]:
+    """The hosts of a venue's addresses."""
+    return {urlsplit(url).netloc for url in urls.values()}
 
 
 class _Late:

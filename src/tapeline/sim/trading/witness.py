@@ -57,10 +57,10 @@ class Witness:
 
     def __init__(
         self, exchange: Exchange, account: str, most: Mapping[str, Decimal], most_open: int, wrong: list[str], *,
-        others: Others | Nobody = NOBODY,
+        others: Others | Nobody = NOBODY, apart: bool = False,
     ) -> None:  # fmt: skip
         self._exchange, self._account, self._most, self._most_open = exchange, account, most, most_open
-        self._wrong, self._others = wrong, others
+        self._wrong, self._others, self._apart = wrong, others, apart
         self._venue_ids: dict[str, str] = {}
         self._legs: dict[tuple[str, str], _Leg] = {}
         self.orders = self.fills = 0
@@ -102,6 +102,8 @@ class Witness:
         resting = [each for each in working if each.client_id not in self._others.ids]
         if len(resting) > self._most_open:
             self._say(f"{len(resting)} orders are open at the venue, and {self._most_open} may be")
+        if ours and self._apart:
+            self._crossed(resting)
         for key in {*self._legs, *((each.instrument.id, each.intent.position) for each in resting)}:
             leg = self._legs.setdefault(key, _Leg())
             before, leg.reach = leg.reach, self._reach(key, leg.held, resting)
@@ -111,6 +113,16 @@ class Witness:
             if ours and (beyond_up or beyond_down):
                 reach = f"{plain(least)} or {plain(most)}"
                 self._say(f"{key[0]}: {plain(leg.held)} is held and could become {reach}, beyond {plain(limit)}")
+
+    def _crossed(self, resting: Sequence[Working]) -> None:
+        """No two orders of ours could trade with each other."""
+        plain_limits = [each for each in resting if each.intent.kind == "limit" and not each.intent.post_only]
+        for buy in plain_limits:
+            for sell in plain_limits:
+                if (buy.intent.side, sell.intent.side) != ("buy", "sell") or buy.instrument is not sell.instrument:
+                    continue
+                if buy.price is not None and sell.price is not None and buy.price >= sell.price:
+                    self._say(f"{buy.client_id} could trade with {sell.client_id}, both are ours")
 
     def _reach(self, key: tuple[str, str], held: Decimal, resting: Sequence[Working]) -> tuple[Decimal, Decimal]:
         """The least and the most that a position can become; what can only close counts nothing."""

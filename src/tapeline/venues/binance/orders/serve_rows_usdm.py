@@ -23,7 +23,7 @@ from tapeline.venues.binance.orders.serve_rows import (
     value_of,
     waits,
 )
-from tapeline.venues.binance.orders.words import PRICED, SIDES_OF, STATUSES, TRIGGERED, USDM_TYPES
+from tapeline.venues.binance.orders.words import PRICED, SIDES_OF, STATUSES, TRIGGERED, USDM_TYPES, client_id_of
 from tapeline.venues.orders import OrderAnswer, OrderAsk
 
 INCOME: Mapping[str, str] = {
@@ -54,7 +54,8 @@ def usdm_order(order: OrderUpdate, natives: Natives, now_ns: int) -> Row:
     became = type_ if order.kind not in TRIGGERED else "LIMIT" if order.kind in PRICED else "MARKET"
     return {
         "orderId": number_of(order.venue_id), "symbol": native_of(order.instrument, natives),
-        "status": STATUSES.get(order.state, "NEW"), "clientOrderId": order.client_id, "price": text(order.price),
+        "status": STATUSES.get(order.state, "NEW"), "price": text(order.price),
+        "clientOrderId": client_id_of(order.client_id, order.venue_id, order.origin),
         "avgPrice": text(order.average), "origQty": text(order.size), "executedQty": text(order.filled),
         "cumQty": text(order.filled), "cumQuote": text(value_of(order)), "timeInForce": time_in_force(order),
         "type": became, "reduceOnly": order.reduce_only, "closePosition": False, "side": side(order.side),

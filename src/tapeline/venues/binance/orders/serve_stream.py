@@ -23,7 +23,7 @@ from tapeline.venues.binance.orders.serve_rows import (
     waits,
 )
 from tapeline.venues.binance.orders.serve_rows_usdm import ALGO_STATUSES, time_in_force
-from tapeline.venues.binance.orders.words import PRICED, SIDES_OF, STATUSES, TRIGGERED, USDM_TYPES
+from tapeline.venues.binance.orders.words import PRICED, SIDES_OF, STATUSES, TRIGGERED, USDM_TYPES, client_id_of
 
 Step = tuple[OrderUpdate | None, Fill | None]  # what became of an order, and the fill that did it
 _json = msgspec.json.encode
@@ -182,7 +182,8 @@ def order_update(update: OrderUpdate | None, fill: Fill | None, natives: Natives
     if fill is not None and order.origin:
         happened = "CALCULATED"
     body = {
-        "s": native_of(order.instrument, natives), "c": order.client_id, "S": side(order.side), "o": became,
+        "s": native_of(order.instrument, natives), "c": client_id_of(order.client_id, order.venue_id, order.origin),
+        "S": side(order.side), "o": became,
         "f": time_in_force(order), "q": text(order.size), "p": text(order.price), "ap": text(order.average),
         "sp": text(order.stop_price), "x": "AMENDMENT" if happened == "REPLACED" else happened,
         "X": STATUSES.get(order.state, "NEW"), "i": number_of(order.venue_id),

@@ -80,6 +80,12 @@ def origin_of(client_id: str) -> str:
     return next((origin for prefix, origin in ORIGINS if client_id.startswith(prefix)), "")
 
 
+def client_id_of(client_id: str, venue_id: str, origin: str) -> str:
+    """The client id of an order as the venue tells it: its own orders begin with what they are for."""
+    prefix = next((prefix for prefix, kind in ORIGINS if kind == origin), "")
+    return client_id if not prefix or client_id.startswith(prefix) else f"{prefix}{venue_id}"
+
+
 def filled_state(state: str, filled: Decimal, size: Decimal | None) -> str:
     """The state of an order whose status is no state (NEW_INSURANCE, NEW_ADL): by what is filled."""
     if state:
