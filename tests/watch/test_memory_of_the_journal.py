@@ -1,5 +1,7 @@
 """What the minimal path takes from the journal, and what it writes there."""
 
+import sqlite3
+from contextlib import closing
 from decimal import Decimal
 from pathlib import Path
 
@@ -10,11 +12,11 @@ from tapeline.errors import TapelineError
 from tapeline.model.account import Fill
 from tapeline.model.instrument import Instrument
 from tapeline.model.order import Intent
-from tapeline.store.journal import Journal
+from tapeline.store.journal import FILE, Journal
 from tapeline.trading.command import Note, Submit
 from tapeline.trading.record import Listed
 from tapeline.trading.risk.check import Approved, Market, RiskState, check
-from tapeline.watch.memory import notes_into, ours_of
+from tapeline.watch.memory import notes_into, ours_of, owner_of
 
 D = Decimal
 AT_NS = 1_760_000_000_000_000_000
@@ -75,3 +77,26 @@ def test_a_journal_that_is_none_is_told_of_once(tmp_path: Path) -> None:
     note("halt", "two")
     assert len(said) == 1
     assert said[0].startswith("not in the journal: ")
+
+
+def test_which_orders_are_of_our_making_is_known_while_another_writes(tmp_path: Path) -> None:
+    journal = Journal(tmp_path)
+    ours = f"t8{journal.instance}0000001grid"
+    journal.close()
+    with closing(sqlite3.connect(tmp_path / FILE, isolation_level=None)) as other:
+        other.execute("BEGIN EXCLUSIVE")
+        owns = owner_of(tmp_path)
+        assert [owns(each) for each in (ours, "f18a2b3c4d5e6f7n1", "web1", "t8otherone0000001grid", "")] == [
+            True, True, False, False, False,
+        ]  # fmt: skip
+
+
+def test_where_nobody_knows_which_are_ours_none_is_told_apart(tmp_path: Path) -> None:
+    for folder in (None, tmp_path):
+        assert owner_of(folder)("web1")
+    (tmp_path / FILE).write_bytes(b"this is no database at all, and it is longer than a header of one would be" * 9)
+    assert owner_of(tmp_path)("web1")
+    (tmp_path / FILE).unlink()
+    with closing(sqlite3.connect(tmp_path / FILE)) as empty:
+        empty.execute("CREATE TABLE instance (name TEXT)")
+    assert owner_of(tmp_path)("web1")

@@ -44,7 +44,8 @@ def test_what_is_left_shouts() -> None:
         problems=["given up"],
     )  # fmt: skip
     assert left.lines()[1:] == [
-        "  by ann: no reason given; it took 1.5 s", "  cancelled: no order was open", "  closed: nothing in 0 orders",
+        "  by ann: no reason given; it took 1.5 s", "  cancelled: nothing, as far as is known",
+        "  closed: nothing in 0 orders",
         "  STILL OPEN: order o1", "  STILL HELD: 1 x (nobody took it)", "  problem: given up",
         "  NOT VERIFIED: look at the venue yourself",
     ]  # fmt: skip
@@ -57,3 +58,12 @@ def test_the_gate_alone_and_paper_say_no_more_than_they_did() -> None:
     assert gate.lines(gate_only=True)[2:] == ["  the disk is full"]
     paper = report(mode="paper", state="halted", problems=["in the engine's process"])
     assert paper.lines()[2:] == ["  in the engine's process"]
+
+
+def test_what_others_had_is_told_apart_and_what_was_to_be_left_is_no_failure() -> None:
+    cancelled = report(state="halted", flatten=False, verified=True, cancelled=["o1", "web1"], others=["web1"])
+    assert cancelled.lines()[2:4] == ["  cancelled: o1, web1", "  of them of other origin: web1"]
+    left = report(state="reduce_only", flatten=False, verified=True, cancels=False, left_orders=["o1"])
+    assert left.done
+    assert left.lines()[2:] == ["  open: order o1", "  verified with the venue"]
+    assert not report(cancels=False, flatten=False, left_orders=["o1"]).done

@@ -224,3 +224,17 @@ def test_accounts_are_stopped_at_once() -> None:
     reports = run(main())
     assert [report.done for report in reports] == [True, True]
     assert reports[0].ended_ns < reports[1].ended_ns
+
+
+def test_what_is_to_be_left_is_only_looked_at() -> None:
+    hand, latch = StageHand(working(exchange(btc="5"))), a_latch()
+    report = stopped(hand, latch=latch, cancels=False)
+    assert (report.state, report.done, report.cancelled, report.left_orders) == ("reduce_only", True, [], ["o1", "o2"])
+    assert {"cancel", "cancel_all", "place"} & set(hand.calls) == set()
+    assert latch.state == "reduce_only"
+
+
+def test_orders_of_other_origin_are_cancelled_too_and_told_apart() -> None:
+    hand = StageHand(working(exchange(btc="5")))
+    report = stopped(hand, owns=lambda client_id: client_id == "o1")
+    assert (report.cancelled, report.others, hand.at.open_orders("main")) == (["o1", "o2"], ["o2"], [])

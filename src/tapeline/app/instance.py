@@ -241,9 +241,9 @@ class Instance:
 
 
 def _only(group: BaseExceptionGroup[BaseException]) -> BaseException:
-    """The one exception inside, however deep; the group itself where there are several."""
+    """The one exception inside, however deep and often; the group itself where there are several."""
     found: BaseException = group
-    while isinstance(found, BaseExceptionGroup) and len(found.exceptions) == 1:
+    while isinstance(found, BaseExceptionGroup) and len(set(map(id, found.exceptions))) == 1:
         found = found.exceptions[0]
     return found
 

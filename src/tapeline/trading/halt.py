@@ -21,7 +21,7 @@ MEANS: Mapping[str, str] = {
 
 COMPONENTS = frozenset({
     "engine", "watchdog", "health", "risk", "strategy", "reconciliation", "gateway", "flattener", "latch", "tapeline",
-    "shutdown", "overload",
+    "shutdown", "overload", "journal",
 })  # fmt: skip
 """Who asks for worse states without being a person: none of these names resumes."""
 

@@ -9,10 +9,10 @@ from tapeline.config import Config
 from tapeline.errors import TapelineError
 from tapeline.store.latch import HaltLatch
 from tapeline.trading.halt import Change, Kept
-from tapeline.watch.memory import notes_into, ours_of
+from tapeline.watch.memory import notes_into, ours_of, owner_of
 from tapeline.watch.minimal import hand_of, stop_of
 from tapeline.watch.report import Report
-from tapeline.watch.stop import Stop, stop_all
+from tapeline.watch.stop import Stop, stop_all, worst_of
 from tapeline.wire.pipe import Fetch
 
 PAPER = (
@@ -23,7 +23,10 @@ PAPER = (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Emergency:
-    """What an emergency stop works with. `say` hears of what goes wrong, one line at a time."""
+    """What an emergency stop works with. `say` hears of what goes wrong, one line at a time.
+
+    `notes` False: nothing is written to the journal, which is what went wrong.
+    """
 
     config: Config
     fetch: Fetch
@@ -31,23 +34,28 @@ class Emergency:
     environ: Mapping[str, str]
     chance: Callable[[], float]
     say: Callable[[str], object] = lambda _line: None
+    notes: bool = True
 
     def latch(self, name: str) -> HaltLatch:
         """The latch of an account of the configuration."""
         return HaltLatch(name, self.config.account[name].mode, self.environ, self.clock)
 
-    async def stop(self, names: Iterable[str], *, flatten: bool, who: str, why: str) -> list[Report]:
+    async def stop(
+        self, names: Iterable[str], *, flatten: bool, who: str, why: str, cancels: bool = True
+    ) -> list[Report]:
         """Halt these accounts, cancel what is open, close positions where asked, verify. A report of each.
 
-        Nothing that fails for one account keeps another from being stopped.
+        Without `cancels` they become reduce-only, and what is open is only looked at. Nothing that fails for one
+        account keeps another from being stopped.
         """
         wanted = list(names)
-        gates = {name: self._gate(name, "flattening" if flatten else "halted", who, why) for name in wanted}
+        worst = worst_of(flatten=flatten, cancels=cancels)
+        gates = {name: self._gate(name, worst, who, why) for name in wanted}
         stops: list[Stop] = []
         reports: list[Report] = []
         for name in wanted:
             self._note(name, gates[name])
-            found = self._prepared(name, flatten=flatten, who=who, why=why)
+            found = self._prepared(name, flatten=flatten, who=who, why=why, cancels=cancels)
             if isinstance(found, Stop):
                 stops.append(found)
             else:
@@ -84,10 +92,12 @@ class Emergency:
             self._notes(name)("halt", f"{found.before} -> {found.state} by {found.who}: {found.why}")
 
     def _notes(self, name: str) -> Callable[[str, str], None]:
+        if not self.notes:
+            return lambda _kind, _text: None
         folder = self.config.store.folder
         return notes_into(folder, name, self.clock.wall_ns, lambda text: self.say(f"{name}: {text}"))
 
-    def _prepared(self, name: str, *, flatten: bool, who: str, why: str) -> Stop | Report:
+    def _prepared(self, name: str, *, flatten: bool, who: str, why: str, cancels: bool) -> Stop | Report:
         if self.config.account[name].mode == "paper":
             return self._report(name, who, why, PAPER, flatten=flatten)
         try:
@@ -99,7 +109,16 @@ class Emergency:
             return self._report(name, who, why, str(error), flatten=flatten)
         note = self._notes(name)
         return stop_of(
-            hand, self.latch(name), self.config, clock=self.clock, who=who, why=why, flatten=flatten, note=note
+            hand,
+            self.latch(name),
+            self.config,
+            clock=self.clock,
+            who=who,
+            why=why,
+            flatten=flatten,
+            note=note,
+            cancels=cancels,
+            owns=owner_of(self.config.store.folder),
         )
 
     def _ours(self, name: str) -> dict[str, Decimal]:

@@ -1,5 +1,6 @@
 """What the minimal path takes from the journal, and what it writes there. That it cannot stops nothing."""
 
+import re
 import sqlite3
 from collections.abc import Callable
 from decimal import Decimal
@@ -9,8 +10,10 @@ from tapeline.errors import BadData, TapelineError
 from tapeline.model.number import EXACT, ZERO
 from tapeline.store.journal import FILE, Journal
 from tapeline.store.snapshot import restored
+from tapeline.trading.client_ids import ClientIds
 from tapeline.trading.command import Note
 
+_SLICE = re.compile(r"f[0-9a-f]{8,}n\d+")  # how a stop names its own orders
 DEADLINE_S = 1.0  # an engine that hangs while it writes keeps nobody for longer
 
 
@@ -38,6 +41,24 @@ def ours_of(folder: Path | None, account: str, now_ns: int) -> dict[str, Decimal
             if known is not None and known.kind == "spot":
                 ours[instrument] = EXACT.add(ours.get(instrument, ZERO), holding.size)
     return {instrument: size for instrument, size in ours.items() if size > ZERO}
+
+
+def owner_of(folder: Path | None) -> Callable[[str], bool]:
+    """Which client ids are of our making: those of the journal's instance, and of stops. All, where nobody knows.
+
+    It is read without a lock, so that no engine which hangs while it writes is waited for.
+    """
+    if folder is None or not (folder / FILE).is_file():
+        return lambda _client_id: True
+    try:
+        connection = sqlite3.connect(f"{(folder / FILE).resolve().as_uri()}?mode=ro", uri=True, timeout=DEADLINE_S)
+        try:
+            ids = ClientIds(connection.execute("SELECT name FROM instance").fetchone()[0])
+        finally:
+            connection.close()
+    except (sqlite3.Error, TypeError, TapelineError):  # only a word in the report is lost with it
+        return lambda _client_id: True
+    return lambda client_id: ids.owns(client_id) or _SLICE.fullmatch(client_id) is not None
 
 
 def notes_into(

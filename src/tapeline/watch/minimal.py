@@ -82,13 +82,13 @@ def hand_of(
 
 def stop_of(
     hand: Hand, latch: HaltLatch, config: Config, *, clock: Clock, who: str, why: str, flatten: bool,
-    note: Callable[[str, str], None],
+    note: Callable[[str, str], None], cancels: bool = True, owns: Callable[[str], bool] = lambda _client_id: True,
 ) -> Stop:  # fmt: skip
     """A stop as the configuration has it."""
     how = config.flatten
     return Stop(
-        hand=hand, latch=latch, clock=clock, who=who, why=why, flatten=flatten, wait_s=how.wait_s,
-        give_up_s=how.give_up_s, note=note,
+        hand=hand, latch=latch, clock=clock, who=who, why=why, flatten=flatten, cancels=cancels, owns=owns,
+        wait_s=how.wait_s, give_up_s=how.give_up_s, note=note,
         steps=Steps(band=how.band, widen=how.widen, band_max=how.band_max, slices=how.slices),
     )  # fmt: skip
 

@@ -18,7 +18,10 @@ class Left(msgspec.Struct, frozen=True):
 
 
 class Report(msgspec.Struct, kw_only=True):
-    """One account. `verified`: the venue's own word, read afresh at the end; `left_orders` are client or venue ids."""
+    """One account. `verified`: the venue's own word, read afresh at the end; `left_orders` are client or venue ids.
+
+    `others` are those of `cancelled` that are not of our making. `cancels` False: open orders were to be left.
+    """
 
     account: str
     mode: str
@@ -28,7 +31,9 @@ class Report(msgspec.Struct, kw_only=True):
     flatten: bool = False
     began_ns: int = 0
     ended_ns: int = 0
+    cancels: bool = True
     cancelled: list[str] = []
+    others: list[str] = []
     closed: list[str] = []
     slices: int = 0
     left_orders: list[str] = []
@@ -39,7 +44,8 @@ class Report(msgspec.Struct, kw_only=True):
     @property
     def done(self) -> bool:
         """Whether all that was asked for is so, by the venue's word; dust that no venue takes is left aside."""
-        return self.verified and not self.left_orders and (not self.flatten or all(p.dust for p in self.left_positions))
+        orders = not self.left_orders or not self.cancels
+        return self.verified and orders and (not self.flatten or all(p.dust for p in self.left_positions))
 
     def lines(self, *, gate_only: bool = False) -> list[str]:
         """In words, one fact a line; `gate_only`: nothing was done at the venue, nor was it to be."""
@@ -50,10 +56,14 @@ class Report(msgspec.Struct, kw_only=True):
         ]
         if gate_only or (self.mode == "paper" and not self.verified):
             return found + [f"  {text}" for text in self.problems]
-        found.append(f"  cancelled: {', '.join(self.cancelled) or 'no order was open'}")
+        if self.cancels:
+            none = "no order was open" if self.verified else "nothing, as far as is known"
+            found.append(f"  cancelled: {', '.join(self.cancelled) or none}")
+        if self.others:
+            found.append(f"  of them of other origin: {', '.join(self.others)}")
         if self.flatten:
             found.append(f"  closed: {', '.join(self.closed) or 'nothing'} in {self.slices} orders")
-        found += [f"  STILL OPEN: order {name}" for name in self.left_orders]
+        found += [f"  {'STILL OPEN' if self.cancels else 'open'}: order {name}" for name in self.left_orders]
         for each in self.left_positions:
             word = "dust" if each.dust else "STILL HELD" if self.flatten else "held"
             found.append(f"  {word}: {plain(each.size)} {each.instrument}{f' ({each.why})' if each.why else ''}")

@@ -33,7 +33,11 @@ class Undone(Exception):
 
 @dataclass(slots=True, kw_only=True)
 class Stop:
-    """One stop of one account. `note(kind, text)` writes a line to the journal; it must not raise."""
+    """One stop of one account. `note(kind, text)` writes a line to the journal; it must not raise.
+
+    `cancels` False: the account becomes reduce-only, and what is open is looked at and left. `owns` says which client
+    ids are of our making: the others are told apart in the report.
+    """
 
     hand: Hand
     latch: HaltLatch
@@ -41,6 +45,8 @@ class Stop:
     who: str
     why: str
     flatten: bool = False
+    cancels: bool = True
+    owns: Callable[[str], bool] = lambda _client_id: True
     steps: Steps = field(default_factory=Steps)
     wait_s: float = 2.0
     give_up_s: float = 300.0
@@ -55,12 +61,13 @@ class Stop:
         self._ends_at = self.clock.now() + self.give_up_s
         self._report = Report(
             account=self.hand.account, mode=self.hand.mode, state="halted", who=self.who, why=self.why,
-            flatten=self.flatten, began_ns=began_ns,
+            flatten=self.flatten, cancels=self.cancels, began_ns=began_ns,
         )  # fmt: skip
-        self._gate("flattening" if self.flatten else "halted")
+        self._gate(worst_of(flatten=self.flatten, cancels=self.cancels))
         try:
             for _ in range(ROUNDS):
-                await self._cancel_all()
+                if self.cancels:
+                    await self._cancel_all()
                 if self.flatten:
                     await self._flatten()
                 if await self._verify():
@@ -105,7 +112,9 @@ class Stop:
             left = await self._asked("open orders", self.hand.open_orders)
             for at in range(0, len(left), AT_ONCE):
                 await asyncio.gather(*map(self._cancel, left[at : at + AT_ONCE]))
-            self._report.cancelled += [name for name in map(_name, orders) if name not in self._report.cancelled]
+            new = [order for order in orders if _name(order) not in self._report.cancelled]
+            self._report.cancelled += map(_name, new)
+            self._report.others += [_name(order) for order in new if not self.owns(order.client_id)]
             await self._wait(AGAIN_S)
 
     async def _cancel(self, order: OrderUpdate) -> None:
@@ -234,6 +243,11 @@ class Stop:
     def _problem(self, text: str) -> None:
         self._report.problems.append(text)
         self.note("halt", text)
+
+
+def worst_of(*, flatten: bool, cancels: bool) -> str:
+    """The state of the ladder that a stop begins with."""
+    return "flattening" if flatten else "halted" if cancels else "reduce_only"
 
 
 def _name(order: OrderUpdate) -> str:

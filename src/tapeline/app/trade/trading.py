@@ -13,6 +13,7 @@ import structlog
 
 from tapeline.app.instance import Instance
 from tapeline.app.running import Running, start
+from tapeline.app.trade.aftermath import Aftermath, aftermath
 from tapeline.app.trade.books import EngineBooks
 from tapeline.app.trade.execution import Execution, Gateway
 from tapeline.app.trade.flattening import Flattening
@@ -30,7 +31,7 @@ from tapeline.app.trade.warming import proven_now, stored_bars
 from tapeline.app.trade.watching import Watching
 from tapeline.clock import Clock, SystemClock
 from tapeline.config import Config
-from tapeline.errors import Broken, ConfigError
+from tapeline.errors import Broken, ConfigError, TapelineError
 from tapeline.model.instrument import Instrument, split_id
 from tapeline.model.order import Order
 from tapeline.store.latch import HaltLatch
@@ -109,13 +110,15 @@ class Trading:
         restored = journal.restored
         self.recorder = recorder
         self.running, self.setup, self.journal = running, setup, journal
-        self._config, self._clock = config, clock
+        self._config, self._clock, self._environ = config, clock, environ
+        self._failing, self._aftermath = asyncio.Lock(), Aftermath()
+        self._failed: TapelineError | RuntimeError | None = None
         self._feeds: Feeds = feeds_of(strategies)
         self._tasks: asyncio.TaskGroup | None = None
         self.engine, beside = _engine(setup, strategies, restored, recorder)
         self.gates: dict[str, Gate] = {}
         self.execution = Execution(
-            self.engine, self.gates, clock=clock, keep=journal.keep, halt=self._halt, told=_told,
+            self.engine, self.gates, clock=clock, keep=self._keep, halt=self._halt, told=_told,
             most_behind_s=config.watch.overload_s, beside=beside,
         )  # fmt: skip
         self.side: Side = (
@@ -180,6 +183,17 @@ class Trading:
         if not self.left:
             self.heart.end()
 
+    def last_words(self, config: str) -> list[str]:
+        """Of a live run that did not end in order: what may rest at the venues, and what to do, with this file."""
+        if self.side.mode != "live":
+            return []  # its venues ended with it
+        situation = self.engine.situation
+        known = {
+            name: [each for each in situation.blotter.live(name) if each.client_id not in situation.waiters]
+            for name in self.gates
+        }
+        return list(self._aftermath.lines(known, config))
+
     # ---- within --------------------------------------------------------------------------------------------------
 
     @property
@@ -187,6 +201,22 @@ class Trading:
         folder = self._config.store.folder
         assert folder is not None, "looked at before"
         return folder
+
+    async def _keep(self, records: Sequence[Written], now_ns: int) -> None:
+        """Durable when this returns. Where it cannot be, live accounts are stopped without the journal first."""
+        try:
+            await self.journal.keep(records, now_ns)
+        except (TapelineError, RuntimeError) as error:
+            self._failed = self._failed or error
+            _log.error("the journal cannot be written", error=str(error))
+            async with self._failing:  # who comes second waits until it is done
+                if self.side.mode == "live" and not self._aftermath.reports:
+                    world = self.running.instance.world
+                    self._aftermath = await aftermath(
+                        self._config, list(self.gates), fetch=world.fetch, clock=self._clock, environ=self._environ,
+                        chance=world.chance, say=_log.warning, why=str(error),
+                    )  # fmt: skip
+            raise self._failed from None
 
     def _tell_what_is(self, now_ns: int) -> None:
         """How accounts stand, what they hold, and what became of the orders of the run before."""
@@ -253,10 +283,13 @@ class Trading:
 async def run_trading(
     config: Config, *, stop: asyncio.Event, environ: Mapping[str, str], folder: Path | None = None,
     for_s: float | None = None, told: Callable[[Trading], None] = lambda _trading: None, live: bool = False,
-    record: Path | None = None,
+    record: Path | None = None, made: Callable[[Trading], object] = lambda _trading: None,
 ) -> int:  # fmt: skip
-    """Trade, on paper or `live`, until `stop`, or for so long; returns the exit code. Raises ConfigError."""
-    async with trading(config, environ=environ, folder=folder, live=live, record=record) as run:
+    """Trade, on paper or `live`, until `stop`, or for so long; returns the exit code. Raises ConfigError.
+
+    `made` hears of the run before it begins, `told` once it has.
+    """
+    async with trading(config, environ=environ, folder=folder, live=live, record=record, made=made) as run:
         told(run)
         stopped = asyncio.create_task(stop.wait(), name="stop")
         try:
@@ -270,7 +303,7 @@ async def run_trading(
 @asynccontextmanager
 async def trading(
     config: Config, *, environ: Mapping[str, str], folder: Path | None = None, clock: Clock | None = None,
-    live: bool = False, record: Path | None = None,
+    live: bool = False, record: Path | None = None, made: Callable[[Trading], object] = lambda _trading: None,
 ) -> AsyncIterator[Trading]:  # fmt: skip
     """Everything a configuration trades, on paper or `live`; leaving the block ends it, without the orderly stop.
 
@@ -303,6 +336,7 @@ async def trading(
         run = Trading(
             config, running, setup, strategies, journal, environ=environ, clock=clock, live=live, recorder=recorder
         )
+        made(run)
         tasks = await stack.enter_async_context(asyncio.TaskGroup())
         work: list[asyncio.Task[None]] = []
         stack.callback(lambda: [each.cancel() for each in work])

@@ -1,10 +1,11 @@
 """`tapeline trade`: strategies on live data, on paper or with real orders."""
 
+import asyncio
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Coroutine, Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import msgspec
 from cyclopts import Parameter
@@ -48,8 +49,11 @@ def trade(
     verified and written into the journal. A restart goes on from the journal. `tapeline status` shows it. Each run
     with `--record` makes a folder of its own in the one given.
 
-    Exit codes: 0 stopped, and no order is open, 1 it is not certain of every order, 2 the configuration or a strategy
-    is wrong, or a live run was not confirmed.
+    Where its journal cannot be written, a live run sends nothing more, closes its accounts' gates, cancels what rests
+    (or looks at it, by `[trade] at_stop`) without the journal, and says what is known and what to do.
+
+    Exit codes: 0 stopped, and no order is open, 1 it is not certain of every order, or did not end in order, 2 the
+    configuration or a strategy is wrong, or a live run was not confirmed.
 
     Example: `tapeline trade --paper --config tapeline.toml --strategy examples/ma_cross.py:MovingAverageCross`
     """
@@ -64,18 +68,20 @@ def trade(
     if live:
         _confirmed(loaded, confirm, config.parent)
     configure_logging(loaded.log)
-    code = run_until_signalled(
-        lambda stop: run_trading(
-            loaded,
-            stop=stop,
-            environ=os.environ,
-            folder=config.parent,
-            for_s=for_,
-            told=_begun,
-            live=live,
-            record=record,
-        )
-    )
+    runs: list[Trading] = []
+    code = None
+
+    def running(stop: asyncio.Event) -> Coroutine[Any, Any, int]:
+        return run_trading(
+            loaded, stop=stop, environ=os.environ, folder=config.parent, for_s=for_, told=_begun, live=live,
+            record=record, made=runs.append,
+        )  # fmt: skip
+
+    try:
+        code = run_until_signalled(running)
+    finally:
+        if code is None:
+            sys.stderr.writelines(f"{line}\n" for run in runs for line in run.last_words(str(config)))
     sys.exit(code)
 
 
