@@ -192,3 +192,37 @@ def test_real_books_are_what_another_implementation_made_of_them(
         for side in ("bids", "asks"):
             got = [[float(price), float(size)] for price, size in ours[side]]
             assert got == [[float(price), float(size)] for price, size in row[side]]
+
+
+def test_the_frames_of_an_account_are_read_by_the_private_decoder(run: Any) -> None:
+    conn = "binance/main/ws_api#2"
+    position = {"e": "outboundAccountPosition", "E": 5, "u": 5, "B": [{"a": "USDT", "f": "10.50", "l": "1.00"}]}
+    refused = {"id": "open1", "status": 401, "error": {"code": -2015, "msg": "Invalid API-key"}}
+    frames = [
+        frame(1, "", way="open", conn=conn),
+        frame(1, {"method": "userDataStream.subscribe.signature", "params": {"apiKey": "***"}}, way="out", conn=conn),
+        frame(2, {"id": "open1", "status": 200, "result": {"subscriptionId": 0}}, conn=conn),
+        frame(3, {"subscriptionId": 0, "event": position}, conn=conn),
+        frame(4, {"event": {"e": "serverShutdown", "E": 6}}, conn=conn),
+        frame(5, refused, conn=conn),
+        frame(6, {"subscriptionId": 0, "event": {"e": "eventStreamTerminated", "E": 7}}, conn=conn),
+        frame(7, {"subscriptionId": 0, "event": {"e": "no such thing"}}, conn=conn),
+        frame(8, trade(7), conn="binance/public/1#1"),
+    ]
+    rows, said = run(frames)
+    assert [row["type"] for row in rows] == ["balance", "trade"]
+    assert (rows[0]["i"], rows[0]["account"], rows[0]["free"], rows[0]["locked"]) == (3, "main", "10.50", "1.00")
+    assert "line 6: refusal: " in said
+    assert "line 8: unknown_type" in said
+    assert "1 answer, 1 balance, 2 closing" in said
+
+
+def test_each_endpoint_of_an_account_has_its_decoder(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    placed = {"id": "7", "status": 200, "result": {"orderId": 1}}
+    path = write(tmp_path / "usdm.ws.jsonl", [frame(1, placed, conn="binance-usdm/main/ws_api#1")])
+    decode(path, venue="binance-usdm")
+    assert capsys.readouterr().err == "1 answer\n"
+    beats = [frame(1, "pong", conn="okx/main/business#1"), frame(2, "pong", conn="okx/main/private#2"),
+             frame(3, "pong", conn="okx/main/nowhere#3")]  # fmt: skip
+    decode(write(tmp_path / "okx.ws.jsonl", beats), venue="okx")
+    assert capsys.readouterr().err == "3 pong\n"

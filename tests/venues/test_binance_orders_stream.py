@@ -15,7 +15,7 @@ from tapeline.venues.binance.orders.private import decoder
 from tapeline.venues.binance.orders.stream_spot import SPOT
 from tapeline.venues.binance.orders.stream_usdm import USDM
 from tapeline.venues.binance.orders.words import filled_state, mean, origin_of, some
-from tapeline.venues.orders import Answered, Expired
+from tapeline.venues.orders import Answered, Ending, Expired
 
 D = Decimal
 BTC = Instrument(venue="binance", symbol="BTC/USDT", native="BTCUSDT", kind="spot", base="BTC", quote="USDT")
@@ -143,12 +143,16 @@ def test_a_short_position_is_negative() -> None:
     ("payload", "reason"),
     [
         ({"subscriptionId": 0, "event": {"e": "eventStreamTerminated", "E": 1728973001334}}, "eventStreamTerminated"),
-        ({"event": {"e": "serverShutdown", "E": 1770123456789}}, "serverShutdown"),
         ({"e": "listenKeyExpired", "E": 1736996475556, "listenKey": "k"}, "listenKeyExpired"),
     ],
 )
 def test_the_end_of_a_stream(payload: object, reason: str) -> None:
     assert spot(payload) == [Expired(reason)]
+
+
+def test_a_server_that_is_about_to_go() -> None:
+    assert spot({"event": {"e": "serverShutdown", "E": 1770123456789}}) == [Ending("serverShutdown")]
+    assert usdm({"e": "serverShutdown", "E": 1770123456789}) == [Ending("serverShutdown")]
 
 
 def test_a_key_that_expired_on_usdm() -> None:

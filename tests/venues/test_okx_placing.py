@@ -182,7 +182,7 @@ def test_answers_are_told_by_their_id_and_read_by_the_call() -> None:
     assert ENTRY.decoder(b'{"event":"login","code":"0","msg":""}', 7) == [Answered("")]
     assert list(ENTRY.decoder(b'{"arg":{"channel":"orders","instType":"ANY"},"data":[]}', 7)) == []
     notice = b'{"event":"notice","code":"64008","msg":"The connection will soon be closed"}'
-    assert [type(each).__name__ for each in ENTRY.decoder(notice, 7)] == ["Expired"]
+    assert [type(each).__name__ for each in ENTRY.decoder(notice, 7)] == ["Ending"]
     with pytest.raises(BadData):
         ENTRY.decoder(b"{", 7)
 

@@ -12,7 +12,7 @@ from okx_fixtures import BY_NATIVE, MS_NS, OURS, SECOND_NS, okx_samples, sample
 from tapeline.errors import BadData
 from tapeline.model.account import Balance, Fill, OrderUpdate, Position
 from tapeline.venues.okx.private import MOST_FILLS, PRIVATE, UNUSED, WAITING, decoder
-from tapeline.venues.orders import Answered, Beat, Expired
+from tapeline.venues.orders import Answered, Beat, Ending, Expired
 
 NOW_NS = 7
 D = Decimal
@@ -385,7 +385,7 @@ def test_control() -> None:
     (lost,) = decoded(b'{"event":"channel-conn-count-error","channel":"orders","connCount":"31","connId":"a"}')
     assert isinstance(lost, Expired)
     notice = {"event": "notice", "code": "64008", "msg": "The connection will soon be closed", "connId": "a"}
-    assert decoded(json.dumps(notice).encode()) == [Expired("The connection will soon be closed")]
+    assert decoded(json.dumps(notice).encode()) == [Ending("The connection will soon be closed")]
     assert decoded(json.dumps(notice | {"code": "1"}).encode()) == []
 
 

@@ -31,6 +31,7 @@ from tapeline.sim.loop import VirtualClock
 from tapeline.venues.orders import (
     Answered,
     Beat,
+    Ending,
     Expired,
     ListenKey,
     OrderAnswer,
@@ -141,6 +142,8 @@ def decoder(_venue: str, _account: str, instruments: Mapping[str, Instrument]) -
             body = said.get("body")
             return [Answered(said["answer"], b"" if body is None else json.dumps(body).encode(),
                              said.get("status", 200))]  # fmt: skip
+        if "ending" in said:
+            return [Ending(said["ending"])]
         if "expired" in said:
             return [Expired(said["expired"])]
         return [Beat()] if "beat" in said else events_of(said, ids, received_ns, "ws")

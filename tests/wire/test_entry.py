@@ -18,6 +18,7 @@ from order_stage import (
     order,
     settle,
     signed_rest,
+    told,
 )
 from rest_stage import ceilings
 from wire_fakes import START_NS, Script, mute
@@ -184,6 +185,22 @@ def test_at_its_age_it_is_replaced_once_nothing_waits() -> None:
         assert stage.problems == [("order entry", "the connection reached its age limit")]
 
     entering(act, how=only_login, declared=replace(ENTRY, life_s=100.0))
+
+
+def test_a_venue_that_is_about_to_close_it_is_not_waited_for() -> None:
+    async def act(stage: Stage) -> None:
+        waiting = asyncio.create_task(stage.ask("t1"))
+        await settle()
+        stage.script().say(told(ending="maintenance"))
+        await settle(1.0)
+        assert len(stage.network.dialled) == 1, "an answer is waited for"
+        stage.script().say(answer(stage.script().sent[1], order("t1")))
+        await waiting
+        await settle(2.0)
+        assert len(stage.network.dialled) == 2
+        assert stage.problems == [("order entry", "the venue is about to close it: maintenance")]
+
+    entering(act, how=only_login)
 
 
 def test_a_login_that_is_refused_is_not_tried_again_soon() -> None:

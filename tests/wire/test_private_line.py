@@ -28,7 +28,7 @@ class Owner:
         assert line.open
         self.opened_at.append(asyncio.get_running_loop().time())
 
-    def hear(self, items: Sequence[Heard]) -> None:
+    def hear(self, _line: PrivateLine, items: Sequence[Heard]) -> None:
         self.heard += items
 
     def tick(self, line: PrivateLine, now: float) -> float:

@@ -261,7 +261,7 @@ def levels(side: Sequence[Level]) -> list[tuple[Decimal, Decimal]]:
     return [(Decimal(price), Decimal(size)) for price, size in side]
 
 
-def type_name(event: Event) -> str:
+def type_name(event: msgspec.Struct) -> str:
     """The event's `type` as JSON has it: "trade", "book_delta"."""
     tag = type(event).__struct_config__.tag
     assert isinstance(tag, str), f"{type(event)} has no tag"

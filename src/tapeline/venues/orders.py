@@ -99,11 +99,17 @@ class Expired(msgspec.Struct, frozen=True):
     reason: str
 
 
+class Ending(msgspec.Struct, frozen=True):
+    """The venue will close this connection soon; it delivers still: another one is opened first."""
+
+    reason: str
+
+
 class Beat(msgspec.Struct, frozen=True):
     """A sign of life that says nothing else."""
 
 
-PrivateControl = Answered | Expired | Beat
+PrivateControl = Answered | Expired | Ending | Beat
 PrivateDecode = Callable[[bytes, int], Sequence[AccountEvent | PrivateControl]]
 """(frame, received_ns) -> what it says. Raises BadData, and nothing else."""
 PrivateStep = Callable[[Credentials, int, str], bytes]
@@ -116,7 +122,8 @@ class PrivateStream:
 
     `opening` are the requests that open it, each sent when the one before was answered; `opening_for` more of them,
     that name the instruments (by native symbol). `url(base, listen key)`: where it is dialled. A stream with
-    `listen_key` needs the key kept alive every `alive_s`, by the calls of `Orders`.
+    `listen_key` needs the key kept alive every `alive_s`, by the calls of `Orders`. After `life_s` the
+    venue cuts the connection soon.
     """
 
     endpoint: str  # key of Venue.urls
@@ -126,6 +133,7 @@ class PrivateStream:
     url: Callable[[str, str], str] = field(default=lambda base, _key: base)
     listen_key: bool = False
     alive_s: float = 1800.0
+    life_s: float = float("inf")
     ping: bytes | None = None  # an application-level ping; None: transport pings will do
     ping_every_s: float = 20.0
     silence_s: float = 60.0

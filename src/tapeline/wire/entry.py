@@ -90,7 +90,7 @@ class Entry:
         assert line is self._line, "only one connection is ours at a time"
         self._opened_at = self._clock.now()
 
-    def hear(self, items: Sequence[Heard]) -> None:
+    def hear(self, _line: PrivateLine, items: Sequence[Heard]) -> None:
         """See `private_line.Owner`. The first answer counts; the same one again is nobody's."""
         for item in items:
             if not isinstance(item, Answered):
@@ -109,12 +109,15 @@ class Entry:
         if line.session is not None and line.session.doubt:
             self._problem("order entry", line.session.doubt)
             line.session.doubt = ""
+        closing = line.session.closing if line.session is not None else ""
         old_at = self._opened_at + self._entry.life_s if line.open else float("inf")
+        if closing:
+            old_at = now
         if now < old_at:
             return old_at
         if self._waiting:
             return now + LOOK_S
-        raise Over("the connection reached its age limit")
+        raise Over(f"the venue is about to close it: {closing}" if closing else "the connection reached its age limit")
 
     # ---- one connection -------------------------------------------------------------------------------------------
 

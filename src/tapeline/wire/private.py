@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from tapeline.errors import BadData
 from tapeline.model.account import AccountEvent
 from tapeline.model.secret import Credentials
-from tapeline.venues.orders import Answered, Beat, Expired, PrivateDecode
+from tapeline.venues.orders import Answered, Beat, Ending, Expired, PrivateDecode
 
 HARMLESS = frozenset({"unused", "unknown_type"})  # frames that say nothing of orders, fills or balances
 BAD_IN_ROW = 10
@@ -57,6 +57,7 @@ class PrivateSession:
         self.opened = not way.opening
         self.ping_due = False  # a transport ping
         self.keep_due = False
+        self.closing = ""  # why the venue is about to close it, though it delivers still
         self.doubt = ""
         self.frames = self.bad_frames = 0
 
@@ -80,6 +81,8 @@ class PrivateSession:
             for item in items:
                 if isinstance(item, Expired):
                     self._ended = self._ended or Over(f"expired: {item.reason}")
+                elif isinstance(item, Ending):
+                    self.closing = item.reason or "it said so"
                 elif isinstance(item, Answered) and self._asked is not None:
                     self._answered(item)
                 elif not isinstance(item, Beat):
@@ -108,6 +111,10 @@ class PrivateSession:
     def kept(self, now: float) -> None:
         """The listen key was kept alive."""
         self._keep_at, self._keep_by = now + self._way.keep_s, now + self._way.keep_s * KEPT_FOR
+
+    def ask_for_life(self, now: float) -> None:
+        """Have a ping sent now: what answers it is in `heard_at`."""
+        self._ping_at = now
 
     def deadline(self) -> float:
         """When `tick` or `outgoing` next has something to do."""

@@ -19,7 +19,7 @@ class Owner(Protocol):
     def opened(self, line: "PrivateLine") -> None:
         """Every step of the opening was answered."""
 
-    def hear(self, items: Sequence[Heard]) -> None:
+    def hear(self, line: "PrivateLine", items: Sequence[Heard]) -> None:
         """What came, in order."""
 
     def tick(self, line: "PrivateLine", now: float) -> float:
@@ -30,8 +30,10 @@ class PrivateLine:
     """`keep` serves until it is over; `send` is for others, while it is open."""
 
     def __init__(
-        self, way: Way, credentials: Credentials, *, clock: Clock, stamp_ns: Callable[[], int], owner: Owner
-    ) -> None:
+        self, way: Way, credentials: Credentials, *, clock: Clock, stamp_ns: Callable[[], int], owner: Owner,
+        listen_key: str = "",
+    ) -> None:  # fmt: skip
+        self.listen_key = listen_key  # that is in the address
         self._way, self._credentials = way, credentials
         self._clock, self._stamp_ns, self._owner = clock, stamp_ns, owner
         self.session: PrivateSession | None = None
@@ -89,7 +91,7 @@ class PrivateLine:
                 if session.opened and not opened:
                     self._owner.opened(self)
                 if items:
-                    self._owner.hear(items)
+                    self._owner.hear(self, items)
             elif not self._woken:
                 session.heard(now)
 

@@ -11,6 +11,7 @@ from tapeline.sim.kept.chance import Life
 WARM_S, CALM_S = 20.0, 400.0  # it begins and ends calm: in the end everything has to come right
 FAULTS = 10
 ENDS = ("stop", "halt", "flatten")
+YOUNG_S = (60.0, 500.0)
 KEYS = ("key_closed", "key_silent")  # of the account's listen key; faults of ours, not of the tape
 
 # Kind -> longest time; those of 0 s strike once.
@@ -34,6 +35,12 @@ class Drawn:
 
     faults: Sequence[Fault]
     keys: Sequence[tuple[float, bool]]
+
+
+def drawn_life_s(key: str) -> float:
+    """How old the account's connections may become at the venue: on half of the days, young enough to be renewed."""
+    chance = random.Random(f"trading renewals {key}")
+    return chance.uniform(*YOUNG_S) if chance.random() < 0.5 else float("inf")
 
 
 def drawn_troubles(key: str, duration_s: float, kinds: Sequence[str]) -> Drawn:

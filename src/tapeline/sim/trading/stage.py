@@ -16,7 +16,7 @@ from tapeline.sim.market import Market
 from tapeline.sim.paper.exchange import Paper, PaperSettings
 from tapeline.sim.paper.keys import Key
 from tapeline.sim.pit import BEAT_NS, Rates
-from tapeline.sim.trading.chance import HAPPENINGS, drawn_happenings, drawn_troubles
+from tapeline.sim.trading.chance import HAPPENINGS, drawn_happenings, drawn_life_s, drawn_troubles
 from tapeline.sim.trading.others import Others
 from tapeline.sim.trading.plan import TradingPlan
 from tapeline.sim.trading.run import KEY, PASSPHRASE, SECRET, Place, TradingRun
@@ -60,7 +60,7 @@ class Stage:
         self.instruments = _traded(venue, random.Random(f"trading instruments {key}"))
         server = venue.server
         assert server is not None, "looked at by _traded"
-        self.venue = replace(venue, server=replace(server, sample_instruments=tuple(self.instruments)))
+        self.venue = _ageing(replace(venue, server=replace(server, sample_instruments=tuple(self.instruments))), key)
         self.market = Market(self.venue, plan.seed, START_NS, THIN)
         derivative = self.instruments[0].kind != "spot"
         hedge = random.Random(f"trading mode {key}").random() < HEDGED if plan.hedge is None else plan.hedge
@@ -162,3 +162,11 @@ def _traded(venue: Venue, chance: random.Random) -> list[Instrument]:
     kinds = sorted({each.kind for each in listed})
     kind = chance.choice(kinds)
     return [each for each in listed if each.kind == kind][: chance.choice((1, 1, 2))]
+
+
+def _ageing(venue: Venue, key: str) -> Venue:
+    """The venue with connections of accounts as old as they may become on that day."""
+    orders, life_s = venue.orders, drawn_life_s(key)
+    assert orders is not None, "looked at by _traded"
+    more = tuple(replace(each, life_s=life_s) for each in orders.more)
+    return replace(venue, orders=replace(orders, private=replace(orders.private, life_s=life_s), more=more))

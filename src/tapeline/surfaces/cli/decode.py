@@ -13,11 +13,13 @@ from cyclopts import Parameter
 
 from tapeline.errors import BadData, ConfigError, RateLimited, Refused, Unsynchronised
 from tapeline.market.book import Book
+from tapeline.model.account import AccountEvent
 from tapeline.model.channel import channel as parse_channel
 from tapeline.model.event import BookDelta, BookSnapshot, Event, type_name
 from tapeline.model.instrument import Instrument, split_id
 from tapeline.store.tape import TapeAnswer, TapeLine, TapeReading, read_answers, read_numbered
 from tapeline.venues import venue_named
+from tapeline.venues.orders import Answered, Beat, Ending, Expired, PrivateControl, PrivateDecode
 from tapeline.venues.spec import Ack, Answer, Ask, Closing, Control, Decode, Pong, Problem, Refusal, Venue
 
 LEVELS = 20  # of a "book" line, each side
@@ -42,7 +44,8 @@ def decode(
 
     `i` is the 0-based line of FILE, `native` the venue's own symbol; decimals are strings. With --books-at come lines
     of type "book" as well: the 20 best levels of every synchronised book there has been so far. Problems and a summary
-    go to stderr; a bad or torn line is told and skipped.
+    go to stderr; a bad or torn line is told and skipped. The frames of an account, in the `private` folder of a
+    recorded trading run, are read by the venue's private decoder: orders, fills, balances, positions and payments.
 
     Example: `tapeline decode --venue binance --rest day.rest.jsonl.gz --books-at 1000,2000 day.ws.jsonl.gz`
     """
@@ -96,6 +99,18 @@ class Report:
             case Closing():
                 self.counts["closing"] += 1
 
+    def private(self, where: str, item: PrivateControl) -> None:
+        """What a private decoder says besides events."""
+        match item:
+            case Answered(status=status, body=body) if status >= 300:
+                self.problem(where, "refusal", body.decode(errors="replace"))
+            case Answered():
+                self.counts["answer"] += 1
+            case Expired() | Ending():
+                self.counts["closing"] += 1
+            case Beat():
+                self.counts["pong"] += 1
+
     def tape(self, reading: TapeReading) -> None:
         """What was wrong with the files themselves."""
         for text in reading.bad:
@@ -121,7 +136,7 @@ class Decoding:
         self._out = out
         self._by_native: dict[str, Instrument] = {}
         self._names: dict[str, tuple[str, str]] = {}  # instrument id -> symbol, native
-        self._decoders: dict[str, Decode] = {}
+        self._decoders: dict[str, Decode | PrivateDecode] = {}
         self._books: dict[tuple[str, str], Book] = {}
         self._snapshots: dict[str, BookSnapshot] = {}  # newest of each instrument
 
@@ -153,7 +168,9 @@ class Decoding:
             return
         decoder = self._decoders.get(line.conn)
         if decoder is None:
-            decoder = self._decoders[line.conn] = self._venue.decoder(self._venue.name, self._by_native)
+            decoder = self._decoders[line.conn] = self._private(line.conn) or self._venue.decoder(
+                self._venue.name, self._by_native
+            )
         try:
             found = decoder(line.frame, line.at_ns)
         except BadData as error:
@@ -162,12 +179,24 @@ class Decoding:
         for item in found:
             if isinstance(item, Ack | Refusal | Pong | Closing | Problem):
                 self.report.control(f"line {number + 1}", item)
+            elif isinstance(item, Answered | Expired | Ending | Beat):
+                self.report.private(f"line {number + 1}", item)
             else:
                 self._print(number, item)
                 if isinstance(item, BookSnapshot | BookDelta):
                     self._book(item).apply(item, line.at_ns)
 
-    def _print(self, number: int, event: Event) -> None:
+    def _private(self, connection: str) -> PrivateDecode | None:
+        """The decoder of an account's connection, VENUE/ACCOUNT/ENDPOINT#NUMBER; None where it is none."""
+        name, orders = connection.partition("#")[0].split("/"), self._venue.orders
+        if len(name) != 3 or orders is None:
+            return None
+        for stream in (orders.private, *orders.more):
+            if stream.endpoint == name[2]:
+                return stream.decoder(self._venue.name, name[1], self._by_native)
+        return orders.entry.decoder if orders.entry is not None and orders.entry.endpoint == name[2] else None
+
+    def _print(self, number: int, event: Event | AccountEvent) -> None:
         self.report.counts[type_name(event)] += 1
         symbol, native = self._named(event.instrument)
         head = _encode({"i": number, "symbol": symbol, "native": native})

@@ -21,7 +21,7 @@ from tapeline.venues.okx.control import UPGRADE
 from tapeline.venues.okx.order_events import Reading
 from tapeline.venues.okx.signing import login
 from tapeline.venues.okx.wire import UNREADABLE, Arg, Names
-from tapeline.venues.orders import Answered, Beat, Expired, PrivateControl, PrivateDecode, PrivateStream
+from tapeline.venues.orders import Answered, Beat, Ending, Expired, PrivateControl, PrivateDecode, PrivateStream
 
 MOST_FILLS = 4096  # remembered, so that a fill that is said twice comes once
 ORDERS, ACCOUNT, POSITIONS = Arg("orders", instType="ANY"), Arg("account"), Arg("positions", instType="ANY")
@@ -142,7 +142,7 @@ def control(head: Head, frame: bytes) -> Sequence[PrivateControl]:
         case "channel-conn-count-error":
             return (Expired(f"okx: too many connections subscribe the same channel: {head.msg}".rstrip(": ")),)
         case "notice":
-            return (Expired(head.msg),) if str(head.code) == UPGRADE else ()
+            return (Ending(head.msg),) if str(head.code) == UPGRADE else ()
     raise BadData(f"okx: unknown event {head.event[:40]!r}", kind="unknown_type")
 
 

@@ -11,7 +11,7 @@ from tapeline.errors import BadData
 from tapeline.model.account import AccountEvent
 from tapeline.model.instrument import Instrument
 from tapeline.venues.binance.orders.wire import Name, Wrapped
-from tapeline.venues.orders import Answered, Expired, PrivateControl, PrivateDecode
+from tapeline.venues.orders import Answered, Ending, PrivateControl, PrivateDecode
 
 Items = Sequence[AccountEvent | PrivateControl]
 
@@ -90,7 +90,7 @@ def _payload(data: bytes, dialect: Dialect, owner: Owner, received_ns: int) -> I
         decode, read = dialect.readers[name]
         return read(decode(data), owner, received_ns)
     if name == "serverShutdown":
-        return (Expired(name),)
+        return (Ending(name),)  # how long ahead is not said
     if name in dialect.ignored:
         return ()
     raise BadData(f"{owner.venue}: unknown private message {name or data[:100]!r}", kind="unknown_type")

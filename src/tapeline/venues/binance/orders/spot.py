@@ -3,7 +3,7 @@
 from functools import partial
 
 from tapeline.venues.binance.orders.calls_spot import calls
-from tapeline.venues.binance.orders.entry import SPOT_METHODS, entry, subscribe
+from tapeline.venues.binance.orders.entry import LIFE_S, SPOT_METHODS, entry, subscribe
 from tapeline.venues.binance.orders.private import decoder
 from tapeline.venues.binance.orders.serve import SPOT_SERVER, US_SERVER
 from tapeline.venues.binance.orders.sign import sign, with_key
@@ -27,7 +27,9 @@ ORDERS = Orders(
     with_key=with_key,
     calls=_CALLS,
     # By its own signature on the WebSocket API: listen keys are gone from spot since February 2026.
-    private=PrivateStream(endpoint="ws_api", decoder=partial(decoder, SPOT), opening=(subscribe,), tells=TELLS),
+    private=PrivateStream(
+        endpoint="ws_api", decoder=partial(decoder, SPOT), opening=(subscribe,), tells=TELLS, life_s=LIFE_S
+    ),
     entry=entry(_CALLS, SPOT_METHODS),
     server=SPOT_SERVER,
     client_id=CLIENT_ID,
@@ -43,7 +45,7 @@ ORDERS_US = Orders(
     calls=_CALLS_US,
     private=PrivateStream(
         endpoint="private", decoder=partial(decoder, SPOT), url=lambda base, key: f"{base}/{key}", listen_key=True,
-        tells=TELLS,
+        tells=TELLS, life_s=LIFE_S,
     ),
     server=US_SERVER,
     client_id=CLIENT_ID,

@@ -3,7 +3,7 @@
 from functools import partial
 
 from tapeline.venues.binance.orders.calls_usdm import calls
-from tapeline.venues.binance.orders.entry import USDM_METHODS, entry
+from tapeline.venues.binance.orders.entry import LIFE_S, USDM_METHODS, entry
 from tapeline.venues.binance.orders.private import decoder
 from tapeline.venues.binance.orders.serve import USDM_SERVER
 from tapeline.venues.binance.orders.sign import sign, with_key
@@ -36,7 +36,7 @@ ORDERS = Orders(
     private=PrivateStream(
         endpoint="private", decoder=partial(decoder, USDM), url=stream_url, listen_key=True,
         alive_s=1800.0,  # a key lives an hour
-        tells=TELLS | {"positions"},
+        tells=TELLS | {"positions"}, life_s=LIFE_S,
     ),
     entry=entry(_CALLS, USDM_METHODS),
     server=USDM_SERVER,
