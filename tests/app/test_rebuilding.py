@@ -9,10 +9,12 @@ import pytest
 from msgspec.structs import replace
 
 from repair_fixtures import FIELDS, START_NS, Scene, Theatre, agree_with_the_venue, held_ids, played
-from tapeline.model.event import Bar
+from tapeline.model.event import Bar, Trade
+from tapeline.model.fact import Stretch
 from tapeline.model.interval import HOUR_NS, MINUTE_NS
 from tapeline.store.reader import open_store
 from tapeline.store.series import SeriesStore
+from tapeline.sync.plan import Errand
 from tapeline.venues import venue_named
 from tapeline.venues.spec import Request
 from tapeline.wire.pipe import Response
@@ -288,3 +290,20 @@ async def _nothing() -> None:
 def _opens(folder: Path) -> list[int]:
     with open_store(folder) as store:
         return [bar.open_at_ns for bar in store.bars(BTC, "1m@trades")]
+
+
+def test_a_number_at_another_time_is_of_another_trade(tmp_path: Path) -> None:
+    """What a venue that numbers anew gave the number of a trade that is held is not held."""
+
+    async def act(on: Theatre) -> None:
+        async def play(scene: Scene) -> None:
+            await asyncio.sleep(60)
+            held = scene.of(Trade, "trades")[5]
+            later = replace(held, at_ns=held.at_ns + 5 * 10**9)
+            near = replace(held, at_ns=held.at_ns + 10**6)
+            errand = Errand(BTC, "trades", (Stretch(held.at_ns, held.at_ns + 10**10),))
+            assert await scene.rebuilder.not_held(errand, [held, later, near]) == [later]
+
+        await on.run(play, *CHANNELS)
+
+    played(tmp_path, act)

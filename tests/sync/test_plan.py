@@ -1,5 +1,8 @@
 """What is asked for, given what is missing."""
 
+from decimal import Decimal
+
+from tapeline.model.event import Trade
 from tapeline.model.fact import Stretch
 from tapeline.model.interval import HOUR_NS, MINUTE_NS
 from tapeline.sync.plan import Errand, errands, precedence, too_old
@@ -62,3 +65,15 @@ def test_nothing_is_left_where_all_of_it_is_too_old() -> None:
     hole = Stretch(10, 20, 1, 2)
     facts, left = too_old(Errand("binance-usdm:BTC/USDT:USDT", "aggtrades", (hole,)), USDM, NOW_NS, 77)
     assert (len(facts), left) == (1, None)
+
+
+def test_which_trades_have_the_numbers_that_are_missing() -> None:
+    def trade(seq: int) -> Trade:
+        return Trade(BTC, "trades", 1, 1, "rest", str(seq), seq, "buy", Decimal(1), Decimal(1))
+
+    errand = Errand(BTC, "trades", (Stretch(10, 20, 5, 9), Stretch(20, 30, 12, 40)))
+    assert errand.misses([trade(5), trade(40)])
+    assert errand.misses([])
+    assert not errand.misses([trade(5), trade(41)]), "of another numbering, or held"
+    assert not errand.misses([trade(4)])
+    assert not Errand(BTC, "trades", (Stretch(10, 20),)).misses([trade(5)]), "nobody knows which are missing"

@@ -33,6 +33,7 @@ from tapeline.wire.continuity import Point
 LOOK_EVERY_S = 1.0
 EVER_NS = -(2**63)
 NEAR_NS = 10 * SECOND_NS
+SAME_NS = SECOND_NS  # two readings of one trade have stamps that are not farther apart
 CHUNK_NS = 6 * HOUR_NS  # of trades read at once
 FLUSH_WITHIN_S = 30.0
 Away = Callable[[Callable[[], Any]], Awaitable[Any]]
@@ -96,7 +97,7 @@ class Rebuilder:
                         held.setdefault(name, []).append(each)
 
             def has(name: int | str, row: Trade) -> bool:  # a number may be given twice, but hardly within seconds
-                return any(abs(_stamp(each) - _stamp(row)) <= NEAR_NS for each in held.get(name, ()))
+                return any(abs(_stamp(each) - _stamp(row)) <= SAME_NS for each in held.get(name, ()))
 
             return [row for row in rows if not all(has(name, row) for name in _names(row))]
 

@@ -37,6 +37,7 @@ ROOM_EVERY_S = 0.02
 AGAIN_S, AGAIN_MOST_S = 1.0, 300.0  # after an errand that failed, doubling
 REFUSED_S = 3600.0  # after one that the venue refused: it will hardly think better of it soon
 SEEN_LIVE = frozenset({"link_down", "id_jump", "silence"})  # causes of holes in which nothing is held
+SAME_NS = 1_000_000_000  # two readings of one trade have stamps that are not farther apart
 DOUBTS_MOST = 8  # failures in a row; then a doubt is let be, and the audit has the last word
 BAD_MOST = 3  # answers in a row that cannot be read; then it goes on without
 _log = structlog.get_logger("tapeline")
@@ -297,12 +298,13 @@ class Repairer:
     async def _deliver(self, job: _Job, rows: Sequence[Row]) -> None:
         """To everybody but the builders, which get them in one piece."""
         trades = [row for row in rows if isinstance(row, Trade)]
-        surely_new = job.errand.ids is not None and all(hole.cause in SEEN_LIVE for hole in job.errand.holes)
-        if self._rebuilder is not None and trades and not surely_new:
+        live, numbered = all(hole.cause in SEEN_LIVE for hole in job.errand.holes), job.errand.misses(trades)
+        if self._rebuilder is not None and trades and not (live and numbered):
             rows = await self._rebuilder.not_held(job.errand, trades)
-        elif self._rebuilder is None and job.errand.ids is None and job.errand.holes[0].cause in SEEN_LIVE:
-            ends = {job.errand.span[0], job.errand.span[1] - 1}  # the two that were heard live, and nothing remembers
-            rows = [row for row in rows if _stamp(row) not in ends]
+        elif trades and live and not numbered:  # nothing remembers what was heard at both ends
+            from_ns, to_ns = job.errand.span
+            inside = [from_ns + SAME_NS < _stamp(row) < to_ns - SAME_NS for row in trades]
+            rows = [row for row, far in zip(trades, inside, strict=True) if far or job.errand.misses([row])]
         self._rows += len(rows)
         job.delivered += len(rows)
         job.fresh += rows

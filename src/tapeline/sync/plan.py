@@ -5,9 +5,11 @@ from collections.abc import Iterable, Sequence
 import msgspec
 
 from tapeline.model.channel import channel
+from tapeline.model.event import Trade
 from tapeline.model.fact import Fact, Stretch
 from tapeline.model.interval import interval
 from tapeline.sync.history import reach
+from tapeline.sync.numbering import covered
 from tapeline.venues.spec import RestCall
 
 
@@ -32,6 +34,11 @@ class Errand(msgspec.Struct, frozen=True):
         firsts = [hole.first for hole in self.holes if hole.numbered and hole.first is not None]
         lasts = [hole.last for hole in self.holes if hole.numbered and hole.last is not None]
         return (min(firsts), max(lasts)) if len(firsts) == len(self.holes) else None
+
+    def misses(self, trades: Iterable[Trade]) -> bool:
+        """Whether all of these have the numbers that are missing; others may be of another numbering, or held."""
+        ids = self.ids
+        return ids is not None and all(ids[0] <= covered(each)[0] and covered(each)[1] <= ids[1] for each in trades)
 
 
 def errands(instrument: str, name: str, call: RestCall, missing: Iterable[Stretch]) -> list[Errand]:
