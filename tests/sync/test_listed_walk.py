@@ -91,6 +91,7 @@ def states(over: ListedWalk) -> list[tuple[float, float, str]]:
 
 
 STEADY = [(seq, seq * 10.0) for seq in range(80, 125)]
+STEADY_FIRST = [trade(80, 800.0)]
 # 100 is the last that is held, then 101 to 105; five numbers come again: 101 to 120; 121 is heard live.
 HIDDEN = [(seq, seq * 10.0) for seq in range(80, 106)] + [(seq, seq * 10.0 + 50) for seq in range(101, 125)]
 
@@ -214,6 +215,30 @@ def test_where_the_history_begins_inside_it_what_was_before_is_lost() -> None:
     assert states(over)[0][2] == "unrecoverable"
     assert over.findings()[0].why == "the venue has no older ones"
     assert {each[2] for each in states(over)[1:]} == {"proven"}
+
+
+def test_where_a_venue_can_list_onwards_it_is_asked_whether_the_oldest_is_the_first() -> None:
+    """As of a hole whose older part the venue has forgotten: which number its rest begins with nobody knows."""
+    onwards = replace(OWN, walk="time", window_s=600.0)
+    for first, ends in ((None, ["proven"]), (79, ["unrecoverable", "proven"])):
+        over, venue = walk(onwards, 600, 1030), Venue(STEADY)
+        older = [] if first is None else [trade(first, 700.0)]
+
+        def told(number: int, rows: list[Row], older: Sequence[Row] = older) -> Sequence[Row]:
+            return rows if venue.asked[number].from_ns is None else [*older, *STEADY_FIRST]  # noqa: B023  # used at once
+
+        assert [seq for seq, _ in gone(over, venue, told)] == list(range(80, 104))
+        assert venue.asked[-1].from_ns == seconds(600, 600)[0]
+        states_found = [each[2] for each in states(over)]
+        assert states_found[: len(ends)] == ends
+        assert set(states_found[1:]) == {"proven"}
+    assert all(ask.from_ns is None for ask in _asked_of(replace(onwards, window_s=60.0)))
+
+
+def _asked_of(call: RestCall) -> list[Ask]:
+    venue = Venue(STEADY)
+    gone(walk(call, 600, 1030), venue)
+    return venue.asked
 
 
 def test_a_list_that_cannot_be_read_leaves_the_rest_open() -> None:

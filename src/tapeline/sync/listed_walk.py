@@ -41,6 +41,8 @@ class ListedWalk:
         if ids[0] is not None and ids[1] is not None:
             limit = min(limit, max(0, ids[1] - ids[0] + 1) + SPARE)
         self._list = Ask(call.locate, native, to_ns=span[1], limit=limit)
+        self._window_ns = call.window_s * SECOND_NS if call.walk == "time" else 0.0  # how far it can list onwards
+        self._checked = False
         self._before: dict[_Key, Trade] = {}  # the page, where it was short: it is asked for twice
         self._again = self._listed = False
         self._done = span[0] >= span[1]
@@ -60,7 +62,8 @@ class ListedWalk:
         if self._pieces:
             fresh = self._pieces[0].took(trades)
         else:
-            fresh = self._took_list([trade if self._own else replace(trade, channel=self._name) for trade in trades])
+            listed = [trade if self._own else replace(trade, channel=self._name) for trade in trades]
+            fresh = self._took_check(listed) if self._checked else self._took_list(listed)
         self._go_on()
         return fresh
 
@@ -171,13 +174,28 @@ class ListedWalk:
             first = self._first
         if first is not None:
             piece.low = first
-        if first is None and not older:  # whether there were any before, nobody knows
-            until_ns = min(piece.from_ns + 1, piece.to_ns)
-            why = "the venue has no older ones"
-            self._findings.append(Finding(self._from_ns, until_ns, "unrecoverable", "", why))
-            self._close(until_ns)
-        else:
+        if first is not None or older:
             self._close(self._from_ns)
+        elif not self._checked and piece.from_ns - self._from_ns < self._window_ns:
+            self._done, self._checked = False, True
+            self._list = replace(self._list, from_ns=self._from_ns, to_ns=piece.from_ns + 1)
+        else:
+            self._begin_at(min(piece.from_ns + 1, piece.to_ns))
+
+    def _begin_at(self, at_ns: int) -> None:
+        """The list begins there; whether there were any before, nobody knows."""
+        self._done = True
+        self._findings.append(Finding(self._from_ns, at_ns, "unrecoverable", "", "the venue has no older ones"))
+        self._close(at_ns)
+
+    def _took_check(self, trades: Sequence[Trade]) -> Sequence[Row]:
+        """Listed onwards from where the span begins: the oldest one that is known is the first, or it is not."""
+        self._done, piece = True, self._open
+        if trades and min(map(stamp, trades)) == piece.from_ns:
+            self._close(self._from_ns)
+        else:
+            self._begin_at(piece.from_ns + 1)
+        return ()
 
     # ---- what the numbers bring
 
