@@ -2,20 +2,21 @@
 
 import pytest
 
-from client_fixtures import KEY, SECRET, environment, paper, report
+from client_fixtures import KEY, PASSPHRASE, SECRET, environment, paper, report
 
 pytestmark = [pytest.mark.clients, pytest.mark.sockets]
 
 
 @pytest.mark.parametrize("dry_run", [True, False], ids=["dry-run", "live"])
-def test_freqtrade_goes_in_and_out(dry_run: bool) -> None:
+@pytest.mark.parametrize("venue", ["binance", "okx"])
+def test_freqtrade_goes_in_and_out(venue: str, dry_run: bool) -> None:
     python = environment("freqtrade")
 
-    with paper("binance", "USDT=100000") as line:
-        found = report(
-            python, "freqtrade_bot.py",
-            {"rest": line["rest"], "ws": line["ws"], "key": KEY, "secret": SECRET, "dry_run": dry_run},
-        )  # fmt: skip
+    with paper(venue, "USDT=100000") as line:
+        found = report(python, "freqtrade_bot.py", {
+            "exchange": venue, "rest": line["rest"], "ws": line["ws"], "key": KEY, "secret": SECRET,
+            "passphrase": PASSPHRASE, "dry_run": dry_run,
+        })  # fmt: skip
 
     bought, sold = found["orders"]["buy"], found["orders"]["sell"]
     assert bought > 0

@@ -56,7 +56,8 @@ def pointed(node: Any, rest: str, ws: str) -> Any:
 
 
 def config(settings: dict[str, Any], folder: Path) -> dict[str, Any]:
-    urls = {"api": pointed(ccxt.binance().urls["api"], settings["rest"], settings["ws"])}
+    name = settings["exchange"]
+    urls = {"api": pointed(getattr(ccxt, name)().urls["api"], settings["rest"], settings["ws"])}
     only = {"urls": urls, "enableRateLimit": False, "options": {"fetchMarkets": {"types": ["spot"]}}}
     side = {"price_side": "other", "use_order_book": True, "order_book_top": 1}
     return {
@@ -65,8 +66,8 @@ def config(settings: dict[str, Any], folder: Path) -> dict[str, Any]:
         "order_types": {"entry": "limit", "exit": "limit", "stoploss": "limit", "stoploss_on_exchange": False},
         "entry_pricing": side, "exit_pricing": side,
         "exchange": {
-            "name": "binance", "key": settings["key"], "secret": settings["secret"], "pair_whitelist": ["BTC/USDT"],
-            "enable_ws": False, "ccxt_config": only,
+            "name": name, "key": settings["key"], "secret": settings["secret"], "password": settings["passphrase"],
+            "pair_whitelist": ["BTC/USDT"], "enable_ws": False, "ccxt_config": only,
             "ccxt_async_config": only,
         },
         "pairlists": [{"method": "StaticPairList"}], "internals": {"process_throttle_secs": 1},
