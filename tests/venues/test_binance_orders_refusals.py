@@ -169,13 +169,15 @@ def test_every_documented_message_has_a_meaning(shared: Path) -> None:
 @pytest.mark.parametrize("market", [SPOT_MARKET, USDM_MARKET], ids=["spot", "usdm"])
 def test_every_reason_has_a_code_and_comes_back(market: Market) -> None:
     # Spot knows no margin, and fewer words than we have.
-    coarse = {"margin", "min_size", "max_size", "address", "position_mode", "reduce_only", "already_final",
-              "other"}  # fmt: skip
+    rejected = {"address", "permission"}  # of the key: no word on the order
+    coarse = {"margin", "min_size", "max_size", "position_mode", "reduce_only", "already_final", "other"}
     for reason in REASONS:
         status, body = refuse(OrderRefused("no", reason=reason), market)
         error = json.loads(body)
-        assert status == 400
-        if reason not in coarse or (market is USDM_MARKET and reason not in {"address", "already_final", "other"}):
+        assert status == (401 if reason in rejected else 400)
+        if reason in rejected:
+            assert type(heard(error["code"], error["msg"], market=market)) is AuthenticationRefused
+        elif reason not in coarse or (market is USDM_MARKET and reason not in {"already_final", "other"}):
             assert reason_of(OrderError(error["code"], error["msg"]), market) == reason, reason
 
 

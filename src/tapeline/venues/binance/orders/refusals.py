@@ -151,6 +151,8 @@ def reason_of(error: OrderError, market: Market) -> str:
 
 # ---- and back, for the paper exchange -----------------------------------------------------------------------------
 
+# One answer for a key that is not known, not for this address, or without the right: on paper these are all of the key.
+REJECTED_KEY, _REJECTED = -2015, "Invalid API-key, IP, or permissions for action."
 _SPOT_CODES: Mapping[str, tuple[int, str]] = {
     "balance": (-2010, "Account has insufficient balance for requested action."),
     "margin": (-2010, "Account has insufficient balance for requested action."),
@@ -161,12 +163,12 @@ _SPOT_CODES: Mapping[str, tuple[int, str]] = {
     "would_cross": (-2010, "Order would immediately match and take."),
     "would_trigger": (-2010, "Order would trigger immediately."),
     "not_fillable": (-2010, "Order book liquidity is less than LOT_SIZE filter minimum quantity."),
-    "market_closed": (-1013, "Market is closed."), "permission": (-2010, "This action is disabled on this account."),
+    "market_closed": (-1013, "Market is closed."), "permission": (REJECTED_KEY, _REJECTED),
     "duplicate": (-2010, "Duplicate order sent."), "unknown_order": (-2011, "Unknown order sent."),
     "already_final": (-2011, "Unknown order sent."), "too_many_orders": (-1013, "Filter failure: MAX_NUM_ORDERS"),
     "unsupported": (-1020, "This operation is not supported."), "instrument": (-1121, "Invalid symbol."),
     "parameter": (-1130, "Invalid data sent for a parameter."), "other": (-2010, "NEW_ORDER_REJECTED"),
-    "address": (-2015, "Invalid API-key, IP, or permissions for action."),
+    "address": (REJECTED_KEY, _REJECTED),
     "position_mode": (-1106, "Parameter 'positionSide' sent when not required."),
     "reduce_only": (-1106, "Parameter 'reduceOnly' sent when not required."),
 }  # fmt: skip
@@ -181,7 +183,7 @@ _USDM_CODES: Mapping[str, tuple[int, str]] = {
     "would_cross": (-5022, "The order could not be executed as maker, the Post Only order will be rejected."),
     "would_trigger": (-2021, "Order would immediately trigger."),
     "not_fillable": (-5021, "Due to the order could not be filled immediately, the FOK order has been rejected."),
-    "market_closed": (-4141, "Symbol is closed."), "permission": (-4088, "User can not place order currently."),
+    "market_closed": (-4141, "Symbol is closed."),
     "duplicate": (-4116, "ClientOrderId is duplicated."), "too_many_orders": (-2025, "Reach max open order limit."),
     "reduce_only": (-2022, "ReduceOnly Order is rejected."),
     "position_mode": (-4061, "Order's position side does not match user's setting."),
@@ -208,7 +210,8 @@ def _said(error: Exception, market: Market, asked: str) -> tuple[int, int, str]:
             return 400, int(own), str(error)
         if asked == "order" and error.reason == "unknown_order":
             return 400, -2013, "Order does not exist."
-        return 400, *market.codes.get(error.reason, market.codes["other"])
+        code, text = market.codes.get(error.reason, market.codes["other"])
+        return 401 if code == REJECTED_KEY else 400, code, text
     for kind, (status, code) in _STATUSES.items():
         if isinstance(error, kind):
             return status, int(own) if own.lstrip("-").isdigit() else code, str(error)
