@@ -59,6 +59,7 @@ def test_a_trading_cycle_through_ccxt(venue: str) -> None:
     assert found["bought"] == [size, True]
     assert found["traded"] == [size, True]
     assert found["balance_changed"]
+    assert found["watched"] == [True, True]
     for case, (name, text) in REFUSALS[venue].items():
         assert found["refusals"][case].startswith(name + ":"), found["refusals"]
         assert text in found["refusals"][case]

@@ -15,8 +15,10 @@ from tapeline.model.event import BookSnapshot
 from tapeline.model.topic import Topic
 from tapeline.sim.faults import fault
 from tapeline.sim.loop import VirtualClock, run
+from tapeline.sim.market import Market
 from tapeline.sim.recording import Recorded, Recording
 from tapeline.sim.venue import MORE_LIFE_S, SimulatedVenue
+from tapeline.venues import venue_named
 from tapeline.venues.spec import Ask, Request, Venue
 from tapeline.wire.pipe import Pipe
 
@@ -176,6 +178,31 @@ def test_unknown_topics_are_mute_or_refused_as_the_venue_does(topic: str) -> Non
 
 def test_a_path_that_carries_nothing_confirms_and_stays_mute() -> None:
     assert played(lambda sim: one(sim, "trades AB", url="ws://127.0.0.1:1/old")) == [ACK]
+
+
+@pytest.mark.parametrize(
+    ("path", "name", "carried"),
+    [
+        ("/public/ws/3", "btcusdt@trade", True), ("/public/ws", "btcusdt@trade", True),
+        ("/public/stream", "btcusdt@trade", True), ("/market/ws/0", "btcusdt@aggTrade", True),
+        ("/public/ws/3", "btcusdt@aggTrade", False), ("/ws/3", "btcusdt@trade", False),
+        ("/publicity/ws", "btcusdt@trade", False),
+    ],
+)  # fmt: skip
+def test_all_behind_a_route_of_its_own_is_one_endpoint(path: str, name: str, carried: bool) -> None:
+    async def main() -> list[bytes]:
+        venue = venue_named("binance-usdm")
+        source = Market(venue, 1, toy.START_NS)
+        async with (
+            SimulatedVenue(venue, source, clock=VirtualClock(toy.START_NS), speed=1.0).open() as sim,
+            sim.dial(f"ws://127.0.0.1:1{path}") as pipe,
+        ):
+            await pipe.send(b'{"method":"SUBSCRIBE","params":["%s"],"id":1}' % name.encode())
+            return await collect(pipe, 2, 30.0)
+
+    told = run(main())
+    assert told[0] == b'{"result":null,"id":1}'
+    assert (len(told) > 1) is carried
 
 
 def test_topics_in_the_url() -> None:

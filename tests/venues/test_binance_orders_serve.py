@@ -707,6 +707,8 @@ def test_an_order_call_is_told_by_its_id() -> None:
         ("/ws/btcusdt@trade", "", ""),
         ("/stream", "streams=btcusdt@trade/ethusdt@trade", ""),
         ("/ws", "", ""),
+        ("/ws/0", "", ""),
+        ("/public/ws/12", "", ""),
     ],
 )
 def test_the_key_in_a_streams_url(path: str, query: str, key: str) -> None:

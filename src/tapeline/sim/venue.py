@@ -191,12 +191,20 @@ class SimulatedVenue:
             self.player.changed()
 
     def _endpoint(self, path: str) -> str | None:
-        """Which endpoint this path is; None for a path of the venue's that carries nothing."""
+        """Which endpoint this path is; None for a path of the venue's that carries nothing.
+
+        Where each has a route of its own (`/public/stream`, `/market/stream`), all behind the route is the same one.
+        """
         streams = {feed.endpoint: urlsplit(self.venue.urls[feed.endpoint]).path for feed in self.venue.feeds.values()}
         bare = path.partition("?")[0].rstrip("/")
         for name, known in streams.items():
             if bare == known.rstrip("/"):
                 return name
+        routes = {name: known.rpartition("/")[0] + "/" for name, known in streams.items()}
+        if len(set(routes.values())) == len(routes):
+            found = next((name for name, route in routes.items() if route != "/" and bare.startswith(route)), None)
+            if found is not None:
+                return found
         return next(iter(streams)) if len(streams) == 1 else None
 
     def _heard(self, client: Client, frame: bytes) -> str:

@@ -96,6 +96,10 @@ async def main(settings: dict[str, Any]) -> None:
         )
         report["balance_changed"] = changed["USDT"]["total"] < before["USDT"]["total"]
 
+        async with asyncio.timeout(WITHIN_S):  # public streams, on connections of their own
+            watched = await exchange.watch_trades(symbol), await exchange.watch_ohlcv(symbol, "1m")
+            report["watched"] = [abs(price / best - 1) < 0.1 for price in (watched[0][-1]["price"], watched[1][-1][4])]
+
         report["refusals"] = {
             "too much": await refused(exchange.create_order(symbol, "limit", "buy", settings["too_much"], low)),
             "unknown": await refused(exchange.cancel_order("987654321", symbol)),

@@ -103,10 +103,13 @@ def _usdm() -> Side:
 
 
 def listen_key_of(path: str, query: str) -> str:
-    """The key in a stream's URL: in the query, or behind `/ws/`; "" where there is none."""
+    """The key in a stream's URL: in the query, or behind `/ws/`; "" where there is none.
+
+    A number is no key: ccxt counts its connections that way (`/ws/0`), and subscribes by frames.
+    """
     named = dict(pairs_of(query.encode()))
     key = named.get("listenKey") or path.partition("/ws/")[2] or named.get("streams", "")
-    return "" if "@" in key or "/" in key else key
+    return "" if "@" in key or "/" in key or key.isdecimal() else key
 
 
 # ---- REST ---------------------------------------------------------------------------------------------------------
