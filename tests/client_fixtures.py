@@ -17,6 +17,7 @@ READY_S, RUN_S = 30, 300
 PACKAGES = {
     "sdks": ("ccxt==4.5.90", "python-okx==0.4.4", "binance-sdk-spot==13.2.0"),
     "freqtrade": ("freqtrade==2026.9",),
+    "hftbacktest": ("hftbacktest==2.4.4",),
 }
 
 
@@ -56,10 +57,14 @@ def paper(venue: str, balance: str, *options: str) -> Iterator[dict[str, Any]]:
             process.communicate(timeout=READY_S)
 
 
-def report(python: Path, program: str, settings: dict[str, Any], *, trust: str = "") -> Any:
-    """What a client program printed last, as JSON; its errors where it failed. `trust`: a certificate it believes."""
+def report(python: Path, program: str, settings: dict[str, Any] | Path, *, trust: str = "") -> Any:
+    """What a client program printed last, as JSON; its errors where it failed.
+
+    It gets its settings as JSON, or the path of a file of them. `trust`: a certificate it believes.
+    """
+    given = str(settings) if isinstance(settings, Path) else json.dumps(settings)
     found = subprocess.run(
-        [str(python), str(HERE / "programs" / program), json.dumps(settings)],
+        [str(python), str(HERE / "programs" / program), given],
         capture_output=True, text=True, timeout=RUN_S, check=False,
         env={**os.environ, **({"SSL_CERT_FILE": trust} if trust else {})},
     )  # fmt: skip
