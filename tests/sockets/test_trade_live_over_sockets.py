@@ -8,6 +8,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
 from tapeline.app.trade.trading import Trading, trading
@@ -25,6 +26,7 @@ from tapeline.sim.paper.exchange import PaperSettings
 from tapeline.sim.paper.keys import Key
 from tapeline.sim.server import serving
 from tapeline.sim.venue import SimulatedVenue
+from tapeline.store.snapshot import snapshots
 from tapeline.trading.paper.exchange import Exchange
 from tapeline.trading.strategy import Strategy
 from tapeline.venues import venue_named
@@ -173,6 +175,27 @@ def test_a_run_that_dies_leaves_an_order_that_the_next_one_finds_and_cancels(nam
             assert [each.client_id for each in exchange.open_orders("paper")] == ["web1"]
             placed = [each.client_id for each in exchange.fills("paper")]
             assert len(set(placed)) == 1, "nothing was bought twice"
+
+    asyncio.run(main())
+
+
+def test_a_run_has_snapshots_written_and_the_next_one_starts_from_the_newest(tmp_path: Path) -> None:
+    async def main() -> None:
+        async with paper("binance") as (_, place):
+            asked = config(tmp_path, {"binance": place})
+            asked = msgspec.structs.replace(asked, trade=msgspec.structs.replace(asked.trade, snapshot_every=10))
+            async with trading(asked, environ=os.environ, live=True) as run:
+                await until(run, lambda: held(run, "binance") > 0 and resting(run, "binance"), "bought, and one rests")
+                await run.stop(10.0)
+            async with trading(asked, environ=os.environ, live=True) as second:
+                assert second.journal.restored.played == second.journal.restored.records > 10
+                await until(second, lambda: snapshots(tmp_path / "store"), "a snapshot, by a process of its own")
+                await second.stop(10.0)
+            async with trading(asked, environ=os.environ, live=True) as third:
+                state = third.journal.restored
+                assert 0 < state.played < state.records
+                assert (held(third, "binance"), state.problems) == (BOUGHT["binance"], [])
+                await third.stop(10.0)
 
     asyncio.run(main())
 

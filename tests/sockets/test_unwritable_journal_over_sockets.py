@@ -1,5 +1,6 @@
 """A journal that cannot be written ends a live run, and not before what rests is dealt with and told."""
 
+import resource
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
@@ -9,8 +10,9 @@ import pytest
 from live_process import HELD, configured, engine, exchange, exposed, log, tapeline, until, venue_says
 
 from tapeline.clock import SystemClock
-from tapeline.store.journal import FILE
+from tapeline.store.journal import FILE, Journal
 from tapeline.store.latch import HaltLatch
+from tapeline.store.snapshot import restored
 
 pytestmark = pytest.mark.sockets
 
@@ -21,6 +23,13 @@ def locked(path: Path) -> Iterator[None]:
     with closing(sqlite3.connect(path.parent / "store" / FILE, isolation_level=None)) as other:
         other.execute("BEGIN IMMEDIATE")
         yield
+
+
+def full(path: Path, pid: int) -> None:
+    """As far as the engine can tell, the disk is: no file of its may become longer than the journal is now."""
+    wal = path.parent / "store" / f"{FILE}-wal"
+    _, hard = resource.prlimit(pid, resource.RLIMIT_FSIZE)
+    resource.prlimit(pid, resource.RLIMIT_FSIZE, (wal.stat().st_size, hard))
 
 
 def asked_something(path: Path) -> None:
@@ -60,6 +69,22 @@ def test_what_rests_is_cancelled_without_it_and_that_is_said(tmp_path: Path) -> 
         ]
         assert venue_says(path) == ([], HELD)
         assert latched(path) == "halted"
+
+
+def test_a_full_disk_is_no_other_case(tmp_path: Path) -> None:
+    with exchange(tmp_path) as (address, _), engine(path := configured(tmp_path, address)) as running:
+        until(lambda: exposed(path), "a position, and two orders that rest")
+        full(path, running.pid)
+        asked_something(path)
+        assert running.wait(40) == 1
+        words = last_words(path)
+        assert words[0].startswith("account main (live): halted, ")
+        assert words[4] == "  verified with the venue"
+        assert words[-1].startswith(f"tapeline: the journal at {tmp_path / 'store'} cannot be written: ")
+        assert (venue_says(path), latched(path)) == (([], HELD), "halted")
+    journal = Journal(path.parent / "store")
+    assert restored(journal, 1).problems == [], "what was half written is not there"
+    journal.close()
 
 
 def test_where_the_venue_is_gone_too_it_says_what_may_rest(tmp_path: Path) -> None:

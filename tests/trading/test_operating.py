@@ -155,6 +155,19 @@ def test_what_is_left_of_an_order_counts_and_what_closes_or_waits_with_us_is_lef
     assert bench.price("150")[-1].kind == "denied", "what waited is judged by the limits of now"  # type: ignore[union-attr]  # a note
 
 
+def test_an_amend_that_is_out_counts_at_its_larger_size() -> None:
+    bench = Bench()
+    bench.price("100")
+    order = bench.strategy.buy(BTC.id, 1, price=95)
+    bench.told(order.client_id, "open")
+    assert bench.strategy.amend(order, size=5)
+
+    assert tightened(bench, '{"every": {"max_order_size": 5}}') == []
+    assert tightened(bench, '{"every": {"max_order_size": 4}}') == [
+        (order.client_id, "max_order_size of the account is 4 now, and it is 5: cancelled")
+    ]
+
+
 def test_what_waited_before_a_restart_waits_again() -> None:
     before = Bench()
     before.hold("1")

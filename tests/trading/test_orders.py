@@ -11,6 +11,15 @@ from tapeline.trading.orders import Blotter, Worst
 S = 1_000_000_000
 
 
+def test_what_may_come_of_one_order() -> None:
+    blotter = Blotter("i")
+    client_id = placed(blotter)
+    blotter.apply(fill("1", client_id, "2"), 12)
+    assert (blotter.most(client_id), blotter.most("nobody")) == (Decimal(1), Decimal(0))
+    blotter.asked(client_id, "amend", 13, Decimal(7))
+    assert blotter.most(client_id) == 5
+
+
 def test_a_fill_counts_once_whichever_way_it_comes_and_its_fee_may_come_later() -> None:
     blotter = Blotter("i")
     client_id = placed(blotter)

@@ -33,10 +33,9 @@ class Guard:
         return verdict
 
     def overstep(self, order: Order, tables: Tables) -> Denied | None:
-        """Which of these limits of one order an order exceeds, with what is left of it."""
-        intent = order.intent
-        left = replace(intent, size=order.left, quote_size=intent.quote_size if order.left is None else None,
-                       price=order.price)  # fmt: skip
+        """Which of these limits of one order an order exceeds, with what may still be filled of it."""
+        intent, most = order.intent, self._s.blotter.most(order.client_id)
+        left = replace(intent, size=most, quote_size=intent.quote_size if most is None else None, price=order.price)
         around = self._around(left, order.client_id)
         rules = tables.rules(intent.account, intent.strategy, intent.instrument)
         return overstep(left, RiskState(instrument=around.instrument, market=around.market), rules)

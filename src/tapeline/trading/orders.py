@@ -202,6 +202,11 @@ class Blotter:
         life = self._ours.get(client_id)
         return life.order if life is not None else None
 
+    def most(self, client_id: str) -> Decimal | None:
+        """What may still be filled of one of ours, at the larger size where an amend is out; None: the venue knows."""
+        life = self._ours.get(client_id)
+        return life.most if life is not None else ZERO
+
     def by_venue_id(self, account: str, instrument: str, venue_id: str) -> Order | None:
         """One of ours, or of other origin, by any id that the venue gave it."""
         life = self._by_venue_id.get((account, instrument, venue_id))
