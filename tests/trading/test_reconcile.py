@@ -152,6 +152,25 @@ def test_a_claimed_order_is_not_foreign_and_a_final_one_that_lives_is_news() -> 
     assert blotter.contradicted() == [order_of(blotter, dead)]
 
 
+def test_what_we_did_is_compared_with_our_own_clock() -> None:
+    hour_ns = 60 * PATIENCE_NS
+    for ahead_ns in (-hour_ns, hour_ns):
+        both = books()
+        blotter, here_ns = both[0], NOW + ahead_ns
+        lost, young = blotter.next_id("s"), blotter.next_id("s")
+        for client_id, at_ns in ((lost, here_ns - 1), (young, here_ns + 1)):
+            blotter.intend(client_id, intent(), at_ns)
+            blotter.apply(sent(client_id, at_ns=at_ns), at_ns)
+        found = asked(both, ours_ns=here_ns)
+        assert [order.client_id for order in found.ask] == [lost], "the younger one was sent after the question"
+
+        both = books()
+        client_id = placed(both[0], instrument=PERP)
+        both[0].apply(update(client_id, "filled", 7, filled="3", instrument=PERP), here_ns - 1)
+        found = asked(both, ours_ns=here_ns, positions=[position("3")])
+        assert found.again == f"fills are missing that the venue told of: of {client_id}"
+
+
 def test_an_order_by_hand_that_the_venue_lists_no_more_is_over() -> None:
     both = books()
     blotter = both[0]

@@ -10,7 +10,7 @@ from wire_fakes import START_NS, trade
 from tapeline.errors import BadData, ClockWrong, ConnectionLost, Refused, TapelineError, TimedOut, Unsent
 from tapeline.venues.spec import Priority, Request
 from tapeline.wire.pipe import Response
-from tapeline.wire.rest import CLOCK_GOOD_S, Rest, real_fetch
+from tapeline.wire.rest import CLOCK_GOOD_S, DRIFT, Rest, real_fetch
 
 
 def test_an_answer_comes_back_as_events_and_is_told_for_the_tape() -> None:
@@ -236,9 +236,10 @@ def test_the_librarys_log_says_where_it_asked_and_not_what(caplog: pytest.LogCap
 
 def test_a_stamp_for_signatures_goes_on_however_old_its_reading_is() -> None:
     async def act(rest: Rest, _answers: Answers) -> None:
-        assert (rest.stamp_ns(), rest.clock_age_s()) == (None, float("inf"))
+        assert (rest.stamp_ns(), rest.surely_ns(), rest.clock_age_s()) == (None, None, float("inf"))
         await rest.server_time()
         await asyncio.sleep(10_000)
         assert (rest.stamp_ns(), rest.clock_age_s()) == (10_000_000_000_123, 10_000.0)
+        assert rest.surely_ns() == 123 + int(10_000 * (1 - DRIFT) * 1e9), "clocks do not run alike"
 
     asking(ok({"time": 123}), act=act)

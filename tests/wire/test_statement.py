@@ -79,6 +79,15 @@ def test_a_statement_holds_all_that_there_is_and_asks_for_fills_last() -> None:
                                 "fills": [ok([fill(7)])]})  # fmt: skip
 
 
+def test_what_happens_while_it_asks_is_stamped_later_than_it() -> None:
+    async def act(reader: StatementReader, exchange: Exchange) -> None:
+        exchange.takes_s = 1.0
+        said = await reader.read(since_ns=START_NS)
+        assert said.at_ns == START_NS + SECOND_NS, "not the likeliest time, which is half the round trip further"
+
+    reading(act, with_calls())
+
+
 def test_how_a_derivatives_account_is_set_up_is_asked() -> None:
     mode = AccountMode(None, "account", None, 1, "rest", ACCOUNT, hedge=True)
     asks = replace(ORDERS.calls["balances"], parse=lambda *_: [mode])

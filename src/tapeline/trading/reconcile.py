@@ -23,7 +23,8 @@ PATIENCE_NS = 60_000_000_000  # how long fills that the venue told of may take t
 
 
 class Statement(msgspec.Struct, frozen=True, kw_only=True):
-    """All that a venue said of an account when asked. `at_ns`: its clock before the first question.
+    """All that a venue said of an account when asked. `at_ns`: its clock before the first question, or less; `ours_ns`
+    is ours then, which what we did is compared with (None: they are the same).
 
     `orders` are all that are open, and those of ours that were asked for one by one. Ask for fills and payments last,
     from the newest ones known. None: not asked, so not compared; a currency or position that is left out is zero.
@@ -33,6 +34,7 @@ class Statement(msgspec.Struct, frozen=True, kw_only=True):
 
     account: str
     at_ns: int
+    ours_ns: int | None = None
     orders: Sequence[OrderUpdate] = ()
     fills: Sequence[Fill] = ()
     payments: Sequence[Payment] = ()
@@ -40,6 +42,11 @@ class Statement(msgspec.Struct, frozen=True, kw_only=True):
     positions: Sequence[Position] | None = None
     mode: AccountMode | None = None
     reasons: Mapping[str, Sequence[str]] = {}
+
+    @property
+    def here_ns(self) -> int:
+        """When it was asked for, by our clock."""
+        return self.at_ns if self.ours_ns is None else self.ours_ns
 
 
 class Reconciliation(msgspec.Struct, frozen=True, kw_only=True):
@@ -155,7 +162,7 @@ def _unspoken(statement: Statement, blotter: Blotter) -> list[Order]:
         if order.state != "intended"
         and order.client_id not in named
         and (order.intent.instrument, order.venue_id) not in spoken
-        and (order.submitted_ns or 0) < statement.at_ns
+        and (order.submitted_ns or 0) < statement.here_ns
     ]
 
 
@@ -193,8 +200,8 @@ def _unsettled(statement: Statement, blotter: Blotter, ledger: Ledger, fills: Se
         return ""
     lacking = {
         id(lack.order): (lack.order, lack.size)
-        for lack in blotter.lacking(statement.at_ns)
-        if lack.order.intent.account == statement.account and lack.since_ns > statement.at_ns - PATIENCE_NS
+        for lack in blotter.lacking(statement.here_ns)
+        if lack.order.intent.account == statement.account and lack.since_ns > statement.here_ns - PATIENCE_NS
     }
     for update in statement.orders:
         order = _order_of(update, blotter)

@@ -23,6 +23,7 @@ from tapeline.wire.turns import MOST_WAIT_S, Turns
 
 CLOCK_GOOD_S = 300.0  # a reading of the venue's clock is carried forward for so long, then it stands
 MOST_HALF_S = 0.5  # a longer half of a round trip was spent on opening a connection: venues take no stamp of the future
+DRIFT = 1e-4  # a second of one clock is so much more or less of another's
 _NOT_SENT = (httpx2.ConnectError, httpx2.ConnectTimeout, httpx2.PoolTimeout, httpx2.InvalidURL, httpx2.ProxyError)
 
 
@@ -188,6 +189,16 @@ class Rest:
             return None
         read_at, at_ns = self._clock_read
         return at_ns + round((self._clock.now() - read_at + self._half_s) * 1e9)
+
+    def surely_ns(self) -> int | None:
+        """The least that the venue's clock can be by now: what it stamps from now on is no earlier. None as above.
+
+        A stamp for a signature is the likeliest, and may be ahead by half the round trip of the reading.
+        """
+        if self._clock_read is None:
+            return None
+        read_at, at_ns = self._clock_read
+        return at_ns + int((self._clock.now() - read_at) * (1.0 - DRIFT) * 1e9)
 
     def clock_age_s(self) -> float:
         """Seconds since the venue's clock was read; infinite before the first time."""

@@ -124,6 +124,12 @@ class SignedRest:
         assert stamp is not None, "nothing is signed before the venue's clock is known: call know_clock() first"
         return stamp
 
+    def surely_ns(self) -> int:
+        """The least that the venue's clock can be, for what is compared with its stamps; after `know_clock` too."""
+        least = self._rest.surely_ns()
+        assert least is not None, "nothing is compared before the venue's clock is known: call know_clock() first"
+        return least
+
     async def know_clock(self, *, priority: Priority = Priority.ORDERS) -> None:
         """Read the venue's clock where that was not done of late. Raises Unsent where it never could be."""
         if self._rest.clock_age_s() <= CLOCK_OLD_S:

@@ -37,7 +37,7 @@ class StatementReader:
         Raises as `SignedRest.call`. Fills come last, so that what happened meanwhile is among them.
         """
         await self._rest.know_clock()
-        at_ns = self._rest.stamp_ns()
+        at_ns = self._rest.surely_ns()  # what happens from here on is stamped later, whatever it took to read the clock
         orders = await self._listed("open_orders", OrderUpdate)
         for order in look_up:
             orders += await self._order(order)

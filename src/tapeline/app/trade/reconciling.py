@@ -5,6 +5,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+import msgspec
 import structlog
 
 from tapeline.clock import Clock
@@ -97,11 +98,13 @@ class Reconciler:
 
     async def _once(self, why: str, accepted: str) -> bool:
         reasons, self._reasons = self._reasons, {}
+        ours_ns = self._clock.wall_ns()
         try:
-            statement = await self._statement(self._from_ns(), reasons)
+            said = await self._statement(self._from_ns(), reasons)
         except BaseException:
             self._reasons = reasons
             raise
+        statement = msgspec.structs.replace(said, ours_ns=ours_ns)
         if statement.mode is not None:
             self._books.offer(statement.mode)
         await self._books.settled()  # what came meanwhile is in the books before they are compared
