@@ -18,7 +18,9 @@ from tapeline.app.trade.replaying import recordings
 from tapeline.app.trade.trading import trading
 
 pytestmark = pytest.mark.sockets
-LISTEN_KEY = re.compile(r"""listenKey(?:=|\\*"\s*:\s*\\*")([^"\\&]*)""")
+HIDDEN = re.compile(
+    r"""\\*"(?:apiKey|listenKey|passphrase|sign|signature)\\*"\s*:\s*\\*"([^"\\]*)|listenKey=([^&"]*)"""
+)
 SIGNATURE = re.compile(r"\b[0-9a-f]{64}\b")
 
 
@@ -83,13 +85,14 @@ def test_a_live_run_and_its_restart_play_again_and_hold_no_secret(name: str, tmp
     texts = whole(first) | {f"second/{path}": text for path, text in whole(second).items()}
     tapes = [text for path, text in texts.items() if "private/" in path and path.endswith(".ws.jsonl.gz")]
     assert any('"dir":"out"' in text for text in tapes)
+    assert any("***" in text for text in tapes), "logins and signatures are there, without what they are made of"
     assert any('"dir":"in"' in text and "0.01" in text for text in tapes), "frames of the account are there"
     assert any("private/" in path and ".rest." in path for path in texts), "and answers"
     for path, text in texts.items():
         for secret in (KEY.key, KEY.secret, KEY.passphrase):
             assert secret not in text, path
         assert not SIGNATURE.search(text.replace('"sha256"', "")) or path.endswith("recording.json"), path
-        assert set(LISTEN_KEY.findall(text)) <= {"***"}, path
+        assert {one or other for one, other in HIDDEN.findall(text)} <= {"***"}, path
 
 
 STRATEGY = """

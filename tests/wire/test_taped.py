@@ -106,6 +106,7 @@ def test_frames_of_both_directions_are_told_and_the_pipe_is_as_it_was() -> None:
         ("wss://s.x/ws/pqrs1234", "private", b"pqrs1234"),
         ("wss://a.x/v3", "ws_api", b""),
         ("wss://elsewhere", "?", b""),
+        ("https://r.x", "?", b""),
     ],
 )
 def test_connections_are_named_by_their_endpoint_and_their_listen_key_is_learnt(

@@ -99,6 +99,9 @@ class Expired(msgspec.Struct, frozen=True):
     reason: str
 
 
+HIDDEN = frozenset({"apiKey", "key", "listenKey", "passphrase", "secret", "sign", "signature"})
+
+
 class Ending(msgspec.Struct, frozen=True):
     """The venue will close this connection soon; it delivers still: another one is opened first."""
 
@@ -270,5 +273,4 @@ class Orders:
     testnet_headers: tuple[tuple[str, str], ...] = ()  # that every REST request carries there
     testnet_entry: bool = True  # whether `entry` is of use there
     more: tuple[PrivateStream, ...] = ()  # private streams of other endpoints that complete `private`
-    hidden: frozenset[str] = frozenset({"apiKey", "listenKey", "passphrase", "sign", "signature"})
-    """Names of members and parameters whose values go into no recording."""
+    hidden: frozenset[str] = HIDDEN  # names of members and parameters whose values go into no recording

@@ -3,6 +3,8 @@
 import re
 from collections.abc import Iterable
 
+import msgspec
+
 from tapeline.model.secret import Credentials
 
 HIDDEN = b"***"
@@ -12,24 +14,24 @@ SHORTEST = 4  # a shorter passphrase is hidden where it is named, and not wherev
 class Redaction:
     """`fields` are names of JSON members and of query parameters whose values are hidden, wherever they stand.
 
-    Values that are known are hidden too, whatever is around them: the key, the passphrase, and what `hide` is told.
+    Values that are known are hidden too, whatever is around them: the key, secret and passphrase, as they are and as
+    JSON writes them, and what `hide` is told.
     """
 
     def __init__(self, credentials: Credentials, fields: Iterable[str]) -> None:
-        self._known = [
-            each.reveal().encode()
-            for each in (credentials.key, credentials.passphrase)
-            if each is not None and len(each.reveal()) >= SHORTEST
-        ]
+        self._known: list[bytes] = []
+        for each in (credentials.key, credentials.secret, credentials.passphrase):
+            if each is not None:
+                self.hide(each.reveal())
         names = b"|".join(re.escape(name.encode()) for name in sorted(fields))
         self._member = re.compile(rb'("(?:' + names + rb')"\s*:\s*)(?:"(?:[^"\\]|\\.)*"|[^\s,"\]}]+)', re.IGNORECASE)
         self._parameter = re.compile(rb"((?:^|[?&])(?:" + names + rb")=)[^&\s\"]*", re.IGNORECASE)
 
     def hide(self, value: str) -> None:
         """A value that was learnt on the way: a listen key."""
-        known = value.encode()
-        if len(known) >= SHORTEST and known not in self._known:
-            self._known.append(known)
+        for known in (value.encode(), msgspec.json.encode(value)[1:-1]):  # a key in PEM has line ends
+            if len(value) >= SHORTEST and known not in self._known:
+                self._known.append(known)
 
     def clean(self, raw: bytes) -> bytes:
         """The same without them."""

@@ -23,7 +23,9 @@ class Tape(Protocol):
 
 
 class Taped:
-    """One account's. Connections are called NAME/ENDPOINT#NUMBER, NAME being VENUE/ACCOUNT; `urls` are the venue's."""
+    """One account's. Connections are called NAME/ENDPOINT#NUMBER, NAME being VENUE/ACCOUNT; `urls` are those
+    that accounts are told at, by endpoint, and `rest`.
+    """
 
     def __init__(self, name: str, urls: Mapping[str, str], tape: Tape, redaction: Redaction, *, clock: Clock) -> None:
         self._name, self._urls, self._base = name, urls, urls["rest"]
@@ -64,7 +66,7 @@ class Taped:
 
     def _endpoint(self, url: str) -> str:
         """Which one of the venue's addresses this begins with: the longest that does."""
-        fits = [name for name, base in self._urls.items() if url.startswith(base)]
+        fits = [name for name, base in self._urls.items() if name != "rest" and url.startswith(base)]
         return max(fits, key=lambda name: len(self._urls[name]), default="?")
 
     def _hide_key_of(self, url: str) -> None:

@@ -21,6 +21,7 @@ from tapeline.model.instrument import Instrument
 from tapeline.trading.input import Failed, Sent
 from tapeline.trading.restore import Restored
 from tapeline.trading.setup import Setup
+from tapeline.venues.orders import Orders
 from tapeline.venues.spec import Request, Venue
 from tapeline.watch.hand import Hand
 from tapeline.watch.minimal import hand_of
@@ -67,7 +68,8 @@ class LiveAccount:
         credentials = credentials_of(name, settings, environ)
         answered: Callable[[Request, Response], None] = _to_no_tape
         if tape is not None:
-            taped = Taped(f"{venue.name}/{name}", venue.urls, tape, Redaction(credentials, orders.hidden), clock=clock)
+            redaction = Redaction(credentials, orders.hidden)
+            taped = Taped(f"{venue.name}/{name}", _told_at(venue, orders), tape, redaction, clock=clock)
             dial, answered = taped.dial(dial), taped.answered
         self.gateway = LiveGateway(
             name, venue, orders, rest, credentials, clock=clock, dial=dial, delays=waits, instruments=instruments,
@@ -206,6 +208,14 @@ class LiveSide:
     def reconcilers(self) -> dict[str, Reconciler]:
         """See `trading.Side`."""
         return {name: each.reconciler for name, each in self.accounts.items()}
+
+
+def _told_at(venue: Venue, orders: Orders) -> dict[str, str]:
+    """The addresses of an account's connections, by endpoint, and that of REST."""
+    endpoints = {"rest", orders.private.endpoint, *(each.endpoint for each in orders.more)}
+    if orders.entry is not None:
+        endpoints.add(orders.entry.endpoint)
+    return {name: url for name, url in venue.urls.items() if name in endpoints}
 
 
 def _to_no_tape(_request: Request, _response: Response) -> None:
