@@ -276,14 +276,15 @@ class Market:
         if keeps_s != float("inf"):
             from_ns = max(from_ns, now_ns - int(keeps_s * SECOND_NS))
         forward = ask.from_id is not None or ask.from_ns is not None
+        part_ns = HOUR_NS if self._step >= STEADY else MINUTE_NS  # looked at together: few where the market is thin
         rows: list[Trade] = []
         while from_ns < to_ns and len(rows) < limit:
             if forward:
-                end_ns = min(from_ns - from_ns % MINUTE_NS + MINUTE_NS, to_ns)
+                end_ns = min(from_ns - from_ns % part_ns + part_ns, to_ns)
                 rows += [trade for trade in told(from_ns, end_ns) if (trade.seq or 0) >= (ask.from_id or 0)]
                 from_ns = end_ns
             else:  # the newest first, until there are enough
-                start_ns = max((to_ns - 1) // MINUTE_NS * MINUTE_NS, from_ns)
+                start_ns = max((to_ns - 1) // part_ns * part_ns, from_ns)
                 rows += reversed(list(told(start_ns, to_ns)))
                 to_ns = start_ns
         return rows[:limit] if forward else rows[:limit][::-1]

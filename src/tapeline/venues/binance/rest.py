@@ -7,6 +7,7 @@ https://developers.binance.com/docs/derivatives/usds-margined-futures/market-dat
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
+from functools import lru_cache
 from typing import TypeVar
 
 import msgspec
@@ -291,6 +292,7 @@ def _read_interest(body: bytes, instrument: str, received_ns: int) -> Sequence[A
     return [OpenInterest(instrument, "open_interest", at_ns, received_ns, "rest", _number(interest.openInterest))]
 
 
+@lru_cache(maxsize=8192)  # sizes and prices repeat, and who polls reads the newest thousand trades again and again
 def _number(text: str) -> Decimal:
     value = number(text)
     if value is None:
