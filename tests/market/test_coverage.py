@@ -170,3 +170,15 @@ def test_numbers_that_fall_over_a_hole_do_not_say_which_are_missing() -> None:
     onward = fact(20, 30, first_seq=904, last_seq=910)
     (hole,) = Coverage([before, fact(10, 20, "missing"), onward]).stretches((0, 30))
     assert (hole.first, hole.last) == (901, 903)
+
+
+def test_a_fact_that_has_grown_over_a_hole_says_no_more_what_follows_the_piece_before_it() -> None:
+    coverage = Coverage([fact(0, 10, run=1, evidence="ids", first_seq=1, last_seq=5)])
+    coverage.add(fact(10, 20, "missing", cause="link_down"))
+    assert coverage.stretches((0, 20))[0].first == 6
+    coverage.add(fact(0, 30, run=1, evidence="ids", first_seq=1, last_seq=9))
+    assert [(span.from_ns, span.to_ns, span.state) for span in coverage.spans()] == [
+        (0, 10, "proven"), (10, 20, "missing"), (20, 30, "proven")
+    ]  # fmt: skip
+    (stretch,) = coverage.stretches((0, 30))
+    assert (stretch.from_ns, stretch.to_ns, stretch.first, stretch.last) == (10, 20, None, None)

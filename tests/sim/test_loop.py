@@ -1,6 +1,7 @@
 """Virtual time jumps, keeps order, waits for threads, and says when nothing can ever wake."""
 
 import asyncio
+import socket
 import threading
 import time
 
@@ -131,3 +132,33 @@ def test_the_clock_follows_the_loop_and_can_be_set_off() -> None:
         (1_700_000_001_500_000_000, 1.5),
         (1_699_996_401_500_000_000, 1.5),
     ]
+
+
+def test_a_socket_is_heard_though_timers_are_set() -> None:
+    async def main() -> tuple[bytes, float]:
+        ours, theirs = socket.socketpair()
+        with ours, theirs:
+            ours.setblocking(False)
+            theirs.sendall(b"news")
+            loop = asyncio.get_running_loop()
+            timer = loop.call_later(3600, ours.close)
+            heard = await loop.sock_recv(ours, 10)
+            timer.cancel()
+            reading: asyncio.Future[None] = loop.create_future()
+            loop.add_reader(ours, reading.set_result, None)
+            theirs.sendall(b"more")
+            await asyncio.wait_for(reading, 60)
+            loop.remove_reader(ours)
+            return heard, loop.time()
+
+    assert virtual.run(main()) == (b"news", 0.0)
+
+
+def test_a_clock_serves_one_loop_after_another() -> None:
+    clock = virtual.VirtualClock(0)
+
+    async def main(s: float) -> float:
+        await asyncio.sleep(s)
+        return clock.now()
+
+    assert [virtual.run(main(5.0)), virtual.run(main(3.0))] == [5.0, 3.0]
