@@ -43,6 +43,18 @@ def test_equity_counts_what_has_a_rate() -> None:
     assert s.equity("main", "EUR") == D(-100), "what has no price in euro counts nothing: of bitcoin there is none"
 
 
+def test_who_looks_from_outside_changes_nothing_that_is_decided_later() -> None:
+    bench = Bench(instruments=(BTC, EUR))
+    bench.hold("2", "100")
+    s = bench.engine.situation
+    before = s.ledger.marks()
+    bench.price("150")
+    assert s.equity_seen("main") == D(100)
+    assert s.ledger.marks() == before
+    s.equity("main")
+    assert s.ledger.marks() == {**before, BTC.id: D(150)}
+
+
 def test_an_account_runs_until_it_is_told_otherwise() -> None:
     s = Bench().engine.situation
     assert (s.halt("main"), s.halt("nobody")) == ("running", "running")
