@@ -12,7 +12,7 @@ from tapeline.clock import SystemClock
 from tapeline.model.instrument import Instrument
 from tapeline.model.order import Intent
 from tapeline.store.latch import HaltLatch
-from tapeline.trading.command import Amend, Cancel, CancelAll, Command, Submit
+from tapeline.trading.command import Amend, Cancel, CancelAll, Command, Submit, SubmitList
 from tapeline.trading.input import Failed, Halted
 from tapeline.trading.risk.check import Approved, Market, RiskState, approve_flatten, check
 
@@ -75,6 +75,18 @@ def test_what_passes_in_each_state(stage: Stage, state: str, sent: list[str]) ->
     failed = [(each.client_id, each.what, each.outcome) for each in stage.told if isinstance(each, Failed)]
     names = {"open": ("t1", "submit"), "close": ("t2", "submit"), "amend": ("t1", "amend")}
     assert failed == [(*names[name], "unsent") for name in commands if name not in sent]
+
+
+def test_a_list_passes_where_both_of_its_orders_close_and_each_is_told_where_it_does_not(stage: Stage) -> None:
+    stage.why = "the books are not compared yet"
+    mixed = SubmitList("both", (opening().order, closing().order))
+    stage.gate.execute(mixed)
+    assert [(each.client_id, each.what, each.outcome) for each in stage.told if isinstance(each, Failed)] == [
+        ("t1", "submit", "unsent"), ("t2", "submit", "unsent"),
+    ]  # fmt: skip
+    closes = SubmitList("both", (closing().order,))
+    stage.gate.execute(closes)
+    assert stage.sent.commands == [closes]
 
 
 def test_cancels_always_pass(stage: Stage) -> None:

@@ -25,11 +25,11 @@ SECOND = 1_000_000_000
 class Desk:
     """An engine with one strategy, and a venue that says what the test wants."""
 
-    def __init__(self, amends: frozenset[str] = frozenset({"size", "price"})) -> None:
+    def __init__(self, amends: frozenset[str] = frozenset({"size", "price"}), stops: str = "stop") -> None:
         self.strategy = Strategy(instruments=(NAME,), name="s")
         setup = Setup(
             accounts={"main": Account(name="main", venue="sim")}, instruments={NAME: PERP},
-            abilities={"sim": Abilities(kinds=frozenset({"market", "limit", "stop"}), amends=amends)},
+            abilities={"sim": Abilities(kinds=frozenset({"market", "limit", stops}), amends=amends)},
         )  # fmt: skip
         self.engine = Engine(setup, [self.strategy], blotter=Blotter("test"), ledger=Ledger("average"))
         self.now_ns = SECOND
@@ -147,7 +147,7 @@ def test_a_bracket_protects_what_is_filled_and_no_more() -> None:
 
 
 def test_a_brackets_take_profit_rests_at_the_venue_once_the_entry_is_over() -> None:
-    desk = Desk()
+    desk = Desk(stops="none")
     entry = desk.strategy.bracket("buy", NAME, 1, take_profit="110", stop="90")
     profit, stop = (each.client_id for each in desk.flush() if isinstance(each, Hold))
     desk.fill(entry.client_id, "1", "buy")
@@ -182,7 +182,7 @@ def test_a_bracket_one_of_whose_halves_cannot_be_sends_nothing_that_stays() -> N
 
 
 def test_a_group_is_found_again_after_a_restart() -> None:
-    desk = Desk()
+    desk = Desk(stops="none")
     entry = desk.strategy.bracket("buy", NAME, 1, take_profit="110", stop="90")
     holds = [each for each in desk.flush() if isinstance(each, Hold)]
     desk.fill(entry.client_id, "1", "buy")
@@ -194,6 +194,7 @@ def test_a_group_is_found_again_after_a_restart() -> None:
     )  # fmt: skip
     again.start(desk.now_ns)
     desk.engine, desk.strategy = again, strategy
+    desk.flush()
     commands = desk.told(entry.client_id, "filled", "1", side="buy")
     assert kinds(commands) == [("submit", holds[0].client_id)]
     desk.told(holds[0].client_id, "open")

@@ -6,7 +6,8 @@ import pytest
 from account_fixtures import BTC, A, failed, fill, intent, order_of, placed, update, words, worst
 
 from tapeline.errors import Broken
-from tapeline.trading.orders import Blotter, Worst
+from tapeline.trading.life import Worst
+from tapeline.trading.orders import Blotter
 
 S = 1_000_000_000
 

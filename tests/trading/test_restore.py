@@ -156,7 +156,8 @@ def test_the_engine_s_digest_is_ours() -> None:
 def test_what_makes_no_sense_is_said() -> None:
     client_id = Blotter("i").next_id("s")
     found = played([
-        fill("1", client_id), Cancel("nobody"), Hold(client_id, intent()), Hold(client_id, intent()),
+        fill("1", client_id), Cancel("nobody"), Hold(client_id, intent()), Withdraw(client_id, "it is"),
+        Hold(client_id, intent()),
         Adjustment(account=A, ours=D(0), theirs=D(2), why="?", explained=False, at_ns=6, instrument=BTC),
         failed("nobody", "cancel", "unknown"),
     ])  # fmt: skip
@@ -164,7 +165,7 @@ def test_what_makes_no_sense_is_said() -> None:
     assert found.problems == [
         f"record 1: a fill of {BTC}, which nobody lists",
         "record 2: nobody is no order of ours",
-        f"record 4: {client_id} is the id of another order",
-        f"record 5: a position of {BTC}, which nobody lists",
+        f"record 5: {client_id} is the id of another order",
+        f"record 6: a position of {BTC}, which nobody lists",
     ]
     assert restore([entry(1, fill("1", client_id))], "i", 1, instruments={BTC: SPOT}).problems == []

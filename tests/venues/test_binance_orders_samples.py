@@ -24,7 +24,7 @@ ACCOUNT = {
 }  # fmt: skip
 # What nothing is made of, and why that is right.
 NOTHING = {
-    "listStatus": "the orders of a list tell of themselves", "USER_LIABILITY_CHANGE": "of margin accounts",
+    "USER_LIABILITY_CHANGE": "of margin accounts",
     "MARGIN_LEVEL_STATUS_CHANGE": "of margin accounts", "GRID_UPDATE": "of the venue's own strategies",
     "STRATEGY_UPDATE": "of the venue's own strategies", "ACCOUNT_CONFIG_UPDATE": "asked for where it matters",
     "TRADE_LITE": "the order update says the same, with its fee",

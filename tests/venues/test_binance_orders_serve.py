@@ -23,6 +23,7 @@ from tapeline.venues.binance.orders.serve_rows_usdm import usdm_order
 from tapeline.venues.binance.orders.serve_stream import names, order_update
 from tapeline.venues.orders import (
     Answered,
+    Leg,
     ListenKey,
     Opening,
     OrderAnswer,
@@ -125,7 +126,21 @@ def intents(draw: st.DrawFn, venue: Venue) -> Intent:
 
 
 @st.composite
-def asks(draw: st.DrawFn, venue: Venue) -> OrderAsk:  # noqa: PLR0911  # a table of calls
+def order_lists(draw: st.DrawFn) -> OrderAsk:
+    """A limit and a stop, the one above the market first."""
+    common: dict[str, Any] = {
+        "instrument": SPOT.id,
+        "side": draw(st.sampled_from(["buy", "sell"])),
+        "size": draw(sizes),
+    }
+    limit = Leg(draw(ids), Intent(kind="limit", price=draw(prices), post_only=True, **common))
+    stop = Leg(draw(ids), Intent(kind="stop", stop_price=draw(prices), **common))
+    legs = (limit, stop) if common["side"] == "sell" else (stop, limit)
+    return OrderAsk(call="place_list", instrument=SPOT, client_id=draw(ids), legs=legs)
+
+
+@st.composite
+def asks(draw: st.DrawFn, venue: Venue) -> OrderAsk:  # noqa: C901, PLR0911  # a table of calls
     """An ask of any call, as the other side can hear all of it."""
     instrument = INSTRUMENT[venue.name]
     call = draw(st.sampled_from(sorted(orders_of(venue).calls)))
@@ -138,6 +153,8 @@ def asks(draw: st.DrawFn, venue: Venue) -> OrderAsk:  # noqa: PLR0911  # a table
     match call:
         case "place":
             return OrderAsk(call=call, instrument=instrument, client_id=draw(ids), intent=draw(intents(venue)))
+        case "place_list":
+            return draw(order_lists())
         case "amend":
             intent = Intent(instrument=instrument.id, side="buy", kind="limit", size=D(10**7), price=D(5))
             price = None if venue is BINANCE else draw(prices)

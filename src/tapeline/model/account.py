@@ -42,6 +42,22 @@ class OrderUpdate(_AccountEvent, frozen=True, gc=False, tag="order_update", kw_o
     reason: str = ""
     origin: str = ""
     triggered: bool = False  # of one that waited for a price: it has come
+    list_id: str = ""  # the venue's id of the order list it is of
+
+
+class ListUpdate(_AccountEvent, frozen=True, gc=False, tag="list_update", kw_only=True):
+    """The venue's word on an order list; channel "orders". Its orders tell of themselves, each by its own updates.
+
+    `client_id` is ours, `list_id` the venue's; `orders` are (client id, venue id) of each. `state`: open | done |
+    rejected (a call about it was refused, which says nothing of its orders).
+    """
+
+    list_id: str
+    client_id: str
+    state: str
+    kind: str = "oco"  # oco | oto
+    orders: tuple[tuple[str, str], ...] = ()
+    why: str = ""
 
 
 class Fill(_AccountEvent, frozen=True, gc=False, tag="fill", kw_only=True):
@@ -107,4 +123,4 @@ class AccountMode(_AccountEvent, frozen=True, gc=False, tag="account_mode", kw_o
     level: str = ""  # the venue's own word for the kind of account
 
 
-AccountEvent = OrderUpdate | Fill | Balance | Position | Payment | AccountMode
+AccountEvent = OrderUpdate | ListUpdate | Fill | Balance | Position | Payment | AccountMode

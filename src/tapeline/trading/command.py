@@ -14,10 +14,20 @@ class Submit(msgspec.Struct, frozen=True, tag="submit"):
     order: Approved
 
 
+class SubmitList(msgspec.Struct, frozen=True, tag="submit_list"):
+    """Send these as one order list, of which the venue itself ends one as it fills the other. Both, or none.
+
+    `client_id` is the list's own. Each order is journalled as `intended` before a byte leaves; risk has approved it.
+    """
+
+    client_id: str
+    orders: tuple[Approved, ...]
+
+
 class Hold(msgspec.Struct, frozen=True, tag="hold"):
     """Journal an order that waits with us and is not sent yet: for a price, or for the fills of the order `after`.
 
-    A `Submit` of the same id follows once its time has come, or a `Withdraw`.
+    A `Submit` of the same id follows once its time has come, or a `Withdraw`; another `Hold` is what it was amended to.
     """
 
     client_id: str
@@ -73,4 +83,4 @@ class Note(msgspec.Struct, frozen=True, tag="note"):
     strategy: str = ""
 
 
-Command = Submit | Hold | Withdraw | Amend | Cancel | CancelAll | SetHalt | Note
+Command = Submit | SubmitList | Hold | Withdraw | Amend | Cancel | CancelAll | SetHalt | Note

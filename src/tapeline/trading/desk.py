@@ -83,7 +83,9 @@ class Desk(Protocol):
         """Cancel one."""
         ...
 
-    def amend(self, client_id: str, size: Decimal | None, price: Decimal | None) -> bool:
+    def amend(
+        self, client_id: str, size: Decimal | None, price: Decimal | None, stop: Decimal | None = None
+    ) -> bool:  # fmt: skip
         """Change one; whether it was asked for."""
         ...
 

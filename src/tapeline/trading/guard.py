@@ -9,7 +9,7 @@ from tapeline.model.instrument import split_id
 from tapeline.model.number import EXACT, ZERO
 from tapeline.model.order import Intent, Order
 from tapeline.trading.accounting.ledger import NOBODY, Adjustment
-from tapeline.trading.orders import Worst
+from tapeline.trading.life import Worst
 from tapeline.trading.risk.book import Around, Breach
 from tapeline.trading.risk.check import Approved, Denied, Resting, RiskState, overstep
 from tapeline.trading.risk.exposure import Place, held
@@ -121,10 +121,12 @@ class Guard:
                 sells = EXACT.subtract(sells, each.left)
         known = s.sight(instrument).instrument
         counted = [each for each in live if each.client_id not in aside]
+        lists = {name: each for each in reversed(counted) if (name := s.blotter.lists.of(each.client_id))}
+        once = [each for each in counted if lists.get(s.blotter.lists.of(each.client_id), each) is each]
         s.risk.exposure.set(
             place,
             held(
-                size, buys, sells, quote, counted, spot=known is not None and known.kind == "spot",
+                size, buys, sells, quote, once, spot=known is not None and known.kind == "spot",
                 price=s.sight(instrument).price(),
             ),
             len(counted),

@@ -4,12 +4,14 @@ A venue's words come late, twice and out of order; what contradicts the table ch
 """
 
 from decimal import Decimal
+from typing import NamedTuple
 
 import msgspec
 
 from tapeline.model.account import Fill, OrderUpdate
 from tapeline.model.number import EXACT, ZERO, plain
-from tapeline.model.order import FINAL, TRANSITIONS, Order
+from tapeline.model.order import FINAL, TRANSITIONS, Intent, Order
+from tapeline.trading.command import Note
 from tapeline.trading.input import Failed, Sent
 
 GONE = frozenset({"already_final", "unknown_order"})  # reasons that leave open what became of the order itself
@@ -25,6 +27,14 @@ _BETWEEN = {
     ("cancelling", "never_arrived"): "unknown",
     ("cancelling", "rejected"): "unknown",
 }
+
+
+class Worst(NamedTuple):
+    """What may still be filled: sizes, and `quote` currency of buys whose size only the venue will know."""
+
+    buy: Decimal
+    sell: Decimal
+    quote: Decimal
 
 
 class Life(msgspec.Struct, eq=False):
@@ -73,6 +83,10 @@ class Life(msgspec.Struct, eq=False):
             self.new_size, self.new_price = size, price
         self._change(now_ns, asked=what)
         return ""
+
+    def revise(self, intent: Intent, now_ns: int) -> None:
+        """It is wanted otherwise, before anything was sent."""
+        self._change(now_ns, intent=intent, size=intent.size, price=intent.price)
 
     def sent(self, sent: Sent, now_ns: int) -> str:
         """The bytes of a command left us."""
@@ -247,3 +261,25 @@ class Life(msgspec.Struct, eq=False):
     def _change(self, now_ns: int, **fields: object) -> None:
         if any(getattr(self.order, name) != value for name, value in fields.items()):
             self.order = msgspec.structs.replace(self.order, updated_ns=now_ns, **fields)
+
+
+def told_of(update: OrderUpdate, strategy: str, *, ours: bool) -> Order:
+    """An order that only the venue tells of."""
+    intent = Intent(
+        instrument=update.instrument or "", side=update.side, kind=update.kind or "limit", size=update.size,
+        price=update.price, stop_price=update.stop_price, time_in_force=update.time_in_force or "gtc",
+        post_only=update.post_only, reduce_only=update.reduce_only, position=update.position,
+        account=update.account, strategy=strategy, note=update.origin,
+    )  # fmt: skip
+    return Order(
+        client_id=update.client_id, intent=intent, state="submitted", size=update.size, price=update.price,
+        venue_id=update.venue_id, claimed=ours,
+    )  # fmt: skip
+
+
+def note_of(order: Order, text: str) -> Note:
+    """What is odd about an order, for the journal."""
+    intent = order.intent
+    return Note(
+        "order", intent.account, f"{intent.instrument} {order.client_id}: {text}", order.client_id, intent.strategy
+    )

@@ -1,7 +1,8 @@
 """OCO and brackets: orders of which one ends the others, and of which at most one is ever on its way to a fill. Pure.
 
-A stop of a group waits with us, whatever the venue could do. What one order fills, the others lose. A stop whose price
-has come is sent once it is certain that nothing else of the group can be filled any more: until then it waits.
+Where the venue takes a limit and a stop as one list, they rest there, and it ends the one as it fills the other. Else a
+stop of a group waits with us: what one order fills, the others lose, and a stop whose price has come is sent once it is
+certain that nothing else of the group can be filled any more.
 """
 
 from collections.abc import Sequence
@@ -15,15 +16,18 @@ from tapeline.trading.placing import Placing
 from tapeline.trading.situation import Situation
 from tapeline.trading.waiting import Waiter
 
+LOOK_NS = 200_000_000
+
 
 class _Group:
-    __slots__ = ("entry", "members", "sent", "size")
+    __slots__ = ("entry", "members", "sent", "size", "stood_in")
 
     def __init__(self, entry: str, size: Decimal) -> None:
         self.entry = entry  # the client id of a bracket's entry, "" for an OCO
         self.size = size
         self.members: list[str] = []
         self.sent: dict[str, Decimal] = {}  # of what waited here: the size it was sent with
+        self.stood_in: set[str] = set()  # those that another waits in the place of
 
 
 class Linked:
@@ -34,10 +38,17 @@ class Linked:
         self._groups: dict[str, _Group] = {}
 
     def place_oco(self, intents: Sequence[Intent], refused: str) -> list[Order]:
-        """A limit, sent at once, and a stop that waits. Where one is refused, so is the other."""
+        """A limit, sent at once, and a stop that waits, here or with it. Where one is refused, so is the other."""
         limit, stop = intents
         name = self._s.blotter.next_id(stop.strategy)
-        waits = self._placing.place(replace(stop, group=name), held=True, refused=refused)
+        if self._rests_as_list(limit, stop):
+            post_only = replace(limit, group=name, post_only=True)
+            orders = self._placing.place_list(name, [post_only, replace(stop, group=name)], refused)
+            if not any(each.final for each in orders):
+                self._listed(name, orders)
+            return orders
+        rests = self._rests_alone(stop)
+        waits = self._placing.place(replace(stop, group=name), held=not rests, refused=refused)
         if waits.final:
             return [waits, waits]
         group = self._groups[name] = _Group("", waits.size or ZERO)
@@ -73,13 +84,19 @@ class Linked:
 
     def restore(self, order: Order, after: str) -> None:
         """After a restart: an order that is of a group; `after` is its entry, where it waits for one."""
-        group = self._groups.setdefault(order.intent.group, _Group("", ZERO))
-        group.size = max(group.size, order.intent.size or ZERO)
-        if after:
-            group.entry = after
-        if order.client_id not in group.members:
-            group.members.append(order.client_id)
-        group.members = [each for each in group.members if each != group.entry]
+        name = order.intent.group
+        if name in self._groups:
+            return
+        every = self._s.blotter.group(name)
+        closing = [each for each in every if each.intent.reduce_only] or every
+        entry = next((each.client_id for each in every if each.intent.side != closing[0].intent.side), after)
+        group = self._groups[name] = _Group(entry, ZERO)
+        for each in every:
+            if each.client_id != entry:
+                group.members.append(each.client_id)
+                group.size = max(group.size, each.intent.size or ZERO)
+        if entry and self._order(entry).final:
+            self._look_again(name)
 
     def changed(self, order: Order) -> None:
         """An order is not what it was: see to its group."""
@@ -92,6 +109,7 @@ class Linked:
         elif left <= ZERO and (not group.entry or self._order(group.entry).final):
             self._end(group)
         self._fire(group)
+        self._stand_in(group)
         if self._over(group):
             del self._groups[order.intent.group]
 
@@ -118,6 +136,64 @@ class Linked:
         else:
             waiter.best = None  # there is nothing to protect yet
 
+    # ---- lists of the venue --------------------------------------------------------------------------------------
+
+    def _rests_as_list(self, limit: Intent, stop: Intent) -> bool:
+        """Whether the venue takes both at once: it has lists, and as we see it, neither price has come."""
+        s = self._s
+        venue = s.setup.account_of(limit.instrument, limit.account).venue
+        sight = s.sight(limit.instrument)
+        if not s.setup.able(venue).lists or sight.instrument is None or sight.instrument.kind != "spot":
+            return False
+        bid, ask = sight.best()
+        sells = limit.side == "sell"
+        seen = [price for price in (sight.last, bid if sells else ask) if price is not None]
+        if not seen or limit.price is None or stop.stop_price is None:
+            return False
+        if sells:
+            return stop.stop_price < min(seen) and max(seen) < limit.price
+        return limit.price < min(seen) and max(seen) < stop.stop_price
+
+    def _rests_alone(self, stop: Intent) -> bool:
+        """Whether the venue watches this stop though a limit rests beside it: neither turns a position there."""
+        s = self._s
+        sight = s.sight(stop.instrument)
+        able = s.setup.able(s.setup.account_of(stop.instrument, stop.account).venue)
+        derivative = sight.instrument is not None and sight.instrument.kind != "spot"
+        price = sight.last if sight.last is not None else sight.price()
+        if not (derivative and stop.reduce_only and stop.kind in able.kinds) or None in (price, stop.stop_price):
+            return False
+        assert price is not None, "looked at above"
+        assert stop.stop_price is not None, "looked at above"
+        return stop.stop_price < price if stop.side == "sell" else price < stop.stop_price
+
+    def _listed(self, name: str, orders: Sequence[Order]) -> None:
+        group = self._groups[name] = _Group("", orders[0].size or ZERO)
+        group.members += [each.client_id for each in orders]
+
+    def _stand_in(self, group: _Group) -> None:
+        """What the venue does not keep any more, and still is to protect: the same waits with us then.
+
+        That is the stop of a list whose limit was filled in part, and what of a bracket it has refused.
+        """
+        left = self._left(group)
+        for order in [self._order(each) for each in group.members] if left > ZERO else ():
+            if order.client_id in group.stood_in or order.client_id in self._s.waiters or not self._lost(group, order):
+                continue
+            again = self._placing.place(replace(order.intent, size=left), held=True, after=group.entry)
+            group.members.append(again.client_id)
+            group.stood_in |= {order.client_id, again.client_id}
+
+    def _lost(self, group: _Group, order: Order) -> bool:
+        """Whether the venue has ended this one, and what it was for goes on."""
+        tied = self._s.blotter.lists.others(order.client_id)
+        if tied and order.state == "expired":
+            if any(each.state == "partly_filled" and not each.asked for each in tied):
+                return not order.filled
+            return bool(group.entry) and all(each.final and not each.filled for each in (order, *tied))
+        refused = order.state in {"rejected", "never_arrived"}
+        return bool(group.entry) and (refused or (order.state == "expired" and order.intent.kind == "stop"))
+
     # ---- within --------------------------------------------------------------------------------------------------
 
     def _entry_changed(self, group: _Group, entry: Order, left: Decimal) -> None:
@@ -129,9 +205,21 @@ class Linked:
         waiting = [waiter for each in group.members if (waiter := self._s.waiters.find(each)) is not None]
         if any(waiter.fired for waiter in waiting):
             return
-        for waiter in waiting:
-            if waiter.intent.kind == "limit":
-                self._release(group, waiter, left)
+        limit = next((waiter for waiter in waiting if waiter.intent.kind == "limit"), None)
+        stop = next((waiter for waiter in waiting if waiter.intent.kind == "stop"), None)
+        seen = self._s.sight(entry.intent.instrument)
+        if limit is not None and (not self._placing.funded(limit, left) or seen.last is seen.price() is None):
+            self._look_again(entry.intent.group)
+            return
+        if limit is not None and stop is not None and self._rests_as_list(limit.intent, stop.intent):
+            name = self._s.blotter.next_id(entry.intent.strategy)
+            if self._placing.rest_as_list(name, [limit, stop], left):
+                group.sent |= {limit.client_id: left, stop.client_id: left}
+                return
+        if stop is not None and self._rests_alone(stop.intent) and self._placing.rest(stop, left):
+            group.sent[stop.client_id] = left
+        if limit is not None:
+            self._release(group, limit, left)
 
     def _fire(self, group: _Group) -> None:
         """Send what has fired, once nothing else of the group can be filled."""
@@ -151,6 +239,16 @@ class Linked:
                     self._placing.cancel(each)
             return
 
+    def _look_again(self, name: str) -> None:
+        """Of a bracket whose entry is over, and of which something has to be known before it can rest at the venue."""
+
+        def look() -> None:
+            group = self._groups.get(name)
+            if group is not None:
+                self._entry_changed(group, self._order(group.entry), self._left(group))
+
+        self._s.alarms.set(self._s.now_ns + LOOK_NS, "", look)
+
     def _release(self, group: _Group, waiter: Waiter, size: Decimal) -> None:
         group.sent[waiter.client_id] = size
         self._placing.release(waiter, size)
@@ -159,6 +257,8 @@ class Linked:
         """Nothing is left to do: what may still be filled is cancelled."""
         for each in group.members:
             order = self._order(each)
+            if any(other.filled for other in self._s.blotter.lists.others(each)):
+                continue  # the venue has ended it
             size = group.sent.get(each, order.size)
             if size is None or order.filled < size:
                 self._placing.cancel(each)

@@ -3,7 +3,7 @@
 Pure: the engine feeds in what it does and what venues say, in whatever order that comes.
 """
 
-from collections.abc import Container, Iterator
+from collections.abc import Container, Iterator, Sequence
 from decimal import Decimal
 from typing import NamedTuple, Self
 
@@ -17,7 +17,8 @@ from tapeline.trading.accounting.once import Once
 from tapeline.trading.client_ids import ClientIds
 from tapeline.trading.command import Note
 from tapeline.trading.input import Failed, Sent
-from tapeline.trading.life import Life
+from tapeline.trading.life import Life, Worst, note_of, told_of
+from tapeline.trading.lists import Lists
 
 NO_CLIENT_ID = "#"  # begins the handle of a claimed order that has no client id: it is addressed by its venue id
 
@@ -55,16 +56,9 @@ class BlotterMemo(msgspec.Struct):
     foreign: dict[Named, int]
     by_venue_id: dict[Named, int]
     counting: dict[Place, list[int]]
+    lists: dict[str, list[int]]
     once: Once
     loose: dict[Named, list[Fill]]
-
-
-class Worst(NamedTuple):
-    """What may still be filled: sizes, and `quote` currency of buys whose size only the venue will know."""
-
-    buy: Decimal
-    sell: Decimal
-    quote: Decimal
 
 
 class Blotter:
@@ -77,13 +71,19 @@ class Blotter:
         self._by_venue_id: dict[Named, Life] = {}
         self._counting: dict[Place, dict[int, Life]] = {}  # of which something may come
         self._once = Once()
+        self.lists = Lists()
         self._loose: dict[Named, list[Fill]] = {}  # fills of orders that nobody told us of
 
     # ---- over a restart ------------------------------------------------------------------------------------------
 
     def memo(self) -> BlotterMemo:
         """All of it, as it stands: write it down before the next call of another method."""
-        tables = (self._ours.values(), self._foreign.values(), self._by_venue_id.values())
+        tables = (
+            self._ours.values(),
+            self._foreign.values(),
+            self._by_venue_id.values(),
+            *(tied for _, tied in self.lists.items()),
+        )
         lives = {id(life): life for table in tables for life in table}
         for table in self._counting.values():
             lives |= table
@@ -94,6 +94,7 @@ class Blotter:
             foreign={key: at[id(life)] for key, life in self._foreign.items()},
             by_venue_id={key: at[id(life)] for key, life in self._by_venue_id.items()},
             counting={key: [at[id(life)] for life in table.values()] for key, table in self._counting.items()},
+            lists={name: [at[id(life)] for life in tied] for name, tied in self.lists.items()},
         )  # fmt: skip
 
     @classmethod
@@ -108,6 +109,8 @@ class Blotter:
             blotter._by_venue_id = {key: lives[at] for key, at in memo.by_venue_id.items()}
             for place, numbers in memo.counting.items():
                 blotter._counting[place] = {id(lives[at]): lives[at] for at in numbers}
+            for name, numbers in memo.lists.items():
+                blotter.lists.tie(name, [lives[at] for at in numbers])
         except IndexError as error:
             raise Broken(f"a memo of {len(lives)} orders names others") from error
         return blotter
@@ -133,6 +136,22 @@ class Blotter:
         )  # fmt: skip
         self._keep(Life(order))
         return order
+
+    def revise(self, client_id: str, intent: Intent, now_ns: int) -> Order:
+        """An order that was not sent yet is wanted otherwise. Raises Broken for any other."""
+        life = self._ours.get(client_id)
+        if life is None or life.order.state != "intended":
+            raise Broken(f"{client_id} is no order of ours that waits")
+        life.revise(intent, now_ns)
+        return life.order
+
+    def tie(self, name: str, client_ids: Sequence[str]) -> None:
+        """These are about to be sent as one list of this name. Raises Broken for an id that is no order of ours."""
+        self._ids.used(name)
+        try:
+            self.lists.tie(name, [self._ours[each] for each in client_ids])
+        except KeyError as error:
+            raise Broken(f"list {name}: {error} is no order of ours") from error
 
     def asked(
         self, client_id: str, what: str, now_ns: int, size: Decimal | None = None, price: Decimal | None = None
@@ -187,7 +206,13 @@ class Blotter:
         before = life.order if life is not None else None
         if life is None:
             if not isinstance(news, OrderUpdate):
-                return Applied(notes=(_note(news, f"{news.what} of an order that is not here"),))
+                return Applied(
+                    notes=(
+                        Note(
+                            "order", "", f"{news.client_id}: {news.what} of an order that is not here", news.client_id
+                        ),
+                    )
+                )
             life = self._adopt(news, now_ns)
         if isinstance(news, OrderUpdate):
             odd = life.told(news, now_ns)
@@ -206,6 +231,10 @@ class Blotter:
         """What may still be filled of one of ours, at the larger size where an amend is out; None: the venue knows."""
         life = self._ours.get(client_id)
         return life.most if life is not None else ZERO
+
+    def group(self, name: str) -> list[Order]:
+        """All orders whose intents carry this name, whatever became of them."""
+        return [life.order for life in self._ours.values() if name and life.order.intent.group == name]
 
     def by_venue_id(self, account: str, instrument: str, venue_id: str) -> Order | None:
         """One of ours, or of other origin, by any id that the venue gave it."""
@@ -256,10 +285,11 @@ class Blotter:
         Every order counts that is not certainly over, an unknown one and one being cancelled included, at the larger
         size where an amend is out, and those of other origin too; fills that the venue told of and we do not have
         count as to come. Reduce-only orders do not: they cannot open or turn a position. Their missing fills do: where
-        the venue closed what we still hold, an order that turns it would only open.
+        the venue closed what we still hold, an order that turns it would only open. A list counts once.
         """
         sizes = {"buy": ZERO, "sell": ZERO}
         quote = ZERO
+        counted: set[str] = set()
         for life in self._where(account, instrument):
             order, intent = life.order, life.order.intent
             if position not in (None, intent.position):
@@ -267,6 +297,9 @@ class Blotter:
             if strategy is not None and (not order.claimed or strategy != intent.strategy):
                 continue
             most = life.lacking if intent.reduce_only else life.most
+            if not intent.reduce_only and (name := self.lists.of(order.client_id)):
+                most = ZERO if name in counted else self.lists.most(name)
+                counted.add(name)
             if most is None:
                 spent = EXACT.subtract(intent.quote_size or ZERO, life.held_value)
                 quote = EXACT.add(quote, max(ZERO, spent))
@@ -286,6 +319,7 @@ class Blotter:
         for table in (self._ours, self._foreign, self._by_venue_id):
             for key in [key for key, life in table.items() if id(life) in gone]:
                 del table[key]  # type: ignore[arg-type]  # key is of the table that it was taken from
+        self.lists.forget(gone)
         return len(old)
 
     # ---- within --------------------------------------------------------------------------------------------------
@@ -304,7 +338,7 @@ class Blotter:
         return self._applied(life, before, odd, now_ns, fill=news)
 
     def _applied(self, life: Life, before: Order | None, odd: str, now_ns: int, fill: str = "") -> Applied:
-        notes = [_of(life.order, odd)] if odd else []
+        notes = [note_of(life.order, odd)] if odd else []
         notes += self._name(life, now_ns)
         self._count(life)
         changed = (life.order,) if before is None or life.order is not before else ()
@@ -320,17 +354,7 @@ class Blotter:
         """An order we did not intend: of other origin, or ours where the journal is lost."""
         ours = self._ids.owns(update.client_id)
         self._ids.used(update.client_id)
-        intent = Intent(
-            instrument=update.instrument or "", side=update.side, kind=update.kind or "limit", size=update.size,
-            price=update.price, stop_price=update.stop_price, time_in_force=update.time_in_force or "gtc",
-            post_only=update.post_only, reduce_only=update.reduce_only, position=update.position,
-            account=update.account, strategy=self._ids.strategy_of(update.client_id), note=update.origin,
-        )  # fmt: skip
-        order = Order(
-            client_id=update.client_id, intent=intent, state="submitted", size=update.size, price=update.price,
-            venue_id=update.venue_id, claimed=ours,
-        )  # fmt: skip
-        life = Life(order)
+        life = Life(told_of(update, self._ids.strategy_of(update.client_id), ours=ours))
         self._keep(life)
         life.order = msgspec.structs.replace(life.order, created_ns=0 if update.at_ns is None else update.at_ns)
         self._name(life, now_ns)
@@ -355,7 +379,7 @@ class Blotter:
         odd = [life.filled(fill, now_ns) for fill in loose]
         if loose and order.claimed:
             odd.append(f"{len(loose)} fills came before it was known whose they are: they stand with no strategy")
-        return [_of(life.order, text) for text in odd if text]
+        return [note_of(life.order, text) for text in odd if text]
 
     def _count(self, life: Life) -> None:
         place = (life.order.intent.account, life.order.intent.instrument)
@@ -371,14 +395,3 @@ class Blotter:
         for place, lives in self._counting.items():
             if account in (None, place[0]) and instrument in (None, place[1]):
                 yield from lives.values()
-
-
-def _of(order: Order, text: str) -> Note:
-    intent = order.intent
-    return Note(
-        "order", intent.account, f"{intent.instrument} {order.client_id}: {text}", order.client_id, intent.strategy
-    )
-
-
-def _note(news: Sent | Failed, text: str) -> Note:
-    return Note("order", "", f"{news.client_id}: {text}", news.client_id)

@@ -12,7 +12,7 @@ from tapeline.model.number import EXACT, ROUNDING, ZERO
 from tapeline.model.order import FINAL, Intent
 from tapeline.trading.command import Hold, Note, Withdraw
 from tapeline.trading.input import Failed
-from tapeline.trading.record import Begun, Entry, Listed, Submitted
+from tapeline.trading.record import Begun, Entry, Listed, Submitted, SubmittedList
 
 FAILED = {"refused": "rejected", "unsent": "withdrawn", "unknown": "unknown"}  # a failed submission -> its state
 
@@ -110,7 +110,8 @@ class _Reading:
         self.denied_ns: list[int] = []
         self.instruments: dict[str, Instrument] = {}
         self._parts: Mapping[type, Callable[[Any, int], None]] = {
-            Submitted: self._submitted, Hold: self._hold, Withdraw: self._withdraw, Failed: self._failed,
+            Submitted: self._submitted, SubmittedList: self._submitted_list, Hold: self._hold,
+            Withdraw: self._withdraw, Failed: self._failed,
             OrderUpdate: self._updated, Fill: self._filled, Listed: self._listed,
             Note: self._noted,
         }  # fmt: skip
@@ -127,6 +128,10 @@ class _Reading:
         known = self.orders.setdefault(order.client_id, _Order(order.client_id, order.intent, at_ns))
         known.sent_ns = at_ns
         known.told("submitted")
+
+    def _submitted_list(self, record: SubmittedList, at_ns: int) -> None:
+        for order in record.orders:
+            self._submitted(Submitted(order), at_ns)
 
     def _hold(self, record: Hold, at_ns: int) -> None:
         self.orders.setdefault(record.client_id, _Order(record.client_id, record.intent, at_ns))

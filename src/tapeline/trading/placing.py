@@ -1,5 +1,6 @@
 """Orders on their way out: rounded, judged by risk, then sent, held or refused; and their cancels and amends. Pure."""
 
+from collections.abc import Sequence
 from decimal import Decimal
 
 from msgspec.structs import replace
@@ -7,14 +8,20 @@ from msgspec.structs import replace
 from tapeline.errors import ConfigError
 from tapeline.model.number import EXACT, ZERO, plain
 from tapeline.model.order import REASONS, Intent, Order
-from tapeline.trading.command import Amend, Cancel, Hold, Note, Submit, Withdraw
+from tapeline.trading.command import Amend, Cancel, Hold, Note, Submit, SubmitList, Withdraw
 from tapeline.trading.guard import Guard
 from tapeline.trading.input import Failed
-from tapeline.trading.risk.check import Denied
+from tapeline.trading.risk.check import Approved, Denied
 from tapeline.trading.risk.orderly import fault
 from tapeline.trading.rounding import Unfit, down, fit, up
 from tapeline.trading.situation import Situation
 from tapeline.trading.waiting import Waiter, released
+
+ONLY_WAITING = "what it waits for is the venue's to watch: cancel it, and place another"
+OTHER_REFUSED = "the other order of its list cannot be"
+
+
+Refusal = tuple[str, str, str, Denied | None]  # client id, reason, in words, and of risk: its verdict
 
 
 class Placing:
@@ -28,21 +35,52 @@ class Placing:
 
         `refused` is why it is refused whatever it is. Raises ConfigError where its account or instrument is unknown.
         """
-        s = self._s
-        account = s.setup.account_of(intent.instrument, intent.account)
-        instrument = s.known(intent.instrument)
-        fitted = fit(replace(intent, account=account.name), instrument, s.now_ns)
-        client_id = s.blotter.next_id(intent.strategy)
-        if isinstance(fitted, Unfit):
-            s.blotter.intend(client_id, replace(intent, account=account.name), s.now_ns)
-            return self.refuse(client_id, fitted.reason, fitted.text)
-        s.blotter.intend(client_id, fitted, s.now_ns)
+        client_id, fitted, unfit = self._intended(intent)
+        if unfit is not None:
+            return self.refuse(client_id, unfit.reason, unfit.text)
         if refused:
             return self.refuse(client_id, "other", refused)
-        able = s.setup.able(account.venue)
+        able = self._s.setup.able(self._s.setup.accounts[fitted.account].venue)
         if held or fitted.kind not in able.kinds:
             return self._hold(client_id, fitted, after)
         return self.submit(client_id, fitted)
+
+    def place_list(self, name: str, intents: Sequence[Intent], refused: str = "") -> list[Order]:
+        """Take two orders that the venue keeps as one list of this name: both are sent, or none."""
+        taken = [self._intended(intent) for intent in intents]
+        names = [client_id for client_id, _, _ in taken]
+        wrong: Refusal | None = (names[0], "other", refused, None) if refused else None
+        for each, _, unfit in taken if wrong is None else ():
+            wrong = wrong or (None if unfit is None else (each, unfit.reason, unfit.text, None))
+        wrong = wrong or self.submit_list(name, [(client_id, intent) for client_id, intent, _ in taken])
+        for each in names if wrong is not None else ():
+            self.refuse(each, *(wrong[1:] if wrong and each == wrong[0] else ("other", refused or OTHER_REFUSED, None)))
+        return [self._order(each) for each in names]
+
+    def submit_list(self, name: str, orders: Sequence[tuple[str, Intent]]) -> Refusal | None:
+        """Send them as one list, if risk lets it: each by its own price, and together as the one that may be filled.
+
+        Where it does not, nothing has happened, and why is given back.
+        """
+        s = self._s
+        s.blotter.tie(name, [client_id for client_id, _ in orders])
+        if orders[0][1].reduce_only:  # of spot, where no venue keeps a sale from selling too much
+            cut = self._spot_reduced(*orders[0])
+            if cut is None:
+                s.blotter.lists.untie(name)
+                return orders[0][0], "reduce_only", "there is nothing left to reduce", None
+            orders = [(each, replace(intent, size=cut.size, reduce_only=False)) for each, intent in orders]
+        self._guard.changed(self._order(orders[0][0]))  # the second is an order, too
+        approved: list[Approved] = []
+        for client_id, intent in orders:
+            already = intent.size if approved and intent.size is not None else ZERO
+            verdict = self._guard.judge(intent, client_id, already=already)
+            if isinstance(verdict, Denied):
+                s.blotter.lists.untie(name)
+                return client_id, verdict.code, verdict.text, verdict
+            approved.append(verdict)
+        s.out.append(SubmitList(name, tuple(approved)))
+        return None
 
     def submit(self, client_id: str, intent: Intent) -> Order:
         """Send it, if risk lets it."""
@@ -64,9 +102,39 @@ class Placing:
 
     def release(self, waiter: Waiter, size: Decimal | None) -> Order:
         """Its time has come: send it, of this size."""
-        self._s.waiters.drop(waiter.client_id)
-        self._s.sight(waiter.intent.instrument).waiting -= 1
+        self._waits_no_more(waiter)
         return self.submit(waiter.client_id, released(waiter.intent, size))
+
+    def rest(self, waiter: Waiter, size: Decimal) -> bool:
+        """It waits at the venue from now on, of this size; where risk does not let it, it still waits with us."""
+        intent = replace(waiter.intent, size=size)
+        verdict = self._guard.judge(intent, waiter.client_id)
+        if isinstance(verdict, Denied):
+            return False
+        self._waits_no_more(waiter)
+        self._s.out.append(Submit(verdict))
+        return True
+
+    def rest_as_list(self, name: str, waiters: Sequence[Waiter], size: Decimal) -> bool:
+        """They wait at the venue from now on, as one list; where risk does not let them, they still wait with us."""
+        orders = [
+            (each.client_id, replace(each.intent, size=size, post_only=each.intent.kind == "limit")) for each in waiters
+        ]
+        for each in waiters:
+            self._waits_no_more(each)
+        if self.submit_list(name, orders) is None:
+            return True
+        for each in waiters:
+            self._s.waiters.add(each)
+            self._s.sight(each.intent.instrument).waiting += 1
+        return False
+
+    def funded(self, waiter: Waiter, size: Decimal) -> bool:
+        """Whether the venue has told of what it is to sell: of what was just bought the fill is told first."""
+        s, intent = self._s, waiter.intent
+        known = s.known(intent.instrument)
+        free = s.free.get((intent.account, known.base)) if known.kind == "spot" and intent.side == "sell" else None
+        return free is None or free >= down(min(size, self._unsold(waiter.client_id, intent)), known.lot)
 
     def refuse(self, client_id: str, reason: str, text: str, denied: Denied | None = None) -> Order:
         """It is not sent, and never will be."""
@@ -87,29 +155,35 @@ class Placing:
         if client_id in s.waiters:
             self._ended(client_id, "cancelled before it was sent", "")
             return
+        if any(each.asked == "cancel" and not each.final for each in s.blotter.lists.others(client_id)):
+            return  # the venue ends a list with any order of it
         s.told(s.blotter.asked(client_id, "cancel", s.now_ns))
         self._guard.cancelled(order.intent)
         s.out.append(Cancel(client_id))
 
-    def amend(self, client_id: str, size: Decimal | None, price: Decimal | None) -> bool:
-        """Change its total size or its price; False, and a note why, where it cannot be."""
+    def amend(
+        self, client_id: str, size: Decimal | None, price: Decimal | None, stop: Decimal | None = None
+    ) -> bool:  # fmt: skip
+        """Change its total size, its price or what it waits for; False, and a note why, where it cannot be."""
         s = self._s
         order = s.blotter.order(client_id)
         if order is None:
             raise ConfigError(f"there is no order {client_id!r} of ours")
+        waiter = s.waiters.find(client_id)
+        if waiter is not None:
+            return self._noted(order, self._revise(waiter, size, price, stop))
         instrument = s.known(order.intent.instrument)
         size = None if size is None else down(size, instrument.lot)
         if price is not None:
             price = down(price, instrument.tick) if order.intent.side == "buy" else up(price, instrument.tick)
-        why = self._unamendable(order, size, price)
+        why = ONLY_WAITING if stop is not None else self._unamendable(order, size, price)
         if not why:
             left = order.left or ZERO
             wanted = left if size is None else EXACT.subtract(size, order.filled)
             intent = replace(order.intent, size=wanted, price=price if price is not None else order.price)
             verdict = self._guard.judge(intent, client_id, already=left)
             why = verdict.text if isinstance(verdict, Denied) else ""
-        if why:
-            s.note("amend_denied", order.intent.account, why, client_id, order.intent.strategy)
+        if not self._noted(order, why):
             return False
         s.told(s.blotter.asked(client_id, "amend", s.now_ns, size, price))
         s.out.append(Amend(client_id, size, price))
@@ -121,6 +195,18 @@ class Placing:
         self._s.alarms.set(intent.expires_ns, "", lambda: self.cancel(client_id))
 
     # ---- within --------------------------------------------------------------------------------------------------
+
+    def _intended(self, intent: Intent) -> tuple[str, Intent, Unfit | None]:
+        """A new order on the tick and the lot, or what is wrong with it. Raises ConfigError, see `place`."""
+        s = self._s
+        account = s.setup.account_of(intent.instrument, intent.account)
+        named = replace(intent, account=account.name)
+        fitted = fit(named, s.known(intent.instrument), s.now_ns)
+        client_id = s.blotter.next_id(intent.strategy)
+        unfit = fitted if isinstance(fitted, Unfit) else None
+        taken = named if isinstance(fitted, Unfit) else fitted
+        s.blotter.intend(client_id, taken, s.now_ns)
+        return client_id, taken, unfit
 
     def _hold(self, client_id: str, intent: Intent, after: str) -> Order:
         s = self._s
@@ -138,6 +224,45 @@ class Placing:
         if intent.time_in_force == "gtd":
             self.end_at(client_id, intent)
 
+    def _waits_no_more(self, waiter: Waiter) -> None:
+        self._s.waiters.drop(waiter.client_id)
+        self._s.sight(waiter.intent.instrument).waiting -= 1
+
+    def _noted(self, order: Order, why: str) -> bool:
+        """Whether it is amended: `why` not is written down."""
+        if why:
+            self._s.note("amend_denied", order.intent.account, why, order.client_id, order.intent.strategy)
+        return not why
+
+    def _revise(self, waiter: Waiter, size: Decimal | None, price: Decimal | None, stop: Decimal | None) -> str:
+        """Of an order that waits with us; why it cannot be, "" where it is done."""
+        s, intent = self._s, waiter.intent
+        faults = (
+            (waiter.fired, "its price has come: it is on its way"),
+            (size is not None and bool(intent.group), "its size is what is left of its group"),
+            (size is not None and intent.size is None, "it is sized by what it may spend"),
+            (price is not None and intent.price is None, f"a {intent.kind} order has no price"),
+            (stop is not None and intent.stop_price is None, f"this {intent.kind} order waits for no price of its own"),
+            (stop is not None and waiter.best is not None, "it trails already"),
+        )  # fmt: skip
+        why = next((text for wrong, text in faults if wrong), "")
+        if why:
+            return why
+        wanted = replace(
+            intent, size=intent.size if size is None else size, price=intent.price if price is None else price,
+            stop_price=intent.stop_price if stop is None else stop,
+        )  # fmt: skip
+        fitted = fit(wanted, s.known(intent.instrument), s.now_ns)
+        if isinstance(fitted, Unfit):
+            return fitted.text
+        wrong = fault(fitted, s.known(intent.instrument), s.sight(intent.instrument).price())
+        if wrong is not None:
+            return wrong[1]
+        waiter.intent = fitted
+        s.out.append(Hold(waiter.client_id, fitted, waiter.after))
+        s.told(s.blotter.revise(waiter.client_id, fitted, s.now_ns))
+        return ""
+
     def _unamendable(self, order: Order, size: Decimal | None, price: Decimal | None) -> str:
         if order.final:
             return f"it is {order.state}"
@@ -145,8 +270,8 @@ class Placing:
             return f"{'a' if order.asked == 'cancel' else 'an'} {order.asked} of it has no answer yet"
         if size is not None and size <= order.filled:
             return f"{plain(order.filled)} of it is filled"
-        if order.client_id in self._s.waiters:
-            return "it waits with us: cancel it, and place another"
+        if self._s.blotter.lists.of(order.client_id):
+            return "it is of an order list at the venue: cancel it, and place another"
         able = self._s.setup.able(self._s.setup.accounts[order.intent.account].venue).amends
         smaller = "smaller" in able and order.size is not None and size is not None and size < order.size
         if (size is not None and "size" not in able and not smaller) or (price is not None and "price" not in able):
@@ -158,26 +283,30 @@ class Placing:
         s = self._s
         if intent.side != "sell":
             return None
-        held = s.ledger.holding(intent.account, intent.instrument, strategy=intent.strategy).size
-        others = [
-            order.left or ZERO
-            for order in s.blotter.live(intent.account, intent.instrument, intent.strategy)
-            if order.intent.side == "sell" and order.client_id != client_id and order.client_id not in s.waiters
-        ]
-        missing = [  # sold by the venue's word, and still held in our books
-            lack.size
-            for lack in s.blotter.lacking(s.now_ns)
-            if lack.order.intent.side == "sell"
-            and (lack.order.intent.account, lack.order.intent.instrument, lack.order.intent.strategy)
-            == (intent.account, intent.instrument, intent.strategy)
-        ]
-        free = held
-        for left in (*others, *missing):
-            free = EXACT.subtract(free, left)
+        free = self._unsold(client_id, intent)
         instrument = s.known(intent.instrument)
         size = min(intent.size or ZERO, free, s.free.get((intent.account, instrument.base), free))
         size = down(size, instrument.lot)
         return replace(intent, size=size, reduce_only=False) if size > ZERO else None
+
+    def _unsold(self, client_id: str, intent: Intent) -> Decimal:
+        """What is held by our books, less what other orders may sell, and what the venue has sold by its word."""
+        s = self._s
+        place = (intent.account, intent.instrument, intent.strategy)
+        free = s.ledger.holding(intent.account, intent.instrument, strategy=intent.strategy).size
+        lists = {s.blotter.lists.of(client_id)} - {""}
+        for order in s.blotter.live(*place):
+            if order.intent.side != "sell" or order.client_id == client_id or order.client_id in s.waiters:
+                continue
+            name = s.blotter.lists.of(order.client_id)
+            if name not in lists:
+                free = EXACT.subtract(free, order.left or ZERO)
+            lists |= {name} - {""}
+        for lack in s.blotter.lacking(s.now_ns):
+            of = lack.order.intent
+            if of.side == "sell" and (of.account, of.instrument, of.strategy) == place:
+                free = EXACT.subtract(free, lack.size)
+        return free
 
     def _ended(self, client_id: str, why: str, reason: str) -> Order:
         """It ends before it was sent."""

@@ -13,7 +13,18 @@ from tapeline.model.account import AccountMode, Balance, Fill, OrderUpdate, Paym
 from tapeline.model.instrument import Instrument
 from tapeline.model.order import Intent
 from tapeline.trading.accounting.ledger import Adjustment
-from tapeline.trading.command import Amend, Cancel, CancelAll, Command, Hold, Note, SetHalt, Submit, Withdraw
+from tapeline.trading.command import (
+    Amend,
+    Cancel,
+    CancelAll,
+    Command,
+    Hold,
+    Note,
+    SetHalt,
+    Submit,
+    SubmitList,
+    Withdraw,
+)
 from tapeline.trading.input import Failed, Halted, Healthy, Operator, Sent
 from tapeline.trading.risk.losses import Since
 
@@ -82,17 +93,24 @@ class Submitted(msgspec.Struct, frozen=True, tag="submit"):
     order: Ordered
 
 
+class SubmittedList(msgspec.Struct, frozen=True, tag="submit_list"):
+    """A `SubmitList`, read back."""
+
+    client_id: str
+    orders: tuple[Ordered, ...]
+
+
 News = OrderUpdate | Fill | Balance | Position | Payment | AccountMode | Sent | Failed | Operator | Halted | Healthy
 Written = Command | News | Adjustment | Begun | Listed | Marked | Remembered | Agreed | Digest
 """What may be appended."""
 
 Reread = (
-    Submitted | Hold | Withdraw | Amend | Cancel | CancelAll | SetHalt | Note | News | Adjustment
+    Submitted | SubmittedList | Hold | Withdraw | Amend | Cancel | CancelAll | SetHalt | Note | News | Adjustment
     | Begun | Listed | Marked | Remembered | Agreed | Digest
 )  # fmt: skip
 """What comes back: the same, but for what was submitted."""
 
-COMMANDS = (Submit, Submitted, Hold, Withdraw, Amend, Cancel, CancelAll, SetHalt, Note)
+COMMANDS = (Submit, Submitted, SubmitList, SubmittedList, Hold, Withdraw, Amend, Cancel, CancelAll, SetHalt, Note)
 encode = msgspec.json.Encoder().encode
 _decode = msgspec.json.Decoder(Reread).decode
 
@@ -120,7 +138,8 @@ def heading(record: Written, now_ns: int) -> Heading:
     of: Any = record.order if isinstance(record, Submit) else record
     tag = type(record).__struct_config__.tag
     assert isinstance(tag, str), f"{type(record)} has no tag"
-    account: str = getattr(of, "account", "") or getattr(getattr(of, "intent", None), "account", "")
+    whose = record.orders[0] if isinstance(record, SubmitList) else of
+    account: str = getattr(of, "account", "") or getattr(getattr(whose, "intent", None), "account", "")
     at_ns: int = getattr(of, "received_ns", None) or getattr(of, "at_ns", None) or now_ns
     return Heading(tag, account, getattr(of, "client_id", ""), at_ns)
 

@@ -14,7 +14,17 @@ from tapeline.trading.command import Amend, Cancel, Hold, Withdraw
 from tapeline.trading.input import Failed, Halted, Operator, Sent
 from tapeline.trading.memo import Memo
 from tapeline.trading.orders import Blotter
-from tapeline.trading.record import COMMANDS, Agreed, Digest, Entry, Listed, Marked, Remembered, Submitted
+from tapeline.trading.record import (
+    COMMANDS,
+    Agreed,
+    Digest,
+    Entry,
+    Listed,
+    Marked,
+    Remembered,
+    Submitted,
+    SubmittedList,
+)
 from tapeline.trading.risk.losses import Since
 
 RESTART = "a restart: what was in flight may have arrived or not"
@@ -72,7 +82,8 @@ class Playback:
         )
         self._commands: list[str] = [] if memo is None else memo.commands  # since the last digest
         self._parts: Mapping[type, Callable[[Any, int], None]] = {
-            Submitted: self._submitted, Hold: self._hold, Withdraw: self._withdraw, Amend: self._asked,
+            Submitted: self._submitted, SubmittedList: self._submitted_list,
+            Hold: self._hold, Withdraw: self._withdraw, Amend: self._asked,
             Cancel: self._asked, OrderUpdate: self._news, Sent: self._news, Failed: self._news, Fill: self._fill,
             Payment: self._payment, Adjustment: self._adjustment, Halted: self._halted, Operator: self._operator,
             Listed: self._listed, Marked: self._marked, Remembered: self._remembered, Agreed: self._agreed,
@@ -113,8 +124,16 @@ class Playback:
         if self._to.blotter.order(order.client_id) is None:
             self._to.blotter.intend(order.client_id, order.intent, at_ns)
 
+    def _submitted_list(self, record: SubmittedList, at_ns: int) -> None:
+        for order in record.orders:
+            self._submitted(Submitted(order), at_ns)
+        self._to.blotter.tie(record.client_id, [order.client_id for order in record.orders])
+
     def _hold(self, record: Hold, at_ns: int) -> None:
-        self._to.blotter.intend(record.client_id, record.intent, at_ns)
+        if record.client_id in self._to.held:
+            self._to.blotter.revise(record.client_id, record.intent, at_ns)
+        else:
+            self._to.blotter.intend(record.client_id, record.intent, at_ns)
         self._to.held[record.client_id] = record.after
 
     def _withdraw(self, record: Withdraw, at_ns: int) -> None:

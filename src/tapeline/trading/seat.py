@@ -53,10 +53,12 @@ class Seat:
         self._linked.cancelled(client_id)
         self._placing.cancel(client_id)
 
-    def amend(self, client_id: str, size: Decimal | None, price: Decimal | None) -> bool:
+    def amend(
+        self, client_id: str, size: Decimal | None, price: Decimal | None, stop: Decimal | None = None
+    ) -> bool:  # fmt: skip
         """See `Desk`."""
         self._own(client_id)
-        return self._placing.amend(client_id, size, price)
+        return self._placing.amend(client_id, size, price, stop)
 
     def orders(self, instrument: str | None) -> list[Order]:
         """See `Desk`."""

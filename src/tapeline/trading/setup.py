@@ -19,11 +19,15 @@ class Account:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Abilities:
-    """What a venue does by itself: order kinds, times in force, and what of an order it amends (size | price)."""
+    """What a venue does by itself: order kinds, times in force, and what of an order it amends (size | price).
+
+    `lists`: it takes a limit and a stop of spot as one list, of which one ends the other.
+    """
 
     kinds: frozenset[str] = frozenset({"market", "limit"})
     times_in_force: frozenset[str] = frozenset({"gtc", "ioc", "fok"})
     amends: frozenset[str] = frozenset()
+    lists: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

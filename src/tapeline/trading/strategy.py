@@ -165,10 +165,15 @@ class Strategy:
         for order in self.orders(instrument):
             self.cancel(order)
 
-    def amend(self, order: Order | str, *, size: Number | None = None, price: Number | None = None) -> bool:
-        """Change total size (what is filled included) or price; False where it could not be asked for."""
+    def amend(
+        self, order: Order | str, *, size: Number | None = None, price: Number | None = None, stop: Number | None = None
+    ) -> bool:
+        """Change total size (what is filled included) or price; False where it could not be asked for.
+
+        `stop` is the price that an order waits for, of one that waits with us.
+        """
         client_id = order if isinstance(order, str) else order.client_id
-        return self._bound().amend(client_id, exact(size), exact(price))
+        return self._bound().amend(client_id, exact(size), exact(price), exact(stop))
 
     def close(self, instrument: str, *, position: str = "net", note: str = "close") -> Order | None:
         """Close what it holds of this at the market, never more; None where it holds nothing."""

@@ -16,12 +16,20 @@ from tapeline.venues.request import Request
 # ---- asking -----------------------------------------------------------------------------------------------------
 
 
+class Leg(msgspec.Struct, frozen=True):
+    """One order of an order list."""
+
+    client_id: str
+    intent: Intent
+
+
 class OrderAsk(msgspec.Struct, frozen=True, kw_only=True):
     """What is wanted of an order call. Fields that a call has no use for stay as they are.
 
     `call` is a key of `Orders.calls`: place | amend | cancel | cancel_all | order | open_orders | fills | balances |
     positions | payments | mode | dead_man | leverage | listen_key | listen_key_alive | listen_key_close, and where a
-    venue has them closed_orders | position_mode.
+    venue has them closed_orders | position_mode | place_list. A server hears cancel_list | list | open_lists |
+    closed_lists too, of which `client_id` and `venue_id` name the list.
     """
 
     call: str
@@ -43,6 +51,7 @@ class OrderAsk(msgspec.Struct, frozen=True, kw_only=True):
     page: str = ""  # where one list takes several pages: which, as `OrderCall.next` says
     venue_ids: tuple[str, ...] = ()  # of cancel_all, where the venue wants them named: at most `OrderCall.page`
     hedge: bool | None = None  # of position_mode
+    legs: tuple[Leg, ...] = ()  # of place_list: a limit or a take-profit, and a stop; `client_id` is the list's own
 
 
 class ListenKey(msgspec.Struct, frozen=True):

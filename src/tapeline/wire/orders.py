@@ -15,35 +15,33 @@ import msgspec
 
 from tapeline.clock import Clock
 from tapeline.errors import (
-    AuthenticationRefused,
     BadData,
     Broken,
     ClockWrong,
     ConfigError,
     OrderRefused,
-    RateLimited,
     Refused,
     Retry,
     TapelineError,
-    UnknownInstrument,
     Unsent,
 )
 from tapeline.model.account import AccountEvent, OrderUpdate
 from tapeline.model.event import Gap
 from tapeline.model.instrument import Instrument
 from tapeline.model.number import EXACT
-from tapeline.model.order import FINAL, Intent, Order
+from tapeline.model.order import Intent, Order
 from tapeline.model.secret import Credentials
-from tapeline.trading.command import Amend, Cancel, CancelAll, Command, Submit
-from tapeline.trading.input import Failed, Sent
+from tapeline.trading.command import Amend, Cancel, CancelAll, Command, Submit, SubmitList
+from tapeline.trading.input import Failed
 from tapeline.trading.orders import NO_CLIENT_ID
 from tapeline.trading.reconcile import Statement
 from tapeline.trading.risk.check import Approved
-from tapeline.venues.orders import Answered, OrderAnswer, OrderAsk, Orders
+from tapeline.venues.orders import Answered, Leg, OrderAnswer, OrderAsk, Orders
 from tapeline.venues.spec import Request, Venue
 from tapeline.wire.account import AccountStream
 from tapeline.wire.entry import Entry
 from tapeline.wire.inquiry import Inquiries
+from tapeline.wire.outcome import Leaving, Told, ends, reason_of
 from tapeline.wire.pipe import Dial, Response
 from tapeline.wire.rest import Rest
 from tapeline.wire.signed import ONCE, SignedRest, unsure
@@ -54,7 +52,6 @@ GONE = frozenset({"unknown_order", "already_final", "duplicate"})
 """Refusals that leave open what became of the order itself: the venue is asked."""
 _WHAT = {"place": "submit", "amend": "amend", "cancel": "cancel"}
 Work = Callable[[], Coroutine[Any, Any, None]]
-Told = AccountEvent | Gap | Sent | Failed
 
 
 def at_testnet(venue: Venue) -> Venue:
@@ -136,10 +133,12 @@ class LiveGateway:
         match command:
             case Submit(approved):
                 self.submit(approved)
+            case SubmitList(name, approved):
+                self.submit_list(name, approved)
             case Amend(client_id, size, price):
-                self._queue(client_id, partial(self._amend, self._known(client_id), size, price), "amend")
+                self._queue([client_id], partial(self._amend, self._known(client_id), size, price), "amend")
             case Cancel(client_id):
-                self._queue(client_id, partial(self._cancel, self._known(client_id)), "cancel")
+                self._queue([client_id], partial(self._cancel, self._known(client_id)), "cancel")
             case CancelAll(_, instrument) if self._tasks is None:
                 self._at_start.append(instrument)  # a halt may come first
             case CancelAll(_, instrument):
@@ -149,6 +148,16 @@ class LiveGateway:
 
     def submit(self, approved: Approved) -> None:
         """Place an order that risk has approved and the journal holds."""
+        order = self._checked(approved)
+        self._queue([order.client_id], partial(self._place, order), "submit")
+
+    def submit_list(self, name: str, approved: Sequence[Approved]) -> None:
+        """Place orders as one list of this name, which risk has approved and the journal holds."""
+        orders = [self._checked(each) for each in approved]
+        self._queue([each.client_id for each in orders], partial(self._place_list, name, orders), "submit list")
+
+    def _checked(self, approved: Approved) -> Order:
+        """The order as it is sent: what cannot be is a fault of ours, and is not."""
         assert isinstance(approved, Approved), "only risk approves an order"
         orders, client_id, intent = self._orders, approved.client_id, approved.intent
         assert re.fullmatch(orders.client_id, client_id), f"{client_id!r} is no client id of {self._venue.name}"
@@ -157,8 +166,7 @@ class LiveGateway:
         instrument = self._instruments[intent.instrument]
         assert _on_grid(intent.price, instrument.tick), f"{intent.price} is not on the tick of {instrument.id}"
         assert _on_grid(intent.size, instrument.lot), f"{intent.size} is not on the lot of {instrument.id}"
-        order = Order(client_id=client_id, intent=intent, size=intent.size, price=intent.price)
-        self._queue(client_id, partial(self._place, order), "submit")
+        return Order(client_id=client_id, intent=intent, size=intent.size, price=intent.price)
 
     def look_up(self, order: Order) -> None:
         """Ask what became of an order of which nobody knows, until the venue's word is definite (after a restart)."""
@@ -197,6 +205,26 @@ class LiveGateway:
     async def _place(self, order: Order) -> None:
         await self._send(order, self._ask("place", order))
 
+    async def _place_list(self, name: str, orders: Sequence[Order]) -> None:
+        """Both or none: what nobody knows of the list is not known of each of its orders, and each is asked for."""
+        leaving = [Leaving(each.client_id, "submit", self._clock, self._tell_to) for each in orders]
+        legs = tuple(Leg(each.client_id, each.intent) for each in orders)
+        ask = msgspec.structs.replace(
+            self._ask("place_list", orders[0]), client_id=name, venue_id="", intent=None, legs=legs
+        )
+
+        def left() -> None:
+            for each in leaving:
+                each()
+
+        try:
+            answers = await self._exchange(ask, left)
+        except TapelineError as error:
+            for order, each in zip(orders, leaving, strict=True):
+                self._failed(order, self._ask("place", order), error, left=each.left)
+        else:
+            self._answered(answers, fresh=True)
+
     async def _amend(self, order: Order, size: Decimal | None, price: Decimal | None) -> None:
         now = self._fresh(order)  # some venues want both: what is not changed is as it was amended last, not as placed
         intent = msgspec.structs.replace(now.intent, size=now.size, price=now.price)
@@ -210,7 +238,7 @@ class LiveGateway:
 
     async def _cancel_again(self, order: Order) -> None:
         """Of an order that should be cancelled and is alive: what comes of it, the next inquiry shows."""
-        leaving = _Leaving(order.client_id, "cancel", self._clock, self._tell_to)
+        leaving = Leaving(order.client_id, "cancel", self._clock, self._tell_to)
         try:
             self._answered(await self._exchange(self._ask("cancel", order), leaving), fresh=True)
         except (Retry, Refused, BadData) as trouble:
@@ -222,14 +250,14 @@ class LiveGateway:
 
     async def _send(self, order: Order, ask: OrderAsk) -> None:
         """One command, and its outcome told."""
-        leaving = _Leaving(order.client_id, _WHAT[ask.call], self._clock, self._tell_to)
+        leaving = Leaving(order.client_id, _WHAT[ask.call], self._clock, self._tell_to)
         try:
             answers = await self._exchange(ask, leaving)
         except TapelineError as error:
             self._failed(order, ask, error, left=leaving.left)
         else:
             self._answered(answers, fresh=True)
-            if ask.call != "place" and not any(_ends(each, ask) for each in answers):
+            if ask.call != "place" and not any(ends(each, ask) for each in answers):
                 # Taken, and not done yet: the stream tells how it ended, or else the venue is asked.
                 self._doubt(order, leaving.what, size=ask.size, price=ask.price)
 
@@ -254,7 +282,7 @@ class LiveGateway:
 
     def _failed(self, order: Order, ask: OrderAsk, error: TapelineError, *, left: bool) -> None:
         """Tell what became of a command that has no good answer; where that leaves something open, find out."""
-        what, reason = _WHAT[ask.call], _reason(error)
+        what, reason = _WHAT[ask.call], reason_of(error)
         outcome = "unknown" if unsure(error) else "refused" if left else "unsent"
         self._tell_to(Failed(order.client_id, what, outcome, self._clock.wall_ns(), str(error), reason))
         if outcome == "unknown" or (outcome == "refused" and reason in GONE):
@@ -292,8 +320,10 @@ class LiveGateway:
         try:
             self._answered(self.rest.read(ask, self._ids, answered.status, answered.body))
         except OrderRefused as no:
-            if ask.call == "place" and no.reason not in GONE and self.inquiries.never_placed(ask.client_id):
-                self._tell_to(Failed(ask.client_id, "submit", "refused", self._clock.wall_ns(), str(no), no.reason))
+            placed = {"place": [ask.client_id], "place_list": [leg.client_id for leg in ask.legs]}.get(ask.call, [])
+            for client_id in placed if no.reason not in GONE else ():
+                if self.inquiries.never_placed(client_id):
+                    self._tell_to(Failed(client_id, "submit", "refused", self._clock.wall_ns(), str(no), no.reason))
         except TapelineError as trouble:
             self._problem("late answer", f"{ask.call} {ask.client_id}: {trouble}")
 
@@ -321,59 +351,26 @@ class LiveGateway:
         """The order as it is known by now: the venue's id may have come meanwhile."""
         return self._order_of(order.client_id) or order
 
-    def _queue(self, client_id: str, command: Work, what: str) -> None:
-        """Behind the order's last command: a cancel must not overtake what it cancels."""
-        before = self._busy.get(client_id)
+    def _queue(self, client_ids: Sequence[str], command: Work, what: str) -> None:
+        """Behind the last command of each order: a cancel must not overtake what it cancels."""
+        before = {self._busy[each] for each in client_ids if each in self._busy}
 
         async def in_turn() -> None:
-            if before is not None:
-                await asyncio.wait({before})
+            if before:
+                await asyncio.wait(before)
             try:
                 await command()
             finally:
-                if self._busy.get(client_id) is task:
-                    del self._busy[client_id]
+                for each in client_ids:
+                    if self._busy.get(each) is task:
+                        del self._busy[each]
 
-        task = self._start(in_turn, f"{what} {client_id}")
-        self._busy[client_id] = task
+        task = self._start(in_turn, f"{what} {' '.join(client_ids)}")
+        self._busy |= dict.fromkeys(client_ids, task)
 
     def _start(self, work: Work, name: str) -> asyncio.Task[None]:
         assert self._tasks is not None, "commands are executed while run() runs"
         return self._tasks.create_task(work(), name=name)
-
-
-class _Leaving:
-    """Called as the bytes of a command leave; told once, however often the same has to be sent."""
-
-    def __init__(self, client_id: str, what: str, clock: Clock, tell: Callable[[Told], None]) -> None:
-        self._client_id, self.what, self._clock, self._tell = client_id, what, clock, tell
-        self.left = False
-
-    def __call__(self) -> None:
-        if not self.left:
-            self.left = True
-            self._tell(Sent(self._client_id, self.what, self._clock.wall_ns()))
-
-
-def _reason(error: TapelineError) -> str:
-    """Why a command failed, as one of REASONS; "" where nobody knows."""
-    match error:
-        case OrderRefused(reason=reason):
-            return reason
-        case AuthenticationRefused():
-            return "permission"
-        case UnknownInstrument():
-            return "instrument"
-        case RateLimited():
-            return "too_many_orders"
-    return "" if unsure(error) else "other"
-
-
-def _ends(answer: OrderAnswer, ask: OrderAsk) -> bool:
-    """Whether an answer to an amend or a cancel says what became of it, and not only that it was taken."""
-    if not isinstance(answer, OrderUpdate):
-        return False
-    return answer.state in FINAL or (ask.call == "amend" and answer.state != "submitted")
 
 
 def _on_grid(value: Decimal | None, step: Decimal | None) -> bool:

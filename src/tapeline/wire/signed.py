@@ -28,11 +28,11 @@ from tapeline.wire.pipe import Response
 from tapeline.wire.rest import Rest
 from tapeline.wire.turns import MOST_WAIT_S
 
-ONCE = frozenset({"place", "amend", "cancel", "cancel_all"})
+ONCE = frozenset({"place", "place_list", "amend", "cancel", "cancel_all"})
 """Calls that are sent once: where nobody knows what became of one, the venue is asked, and it is not repeated."""
 MOST_PAGES = 1000
 CLOCK_OLD_S = 300.0  # a reading of the venue's clock older than this is renewed before something is signed
-NO_LATER = frozenset({"place", "amend"})
+NO_LATER = frozenset({"place", "place_list", "amend"})
 TURN_S = 5.0  # an order whose turn does not come within this is not sent: it was meant for the market of its moment
 _DEFINITE = (OrderRefused, AuthenticationRefused, UnknownInstrument)
 

@@ -12,7 +12,7 @@ from tapeline.model.instrument import split_id
 from tapeline.model.interval import SECOND_NS
 from tapeline.model.number import EXACT, ZERO
 from tapeline.trading.accounting.ledger import Ledger
-from tapeline.trading.command import Amend, Cancel, CancelAll, Command, Note, SetHalt, Submit
+from tapeline.trading.command import Amend, Cancel, CancelAll, Command, Note, SetHalt, Submit, SubmitList
 from tapeline.trading.desk import BookKeeper
 from tapeline.trading.engine import Engine
 from tapeline.trading.input import Halted, Timer
@@ -149,6 +149,11 @@ class Backtest:
                     price = self.engine.situation.sight(order.intent.instrument).price()
                     self.record.submitted(command, price)
                     self._send(command, self._venue_of(order.intent.account), now_ns)
+                case SubmitList(_, orders):
+                    for order in orders:
+                        price = self.engine.situation.sight(order.intent.instrument).price()
+                        self.record.submitted(Submit(order), price)
+                    self._send(command, self._venue_of(orders[0].intent.account), now_ns)
                 case Amend(client_id) | Cancel(client_id):
                     found = self._blotter.order(client_id)
                     assert found is not None, f"the engine commands {client_id}, which is no order"

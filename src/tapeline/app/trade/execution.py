@@ -15,7 +15,7 @@ from tapeline.errors import Broken, TimedOut
 from tapeline.model.account import AccountMode, Balance, Fill, OrderUpdate, Payment, Position
 from tapeline.model.number import plain
 from tapeline.model.order import Order
-from tapeline.trading.command import Amend, Cancel, CancelAll, Command, Note, SetHalt, Submit
+from tapeline.trading.command import Amend, Cancel, CancelAll, Command, Note, SetHalt, Submit, SubmitList
 from tapeline.trading.engine import Engine
 from tapeline.trading.input import Failed, Halted, Healthy, Operator, Sent, Timer
 from tapeline.trading.record import Digest, Marked, Written
@@ -201,6 +201,9 @@ class Execution:
                 case Submit(order):
                     self._orders += 1
                     self._gateway(order.intent.account).execute(command)
+                case SubmitList(_, orders):
+                    self._orders += len(orders)
+                    self._gateway(orders[0].intent.account).execute(command)
                 case Amend(client_id) | Cancel(client_id):
                     found = self.engine.situation.blotter.order(client_id)
                     if found is None:

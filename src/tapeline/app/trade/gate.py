@@ -13,7 +13,7 @@ from tapeline.app.trade.execution import Gateway
 from tapeline.clock import Clock
 from tapeline.errors import TapelineError
 from tapeline.store.latch import HaltLatch
-from tapeline.trading.command import Amend, CancelAll, Command, Submit
+from tapeline.trading.command import Amend, CancelAll, Command, Submit, SubmitList
 from tapeline.trading.halt import MEANS, passes
 from tapeline.trading.input import Failed, Halted
 
@@ -52,13 +52,14 @@ class Gate:
     def execute(self, command: Command) -> None:
         """Let it pass, or refuse it: only what risk has found to close a position passes where it is reduce-only."""
         state = self.state
-        closes = isinstance(command, Submit) and command.order.closes
-        if isinstance(command, Submit | Amend) and not passes(state, closes=closes):
-            client_id, what = (
-                (command.order.client_id, "submit") if isinstance(command, Submit) else (command.client_id, "amend")
-            )
+        orders = (command.order,) if isinstance(command, Submit) else getattr(command, "orders", ())
+        closes = bool(orders) and all(each.closes for each in orders)
+        if isinstance(command, Submit | SubmitList | Amend) and not passes(state, closes=closes):
             why = f"the account is {state}: {self._hold() if self._latch.state == 'running' else MEANS[state]}"
-            self._tell(Failed(client_id, what, "unsent", self._clock.wall_ns(), why, "permission"))
+            names = [command.client_id] if isinstance(command, Amend) else [each.client_id for each in orders]
+            what = "amend" if isinstance(command, Amend) else "submit"
+            for client_id in names:
+                self._tell(Failed(client_id, what, "unsent", self._clock.wall_ns(), why, "permission"))
             self._look()
             return
         self._gateway.execute(command)

@@ -8,7 +8,7 @@ from typing import Any
 from tapeline.errors import Broken, OrderRefused
 from tapeline.model.account import AccountEvent
 from tapeline.model.event import Event
-from tapeline.trading.command import Amend, Cancel, CancelAll, Command, Submit
+from tapeline.trading.command import Amend, Cancel, CancelAll, Command, Submit, SubmitList
 from tapeline.trading.input import Failed, Sent
 from tapeline.trading.orders import Blotter
 from tapeline.trading.paper.exchange import Exchange
@@ -39,7 +39,8 @@ class PaperVenue:
         self._number = 0
         self.due_ns = NEVER
         self._actions: dict[type, Callable[[Any, int], list[AccountEvent]]] = {
-            Submit: self._place, Amend: self._amend, Cancel: self._cancel, CancelAll: self._cancel_all
+            Submit: self._place, SubmitList: self._place_list, Amend: self._amend, Cancel: self._cancel,
+            CancelAll: self._cancel_all,
         }  # fmt: skip
 
     def execute(self, command: Command, now_ns: int) -> Sequence[Sent]:
@@ -48,6 +49,8 @@ class PaperVenue:
         match command:
             case Submit(order):
                 return (Sent(order.client_id, "submit", now_ns),)
+            case SubmitList(_, orders):
+                return tuple(Sent(each.client_id, "submit", now_ns) for each in orders)
             case Amend(client_id):
                 return (Sent(client_id, "amend", now_ns),)
             case Cancel(client_id):
@@ -87,12 +90,17 @@ class PaperVenue:
         try:
             self._answer(self._actions[type(command)](command, at_ns), at_ns)
         except OrderRefused as refused:
-            client_id, what = _named(command)
-            self._answer([Failed(client_id, what, "refused", at_ns, str(refused), refused.reason)], at_ns)
+            names, what = _named(command)
+            failed = [Failed(each, what, "refused", at_ns, str(refused), refused.reason) for each in names]
+            self._answer(failed, at_ns)
 
     def _place(self, command: Submit, at_ns: int) -> list[AccountEvent]:
         order = command.order
         return self.exchange.place(order.intent.account, order.client_id, order.intent, at_ns)
+
+    def _place_list(self, command: SubmitList, at_ns: int) -> list[AccountEvent]:
+        legs = [(each.client_id, each.intent) for each in command.orders]
+        return self.exchange.place_list(command.orders[0].intent.account, command.client_id, legs, at_ns)
 
     def _amend(self, command: Amend, at_ns: int) -> list[AccountEvent]:
         return self.exchange.amend(
@@ -126,12 +134,14 @@ class PaperVenue:
         self.due_ns = min([*times, NEVER if next_ns is None else next_ns])
 
 
-def _named(command: Command) -> tuple[str, str]:
+def _named(command: Command) -> tuple[Sequence[str], str]:
     match command:
         case Submit(order):
-            return order.client_id, "submit"
+            return (order.client_id,), "submit"
+        case SubmitList(_, orders):
+            return [each.client_id for each in orders], "submit"
         case Amend(client_id):
-            return client_id, "amend"
+            return (client_id,), "amend"
         case Cancel(client_id):
-            return client_id, "cancel"
+            return (client_id,), "cancel"
     raise Broken(f"the exchange refused {type(command).__name__}, which names no order")

@@ -102,7 +102,12 @@ def setup_of(
         if live and orders is None:
             raise ConfigError(f"{account.venue} takes no orders from Tapeline yet: trade it on paper")
         abilities[account.venue] = (
-            Abilities(kinds=orders.kinds, times_in_force=orders.times_in_force, amends=orders.amends)
+            Abilities(
+                kinds=orders.kinds,
+                times_in_force=orders.times_in_force,
+                amends=orders.amends,
+                lists="place_list" in orders.calls,
+            )
             if live and orders is not None
             else PAPER_KINDS
         )

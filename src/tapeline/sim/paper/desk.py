@@ -6,13 +6,13 @@ from dataclasses import dataclass
 from msgspec.structs import replace
 
 from tapeline.errors import OrderRefused
-from tapeline.model.account import AccountEvent, Fill, OrderUpdate
+from tapeline.model.account import AccountEvent, Fill, ListUpdate, OrderUpdate
 from tapeline.model.interval import SECOND_NS
 from tapeline.sim.paper.streams import Streams
 from tapeline.trading.paper.exchange import Exchange
 from tapeline.venues.orders import ListenKey, OrderAnswer, OrderAsk
 
-CHANGES = frozenset({"place", "amend", "cancel", "cancel_all"})
+CHANGES = frozenset({"place", "place_list", "amend", "cancel", "cancel_list", "cancel_all"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +30,9 @@ class Desk:
         self._exchange, self._streams = exchange, streams
         self._calls: Mapping[str, Callable[[str, OrderAsk, int], Done]] = {
             "place": self._place, "amend": self._amend, "cancel": self._cancel, "cancel_all": self._cancel_all,
-            "order": self._order, "open_orders": self._open_orders, "closed_orders": self._closed_orders,
+            "place_list": self._place_list, "cancel_list": self._cancel_list, "list": self._list,
+            "open_lists": self._open_lists, "closed_lists": self._lists, "order": self._order,
+            "open_orders": self._open_orders, "closed_orders": self._closed_orders,
             "fills": self._fills, "balances": self._balances, "positions": self._positions,
             "payments": self._payments, "mode": self._mode, "position_mode": self._mode, "dead_man": self._dead_man,
             "leverage": self._leverage, "listen_key": self._listen_key, "listen_key_alive": self._listen_key,
@@ -38,7 +40,10 @@ class Desk:
         }  # fmt: skip
 
     def perform(self, account: str, ask: OrderAsk, now_ns: int) -> Done:
-        """Do it. Answers of place, amend and cancel are the order's fills and, last, its state."""
+        """Do it. Answers of place, amend and cancel are the order's fills and, last, its state.
+
+        Of a list: those of each of its orders, and last its own; a cancel of one order cancels the others of its list.
+        """
         call = self._calls.get(ask.call)
         if call is None:
             raise OrderRefused(f"a paper exchange does not know {ask.call}", reason="unsupported")
@@ -65,7 +70,15 @@ class Desk:
         return _about_one(self._exchange.amend(account, client_id, ask.size, ask.price, now_ns))
 
     def _cancel(self, account: str, ask: OrderAsk, now_ns: int) -> Done:
-        return _about_one(self._exchange.cancel(account, self._client_id(account, ask), now_ns))
+        told = self._exchange.cancel(account, self._client_id(account, ask), now_ns)
+        return _about_list(told) if any(isinstance(event, ListUpdate) for event in told) else _about_one(told)
+
+    def _place_list(self, account: str, ask: OrderAsk, now_ns: int) -> Done:
+        legs = [(leg.client_id, replace(leg.intent, account=account)) for leg in ask.legs]
+        return _about_list(self._exchange.place_list(account, ask.client_id, legs, now_ns))
+
+    def _cancel_list(self, account: str, ask: OrderAsk, now_ns: int) -> Done:
+        return _about_list(self._exchange.cancel_list(account, ask.client_id, ask.venue_id, now_ns))
 
     def _cancel_all(self, account: str, ask: OrderAsk, now_ns: int) -> Done:
         if not ask.venue_ids:
@@ -76,7 +89,7 @@ class Desk:
             for name in (clients.get(venue_id, "") for venue_id in ask.venue_ids):
                 if name in self._exchange.account(account).open:
                     told += self._exchange.cancel(account, name, now_ns)
-        return Done([event for event in told if isinstance(event, OrderUpdate)], told)
+        return Done([event for event in told if isinstance(event, OrderUpdate | ListUpdate)], told)
 
     def _client_id(self, account: str, ask: OrderAsk) -> str:
         return ask.client_id or self._exchange.account(account).clients.get(ask.venue_id, f"?{ask.venue_id}")
@@ -95,6 +108,17 @@ class Desk:
         del now_ns
         still = set(self._exchange.account(account).open)
         return Done([one for one in self._exchange.orders(account, _instrument(ask)) if one.client_id not in still])
+
+    def _list(self, account: str, ask: OrderAsk, now_ns: int) -> Done:
+        return Done([self._exchange.account(account).listing(ask.client_id, ask.venue_id).update(now_ns)])
+
+    def _open_lists(self, account: str, ask: OrderAsk, now_ns: int) -> Done:
+        del ask, now_ns
+        return Done([each for each in self._exchange.lists(account) if each.state == "open"])
+
+    def _lists(self, account: str, ask: OrderAsk, now_ns: int) -> Done:
+        del ask, now_ns
+        return Done(self._exchange.lists(account))
 
     def _fills(self, account: str, ask: OrderAsk, now_ns: int) -> Done:
         del now_ns
@@ -156,3 +180,12 @@ def _about_one(told: Sequence[AccountEvent]) -> Done:
     name = updates[0].client_id
     fills = [event for event in told if isinstance(event, Fill) and event.client_id == name]
     return Done([*fills, next(event for event in reversed(updates) if event.client_id == name)], told)
+
+
+def _about_list(told: Sequence[AccountEvent]) -> Done:
+    """What is told of each order of a list, its fills before it, and last how the list stands."""
+    lists = [event for event in told if isinstance(event, ListUpdate)]
+    names = [client_id for client_id, _ in lists[-1].orders]
+    last = {event.client_id: event for event in told if isinstance(event, OrderUpdate)}
+    fills = [event for event in told if isinstance(event, Fill) and event.client_id in names]
+    return Done([*fills, *(last[name] for name in names if name in last), lists[-1]], told)

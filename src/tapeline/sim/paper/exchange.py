@@ -194,7 +194,7 @@ class Paper:
 
     async def _traded(self, ask: OrderAsk) -> None:
         """A live market is followed from the first order on."""
-        if self._live is not None and ask.call in {"place", "amend"} and ask.instrument is not None:
+        if self._live is not None and ask.call in {"place", "place_list", "amend"} and ask.instrument is not None:
             await self._live.follow(ask.instrument, self._now)
 
     def _now(self, event: Event) -> None:

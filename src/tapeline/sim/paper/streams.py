@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from tapeline.errors import AuthenticationRefused
-from tapeline.model.account import AccountEvent, AccountMode, Balance, Fill, OrderUpdate, Payment, Position
+from tapeline.model.account import AccountEvent, AccountMode, Balance, Fill, ListUpdate, OrderUpdate, Payment, Position
 from tapeline.model.instrument import Instrument
 from tapeline.sim.client import Client
 from tapeline.sim.faults import TOLD, Fault
@@ -12,8 +12,8 @@ from tapeline.venues.orders import Opening, OrderServer
 
 ALL = frozenset({"orders", "balances", "positions"})
 _CHANNEL: Mapping[type, str] = {
-    OrderUpdate: "orders", Fill: "orders", Balance: "balances", Payment: "balances", Position: "positions",
-    AccountMode: "positions",
+    OrderUpdate: "orders", ListUpdate: "orders", Fill: "orders", Balance: "balances", Payment: "balances",
+    Position: "positions", AccountMode: "positions",
 }  # fmt: skip
 
 

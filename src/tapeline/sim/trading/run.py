@@ -84,7 +84,10 @@ class Place:
     def abilities(self) -> Abilities:
         """What the engine is told of the venue."""
         orders = self.orders
-        return Abilities(kinds=orders.kinds, times_in_force=orders.times_in_force, amends=orders.amends)
+        return Abilities(
+            kinds=orders.kinds, times_in_force=orders.times_in_force, amends=orders.amends,
+            lists="place_list" in orders.calls,
+        )  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -18,7 +18,7 @@ from tapeline.trading.accounting.ledger import Adjustment, Ledger
 from tapeline.trading.memo import encode
 from tapeline.trading.orders import Blotter
 from tapeline.trading.paper.exchange import Exchange
-from tapeline.trading.record import Submitted
+from tapeline.trading.record import Submitted, SubmittedList
 from tapeline.trading.restore import Playback, restore
 from tapeline.trading.suspects import OPENING
 
@@ -156,6 +156,7 @@ def journalled(
     """What of the journal breaks a promise: an intent sent twice, an order nobody wrote down, a figure put right."""
     records = [entry.record for entry in journal.replay()]
     submitted = [record.order for record in records if isinstance(record, Submitted)]
+    submitted += [order for record in records if isinstance(record, SubmittedList) for order in record.orders]
     clients: dict[str, str] = {}
     for order in submitted:
         name, note = order.client_id, order.intent.note

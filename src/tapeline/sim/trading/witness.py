@@ -130,6 +130,8 @@ class Witness:
         for order in resting:
             if (order.instrument.id, order.intent.position) != key or closes(order):
                 continue
+            if order.listing is not None and order is not order.listing.claiming[0]:
+                continue  # of a list one alone is filled
             if order.intent.side == "buy":
                 longest = EXACT.add(longest, order.left)
             else:

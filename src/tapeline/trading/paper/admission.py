@@ -1,5 +1,6 @@
 """What a venue checks of an order before it takes it, funds aside. Pure: the first rule that is broken is raised."""
 
+from collections.abc import Sequence
 from decimal import Decimal
 
 import msgspec
@@ -11,6 +12,8 @@ from tapeline.model.order import KINDS, SIDES, TIMES_IN_FORCE, Intent
 from tapeline.trading.paper.funds import Account
 
 _ONE = Decimal(1)
+_BETTER = frozenset({"limit", "take_profit", "take_profit_limit"})
+_WORSE = frozenset({"stop", "stop_limit"})
 
 
 class Rules(msgspec.Struct, frozen=True, kw_only=True):
@@ -80,6 +83,22 @@ def _complete(intent: Intent, instrument: Instrument, now_ns: int) -> None:
     for wrong, text in faults:
         if wrong:
             raise OrderRefused(text, reason="parameter")
+
+
+def paired(legs: Sequence[tuple[str, Intent]], instrument: Instrument) -> None:
+    """Check that two orders make a list: one price that is better and one that is worse. Raises OrderRefused."""
+    (name, one), (other_name, other) = legs
+    kinds = {one.kind, other.kind}
+    faults = (
+        (instrument.kind != "spot", "order lists are of spot", "unsupported"),
+        (bool(name) and name == other_name, "two orders of a list have one client id", "duplicate"),
+        (not (kinds & _BETTER and kinds & _WORSE), "a list is a limit or a take-profit, and a stop", "parameter"),
+        ((one.instrument, one.side, one.size) != (other.instrument, other.side, other.size) or one.size is None,
+         "orders of a list are of one instrument, side and size", "parameter"),
+    )  # fmt: skip
+    for wrong, text, reason in faults:
+        if wrong:
+            raise OrderRefused(text, reason=reason)
 
 
 def on_grid(instrument: Instrument, name: str, value: Decimal, step: Decimal | None, reason: str) -> None:

@@ -41,9 +41,16 @@ def book(
 
 
 def relock(order: Working, fees: Fees) -> None:
-    """Lock what the rest of a spot order may need, and no more."""
-    if order.instrument.kind == "spot":
+    """Lock what the rest of a spot order may need, and no more; of a list what the dearest of its orders may."""
+    if order.instrument.kind != "spot":
+        return
+    if order.listing is None:
         order.account.lock(order, lock_currency(order), ZERO if order.final else needed(order, fees))
+        return
+    claiming = order.listing.claiming
+    most = max((needed(each, fees) for each in claiming), default=ZERO)
+    for each in order.listing.orders:
+        each.account.lock(each, lock_currency(each), most if each is next(iter(claiming), None) else ZERO)
 
 
 def needed(order: Working, fees: Fees) -> Decimal:

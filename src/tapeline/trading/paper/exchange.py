@@ -5,24 +5,21 @@ order's acceptance, then for each fill the `Fill`, the `OrderUpdate` that counts
 changed. A refusal is an `OrderRefused`, and changes nothing.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from decimal import Decimal
 
 from tapeline.errors import OrderRefused
-from tapeline.model.account import AccountEvent, AccountMode, Balance, Fill, OrderUpdate, Payment, Position
+from tapeline.model.account import AccountEvent, AccountMode, Balance, Fill, ListUpdate, OrderUpdate, Payment, Position
 from tapeline.model.event import Event, Funding, Mark, Status, Trade
 from tapeline.model.number import EXACT, ZERO, plain
 from tapeline.model.order import Intent
 from tapeline.trading.paper import statements
-from tapeline.trading.paper.admission import admit, fits, in_band, may_hold, on_grid, reduces
+from tapeline.trading.paper.admission import admit, fits, in_band, may_hold, on_grid, paired, reduces
 from tapeline.trading.paper.booking import cost, lacks, needed, relock, total_of
 from tapeline.trading.paper.floor import Floor
-from tapeline.trading.paper.funds import Account, Working, contract_of
+from tapeline.trading.paper.funds import Account, Listing, Working, contract_of
 from tapeline.trading.paper.matching import Matcher
 from tapeline.trading.paper.outcome import Hit, Lapsed, Take, Triggered
-from tapeline.trading.paper.ticket import Ticket
-
-HASTY = frozenset({"ioc", "fok"})
 
 
 class Exchange(Floor):
@@ -86,6 +83,7 @@ class Exchange(Floor):
                         order.size = total_of([order.filled, size, ticket.left])
                     self._filled(order, price, size, liquidity)
                 case Triggered():
+                    self._decided(order)
                     self._enter(order)
                 case Lapsed():
                     self._finish(order, "expired", "not_fillable", "nothing to take at its price")
@@ -108,11 +106,43 @@ class Exchange(Floor):
 
     def place(self, account: str, client_id: str, intent: Intent, now_ns: int) -> list[AccountEvent]:
         """A new order; "" for `client_id` gives it one. Raises OrderRefused."""
-        owner, instrument = self.account(account), self._instrument(intent.instrument)
+        order = self._examined(self.account(account), client_id, intent, now_ns)
+        self._check_funds(order, self.matcher(order.instrument.id))
+        self._now_ns = now_ns
+        self._accept(order)
+        self._begin(order)
+        return self._told()
+
+    def place_list(
+        self, account: str, client_id: str, legs: Sequence[tuple[str, Intent]], now_ns: int
+    ) -> list[AccountEvent]:
+        """Two orders (client id, intent) of which one ends the other; both or none. Raises OrderRefused."""
+        owner = self.account(account)
+        client_id = client_id or f"list{self._lists + 1}"
+        known = owner.lists.get(client_id)
+        if known is not None and not (known.final and self.rules.reuse_ids):
+            raise OrderRefused(f"there is a list {client_id!r} already", reason="duplicate")
+        paired(legs, self._instrument(legs[0][1].instrument))
+        orders = [self._examined(owner, name, intent, now_ns, at) for at, (name, intent) in enumerate(legs, 1)]
+        dearest = max(orders, key=lambda one: needed(one, self.fees))
+        self._check_funds(dearest, self.matcher(dearest.instrument.id))
+        self._now_ns, self._lists = now_ns, self._lists + 1
+        listing = owner.lists[client_id] = Listing(client_id, str(self._lists), orders)
+        for order in orders:
+            order.listing = listing
+            self._accept(order)
+        self._out.append(listing.update(now_ns))
+        for order in orders:
+            self._begin(order)
+        return self._told()
+
+    def _examined(self, owner: Account, client_id: str, intent: Intent, now_ns: int, nth: int = 1) -> Working:
+        """An order as it would be taken, its funds aside. Raises OrderRefused."""
+        instrument = self._instrument(intent.instrument)
         if not owner.may_trade:
-            raise OrderRefused(f"account {account} may not trade", reason="permission")
+            raise OrderRefused(f"account {owner.name} may not trade", reason="permission")
         matcher = self.matcher(instrument.id)
-        client_id = client_id or f"auto{self._numbers + 1}"
+        client_id = client_id or f"auto{self._numbers + nth}"
         known = owner.orders.get(client_id)
         if known is not None and not (known.final and self.rules.reuse_ids):
             raise OrderRefused(f"there is an order {client_id!r} already", reason="duplicate")
@@ -123,18 +153,20 @@ class Exchange(Floor):
             raise OrderRefused(f"more than {plain(self.rules.max_size)} at once", reason="max_size")
         if sum(one.instrument is instrument for one in owner.open.values()) >= self.rules.most_open:
             raise OrderRefused(f"{self.rules.most_open} orders are open already", reason="too_many_orders")
-        order = Working(owner, client_id, intent, instrument, self._numbers + 1)
+        order = Working(owner, client_id, intent, instrument, self._numbers + nth)
         order.placed_ns = order.updated_ns = now_ns
-        order.ticket = self._ticket(order)
+        order.ticket = order.as_ticket()
         self._check_market(order, matcher)
-        self._check_funds(order, matcher)
-        self._now_ns = now_ns
-        self._accept(order)
-        if order.ticket.trigger is not None or order.ticket.trail is not None:
-            matcher.wait(order.ticket)
+        return order
+
+    def _begin(self, order: Working) -> None:
+        """Of an order that is accepted: aside, or into the market."""
+        ticket = order.ticket
+        assert ticket is not None, "an accepted order has a ticket"
+        if ticket.trigger is not None or ticket.trail is not None:
+            self.matcher(order.instrument.id).wait(ticket)
         else:
             self._enter(order)
-        return self._told()
 
     def amend(
         self, account: str, client_id: str, size: Decimal | None, price: Decimal | None, now_ns: int
@@ -146,6 +178,8 @@ class Exchange(Floor):
         order = self.account(account).working(client_id)
         assert order.ticket is not None, "an accepted order has a ticket"
         matcher = self.matcher(order.instrument.id)
+        if order.listing is not None:
+            raise OrderRefused("an order of a list is not amended", reason="unsupported")
         new_size = order.size if size is None else size
         new_price = order.price if price is None else price
         if order.price is None or new_size is None or new_price is None:
@@ -172,18 +206,22 @@ class Exchange(Floor):
         return self._told()
 
     def cancel(self, account: str, client_id: str, now_ns: int) -> list[AccountEvent]:
-        """Raises OrderRefused where there is no such order, or nothing of it is left."""
-        order = self.account(account).working(client_id)
-        self._now_ns = now_ns
-        self._finish(order, "cancelled", "", "")
+        """One order, and with it those of its list. Raises OrderRefused where nothing of it is left."""
+        self._gone(self.account(account).working(client_id), "cancelled", "", now_ns)
         return self._told()
 
     def end(self, account: str, client_id: str, now_ns: int) -> list[AccountEvent]:
         """The venue ends an order by itself, as by its self-trade prevention. Raises OrderRefused as `cancel`."""
-        order = self.account(account).working(client_id)
-        self._now_ns = now_ns
-        self._finish(order, "expired", "", "the venue has ended it")
+        self._gone(self.account(account).working(client_id), "expired", "the venue has ended it", now_ns)
         return self._told()
+
+    def cancel_list(self, account: str, client_id: str, list_id: str, now_ns: int) -> list[AccountEvent]:
+        """All orders of a list, named by either of its ids. Raises OrderRefused."""
+        listing = self.account(account).listing(client_id, list_id)
+        alive = [each for each in listing.orders if not each.final]
+        if not alive:
+            raise OrderRefused(f"list {listing.client_id!r} is over", reason="already_final")
+        return self.cancel(account, alive[0].client_id, now_ns)
 
     def cancel_all(self, account: str, instrument: str | None, now_ns: int) -> list[AccountEvent]:
         """Every open order, or those of one instrument, oldest first."""
@@ -215,6 +253,10 @@ class Exchange(Floor):
         """All that ever were, oldest first."""
         return statements.orders(self.account(account), instrument, self._now_ns)
 
+    def lists(self, account: str) -> list[ListUpdate]:
+        """All order lists that ever were, oldest first."""
+        return [each.update(self._now_ns) for each in self.account(account).lists.values()]
+
     def fills(
         self, account: str, instrument: str | None = None, *, after_id: str = "", from_ns: int | None = None,
         to_ns: int | None = None, venue_id: str = "", limit: int | None = None,
@@ -240,13 +282,6 @@ class Exchange(Floor):
         return statements.mode(self.account(account), self._now_ns)
 
     # ---- life of an order
-
-    def _ticket(self, order: Working) -> Ticket:
-        intent = order.intent
-        ticket = Ticket(order.venue_id, order.number, intent.side, order.left, order.price)
-        ticket.kind, ticket.trigger, ticket.trail = intent.kind, intent.stop_price, intent.trail
-        ticket.brief = order.price is None or intent.time_in_force in HASTY
-        return ticket
 
     def _check_market(self, order: Working, matcher: Matcher) -> None:
         """Refuse what the market as it is does not allow."""
@@ -314,18 +349,6 @@ class Exchange(Floor):
         if money is None or self.fees.paid_in == "received":
             return money
         return EXACT.subtract(money, self.fees.charge(order.instrument, "buy", money, Decimal(1), "taker")[0])
-
-    def _accept(self, order: Working) -> None:
-        self._numbers += 1
-        account = order.account
-        account.orders[order.client_id] = account.open[order.client_id] = order
-        account.clients[order.venue_id] = order.client_id
-        self._working[order.venue_id] = order
-        relock(order, self.fees)
-        if order.intent.time_in_force == "gtd":
-            self._timers.expire(order)
-        self._out.append(order.update(self._now_ns))
-        self._settle(account)
 
     def _enter(self, order: Working) -> None:
         """Into the market: take what can be taken, rest with what is left, or go."""

@@ -18,6 +18,8 @@ from tapeline.trading.paper.matching import Matcher
 from tapeline.trading.paper.outcome import Matching
 from tapeline.trading.paper.timers import DeadMan, Expiry, Settlement, Timers
 
+OTHER_WENT = "the other order of its list was filled, or its price came"
+
 
 class Floor:
     """State, and what happens inside. What is told waits in `_out` until somebody asks."""
@@ -38,7 +40,7 @@ class Floor:
         self._called: dict[str, Decimal] = {}  # at which price margin was looked at last, and nothing has moved since
         self._timers = Timers()
         self._working: dict[str, Working] = {}  # by the name of its ticket
-        self._numbers = self._fills = self._payments = 0
+        self._numbers = self._fills = self._payments = self._lists = 0
         self._out: list[AccountEvent] = []
         self._now_ns = 0
 
@@ -69,8 +71,11 @@ class Floor:
         return found
 
     def _funds(self, order: Working) -> Decimal:
-        """What a spot order may spend: what is free, and what it has locked itself."""
-        return EXACT.add(self.margin.free(order.account, lock_currency(order)), order.locked)
+        """What a spot order may spend: what is free, and what it and those of its list have locked."""
+        funds = self.margin.free(order.account, lock_currency(order))
+        for each in (order,) if order.listing is None else order.listing.orders:
+            funds = EXACT.add(funds, each.locked)
+        return funds
 
     def _told(self) -> list[AccountEvent]:
         out, self._out = self._out, []
@@ -82,6 +87,7 @@ class Floor:
         """The market gives this to an order: book it, unless its owner cannot take it any more."""
         if order.final:
             return
+        self._decided(order)
         account, spot = order.account, order.instrument.kind == "spot"
         if not spot and closes(order):
             size = min(size, account.reducible(order))
@@ -102,16 +108,54 @@ class Floor:
             self._end(order, "filled", "", "")
         else:
             order.state, order.updated_ns = "partly_filled", self._now_ns
-        self._out.append(order.update(self._now_ns))
-        self._settle(account)
+        self._tell(order)
         if not spot:
             self._reduced(account, order.instrument.id)
 
     def _finish(self, order: Working, state: str, reason: str, why: str) -> None:
         """An order ends without a fill to tell of."""
         self._end(order, state, reason, why)
+        self._tell(order)
+
+    def _accept(self, order: Working) -> None:
+        """An order is taken, and is not in the market yet."""
+        self._numbers += 1
+        account = order.account
+        account.orders[order.client_id] = account.open[order.client_id] = order
+        account.clients[order.venue_id] = order.client_id
+        self._working[order.venue_id] = order
+        relock(order, self.fees)
+        if order.intent.time_in_force == "gtd":
+            self._timers.expire(order)
         self._out.append(order.update(self._now_ns))
+        self._settle(account)
+
+    def _tell(self, order: Working) -> None:
+        """How an order stands now, its list where that is over, and what it changed."""
+        self._out.append(order.update(self._now_ns))
+        if order.final and order.listing is not None and order.listing.final:
+            self._out.append(order.listing.update(self._now_ns))
         self._settle(order.account)
+
+    def _decided(self, order: Working) -> None:
+        """An order of a list goes its way, by a fill or by its trigger: the others go, before anything is filled."""
+        listing = order.listing
+        if listing is None or listing.taken is not None:
+            return
+        listing.taken = order
+        self._end_list(order, "expired", OTHER_WENT)
+
+    def _gone(self, order: Working, state: str, why: str, now_ns: int) -> None:
+        """An order ends, and its list with it."""
+        self._now_ns = now_ns
+        self._finish(order, state, "", why)
+        self._end_list(order, state, why)
+
+    def _end_list(self, order: Working, state: str, why: str) -> None:
+        """The others of an order's list."""
+        for each in () if order.listing is None else order.listing.orders:
+            if each is not order and not each.final:
+                self._finish(each, state, "", why)
 
     def _end(self, order: Working, state: str, reason: str, why: str) -> None:
         assert not order.final, f"{order.client_id} is {order.state} already"
@@ -131,7 +175,7 @@ class Floor:
     def _cancel_all(self, account: Account, instrument: str | None, why: str) -> None:
         for order in list(account.open.values()):
             if not order.final and (instrument is None or order.instrument.id == instrument):
-                self._finish(order, "cancelled", "", why)
+                self._finish(order, "cancelled", "", why)  # the others of its list are of the same instrument
 
     def _settle(self, account: Account) -> None:
         """Tell of what changed: balances, then positions."""

@@ -1,15 +1,16 @@
 """What an account of a paper exchange holds: wallets, positions, orders, and what became of them. Pure and exact."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from decimal import Context, Decimal
 
 from tapeline.errors import OrderRefused
-from tapeline.model.account import Fill, OrderUpdate, Payment
+from tapeline.model.account import Fill, ListUpdate, OrderUpdate, Payment
 from tapeline.model.instrument import Instrument
 from tapeline.model.number import EXACT, ROUNDING, ZERO
 from tapeline.model.order import FINAL, Intent
 from tapeline.trading.paper.ticket import Ticket
 
+HASTY = frozenset({"ioc", "fok"})
 _CENT = Decimal("1e-8")  # shares of a cost are rounded to this; what is rounded off stays with the rest
 _SHOWN = Context(prec=16)  # an average price, which nothing is calculated from
 
@@ -86,8 +87,8 @@ class Working:
     """One order of an account, from its acceptance on."""
 
     __slots__ = (
-        "account", "client_id", "filled", "instrument", "intent", "locked", "number", "origin", "placed_ns", "price",
-        "reason", "size", "state", "ticket", "updated_ns", "value", "venue_id", "why",
+        "account", "client_id", "filled", "instrument", "intent", "listing", "locked", "number", "origin", "placed_ns",
+        "price", "reason", "size", "state", "ticket", "updated_ns", "value", "venue_id", "why",
     )  # fmt: skip
 
     def __init__(self, account: "Account", client_id: str, intent: Intent, instrument: Instrument, number: int) -> None:
@@ -104,6 +105,15 @@ class Working:
         self.why = self.reason = self.origin = ""
         self.placed_ns = self.updated_ns = 0
         self.ticket: Ticket | None = None
+        self.listing: Listing | None = None
+
+    def as_ticket(self) -> Ticket:
+        """The same as the matcher takes it."""
+        intent = self.intent
+        ticket = Ticket(self.venue_id, self.number, intent.side, self.left, self.price)
+        ticket.kind, ticket.trigger, ticket.trail = intent.kind, intent.stop_price, intent.trail
+        ticket.brief = self.price is None or intent.time_in_force in HASTY
+        return ticket
 
     @property
     def left(self) -> Decimal:
@@ -138,6 +148,37 @@ class Working:
             average=None if average is None else _SHOWN.plus(average), time_in_force=self.intent.time_in_force,
             post_only=self.intent.post_only, reduce_only=self.intent.reduce_only, position=self.intent.position,
             why=self.why, reason=self.reason, origin=self.origin, triggered=self.triggered,
+            list_id="" if self.listing is None else self.listing.list_id,
+        )  # fmt: skip
+
+
+class Listing:
+    """Two orders of which one ends the other. `taken` is the one that goes its way, once it does."""
+
+    __slots__ = ("client_id", "list_id", "orders", "taken")
+
+    def __init__(self, client_id: str, list_id: str, orders: Sequence[Working]) -> None:
+        self.client_id, self.list_id, self.orders = client_id, list_id, tuple(orders)
+        self.taken: Working | None = None
+
+    @property
+    def final(self) -> bool:
+        """Whether nothing more can become of any of them."""
+        return all(each.final for each in self.orders)
+
+    @property
+    def claiming(self) -> Sequence[Working]:
+        """Those for which something has to be kept: one alone can be filled."""
+        return [each for each in self.orders if not each.final and self.taken in (None, each)]
+
+    def update(self, now_ns: int) -> ListUpdate:
+        """Its state, as the venue tells it."""
+        first = self.orders[0]
+        at_ns = max(each.updated_ns for each in self.orders)
+        return ListUpdate(
+            first.instrument.id, "orders", at_ns, now_ns, "paper", first.account.name, list_id=self.list_id,
+            client_id=self.client_id, state="done" if self.final else "open",
+            orders=tuple((each.client_id, each.venue_id) for each in self.orders),
         )  # fmt: skip
 
 
@@ -154,6 +195,7 @@ class Account:
         self.orders: dict[str, Working] = {}  # by client id
         self.open: dict[str, Working] = {}
         self.clients: dict[str, str] = {}  # client id by venue id
+        self.lists: dict[str, Listing] = {}  # by the list's client id
         self.fills: list[Fill] = []
         self.payments: list[Payment] = []
         self.touched: dict[str, str] = {}  # currencies that changed, and why
@@ -202,6 +244,13 @@ class Account:
         if order.final:
             raise OrderRefused(f"order {client_id!r} is {order.state} already", reason="already_final")
         return order
+
+    def listing(self, client_id: str, list_id: str = "") -> Listing:
+        """A list, by either of its ids. Raises OrderRefused."""
+        for each in self.lists.values():
+            if each.client_id == client_id or (list_id and each.list_id == list_id):
+                return each
+        raise OrderRefused(f"account {self.name} has no list {client_id or list_id!r}", reason="unknown_order")
 
     def reducible(self, order: Working) -> Decimal:
         """How much this order may still take off its position."""

@@ -9,10 +9,10 @@ from tapeline.model.account import AccountMode, Balance, Fill, OrderUpdate
 from tapeline.model.order import FINAL
 from tapeline.venues.binance.orders import params
 from tapeline.venues.binance.orders.calls import FILLS_PAGE, ORDERS, after_last, nothing, parser
+from tapeline.venues.binance.orders.lists import PLACE_OCO, decode_list, orders_of, place_oco, placed_list
 from tapeline.venues.binance.orders.refusals import SPOT_MARKET
 from tapeline.venues.binance.orders.rows_spot import (
     Amended,
-    OrderOrList,
     SpotAccount,
     SpotOrder,
     SpotTrade,
@@ -33,7 +33,6 @@ DAY_S = 86400.0
 _order = msgspec.json.Decoder(SpotOrder).decode
 _orders = msgspec.json.Decoder(list[SpotOrder]).decode
 _raws = msgspec.json.Decoder(list[msgspec.Raw]).decode
-_listed = msgspec.json.Decoder(OrderOrList).decode
 _amended = msgspec.json.Decoder(Amended).decode
 _trades = msgspec.json.Decoder(list[SpotTrade]).decode
 _account = msgspec.json.Decoder(SpotAccount).decode
@@ -43,8 +42,8 @@ _key = msgspec.json.Decoder(NewKey).decode
 def calls(venue: str, *, listen_keys: bool = False, amends: bool = True) -> Mapping[str, OrderCall]:
     """Every order call of a spot market of this name; `listen_keys` where it still has them."""
     made = _orders_calls(venue) | _account_calls(venue)
-    if not amends:
-        del made["amend"]
+    if not amends:  # Binance US, whose order lists are placed by another call
+        del made["amend"], made["place_list"]
     return made | _key_calls(venue) if listen_keys else made
 
 
@@ -53,6 +52,10 @@ def _orders_calls(venue: str) -> dict[str, OrderCall]:
         "place": OrderCall(
             build=lambda ask: Request("POST", ORDER, params.place_spot(ask), 1, ORDERS),
             parse=parser(venue, SPOT_MARKET, _order, lambda row, _ask, told: list(placed(row, told))),
+        ),
+        "place_list": OrderCall(  # two orders, and counted as two
+            build=lambda ask: Request("POST", PLACE_OCO, place_oco(ask), 2, ORDERS),
+            parse=parser(venue, SPOT_MARKET, decode_list, placed_list),
         ),
         "amend": OrderCall(
             build=lambda ask: Request("PUT", f"{ORDER}/amend/keepPriority", params.amend_spot(ask), 4),
@@ -63,7 +66,7 @@ def _orders_calls(venue: str) -> dict[str, OrderCall]:
         ),
         "cancel": OrderCall(
             build=lambda ask: Request("DELETE", ORDER, (*params.symbol(ask), *params.which(ask))),
-            parse=parser(venue, SPOT_MARKET, _order, _one),
+            parse=parser(venue, SPOT_MARKET, orders_of, _each),
         ),
         "cancel_all": OrderCall(
             build=lambda ask: Request("DELETE", OPEN, (("symbol", params.native(ask)),)),
@@ -140,11 +143,7 @@ def _key_calls(venue: str) -> dict[str, OrderCall]:
 
 def _cancelled(body: bytes) -> list[SpotOrder]:
     """Orders cancelled at once, those of lists among them."""
-    found = []
-    for raw in _raws(body):
-        reports = _listed(raw).orderReports
-        found += [_order(raw)] if reports is None else reports
-    return found
+    return [order for raw in _raws(body) for order in orders_of(raw)]
 
 
 def _one(row: SpotOrder, _ask: OrderAsk, told: Told) -> Sequence[OrderUpdate]:

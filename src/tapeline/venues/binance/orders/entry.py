@@ -21,6 +21,7 @@ SPOT_METHODS: Mapping[tuple[str, str], str] = {
     ("GET", "/api/v3/order"): "order.status",
     ("PUT", "/api/v3/order/amend/keepPriority"): "order.amend.keepPriority",
     ("DELETE", "/api/v3/openOrders"): "openOrders.cancelAll",
+    ("POST", "/api/v3/orderList/oco"): "orderList.place.oco",
 }
 USDM_METHODS: Mapping[tuple[str, str], str] = {
     ("POST", "/fapi/v1/order"): "order.place",
@@ -30,7 +31,7 @@ USDM_METHODS: Mapping[tuple[str, str], str] = {
     ("POST", "/fapi/v1/algoOrder"): "algoOrder.place",
     ("DELETE", "/fapi/v1/algoOrder"): "algoOrder.cancel",
 }
-"""What is asked by REST, and its name here. A conditional order is not asked for here, nor are lists."""
+"""What is asked by REST, and its name here. A conditional order is not asked for here, nor is what is open."""
 
 SUBSCRIBE = "userDataStream.subscribe.signature"
 LIFE_S = 23.5 * 3600  # cut at 24 h
@@ -46,7 +47,7 @@ def subscribe(credentials: Credentials, venue_ns: int, request_id: str) -> bytes
 
 def entry(calls: Mapping[str, OrderCall], methods: Mapping[tuple[str, str], str]) -> OrderEntry:
     """Order entry on a connection of its own, where every request is signed by itself."""
-    asked = frozenset({"place", "amend", "cancel", "cancel_all", "order"})
+    asked = frozenset({"place", "place_list", "amend", "cancel", "cancel_all", "order"}) & calls.keys()
     named = asked if ("DELETE", "/api/v3/openOrders") in methods else asked - {"cancel_all"}
 
     def frame(ask: OrderAsk, request_id: str, credentials: Credentials, venue_ns: int) -> bytes:

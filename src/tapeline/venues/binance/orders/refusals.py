@@ -22,7 +22,9 @@ from tapeline.errors import (
 )
 from tapeline.venues.binance.refusals import CODES, banned_s
 
-ACTING: Final = frozenset({"place", "amend", "cancel", "cancel_all", "dead_man", "leverage", "position_mode"})
+ACTING: Final = frozenset({
+    "place", "place_list", "amend", "cancel", "cancel_all", "dead_man", "leverage", "position_mode",
+})  # fmt: skip
 """Calls that change something: after an answer that says nothing certain, nobody knows whether they did."""
 
 _UNSURE = frozenset({-1000, -1001, -1004, -1006, -1007, -1016})

@@ -22,6 +22,7 @@ from tapeline.venues.binance.orders.words import (
     TIMES,
     TRIGGERED,
     filled_state,
+    list_id,
     mean,
     origin_of,
     some,
@@ -55,6 +56,7 @@ class SpotOrder(msgspec.Struct, gc=False):
 
     symbol: str
     orderId: Number
+    orderListId: Number = -1
     clientOrderId: str = ""
     origClientOrderId: str = ""
     price: str | None = None
@@ -74,12 +76,6 @@ class SpotOrder(msgspec.Struct, gc=False):
     time: Ms | None = None
     workingTime: int | None = None  # -1 where it waits for a price
     fills: list[OrderFill] = []
-
-
-class OrderOrList(msgspec.Struct, gc=False):
-    """One of what a cancel of all cancelled: an order, or a list whose orders it reports."""
-
-    orderReports: list[SpotOrder] | None = None
 
 
 class Amended(msgspec.Struct, gc=False):
@@ -162,6 +158,7 @@ def order_update(row: SpotOrder, told: Told, at_ms: int | None = None) -> OrderU
         filled=filled, average=mean(value, filled), time_in_force=TIMES.get(row.timeInForce, row.timeInForce.lower()),
         post_only=row.type in POST_ONLY,
         triggered=kind in TRIGGERED and (bool(filled) or (row.workingTime or -1) > 0), origin=origin_of(client_id),
+        list_id=list_id(row.orderListId),
     )  # fmt: skip
 
 

@@ -14,11 +14,11 @@ from tapeline.errors import TapelineError
 from tapeline.model.account import AccountEvent
 from tapeline.model.instrument import Instrument
 from tapeline.venues.binance.encode import ms
+from tapeline.venues.binance.orders import serve_lists
 from tapeline.venues.binance.orders.entry import SPOT_METHODS, SUBSCRIBE, USDM_METHODS
 from tapeline.venues.binance.orders.refusals import SPOT_MARKET, USDM_MARKET, Market, refuse
 from tapeline.venues.binance.orders.serve_fixed import spot_fixed, usdm_fixed
 from tapeline.venues.binance.orders.serve_read import Natives, Routes, spot_routes, usdm_routes
-from tapeline.venues.binance.orders.serve_rows import spot_answer
 from tapeline.venues.binance.orders.serve_rows_usdm import usdm_answer
 from tapeline.venues.binance.orders.serve_stream import spot_frames, us_frames, usdm_frames
 from tapeline.venues.binance.orders.serve_tickers import tickers
@@ -89,8 +89,9 @@ def server(side: Side) -> OrderServer:
 def _spot() -> Side:
     methods = {name: call for call, name in SPOT_METHODS.items()}
     return Side(
-        market=SPOT_MARKET, routes=spot_routes(), methods={**methods, **_SPOT_LISTS}, answer=spot_answer,
-        encode=spot_frames, fixed=spot_fixed,
+        market=SPOT_MARKET, routes={**spot_routes(), **serve_lists.list_routes()},
+        methods={**methods, **_SPOT_LISTS, **serve_lists.LIST_METHODS}, answer=serve_lists.answer, encode=spot_frames,
+        fixed=spot_fixed,
     )  # fmt: skip
 
 

@@ -88,14 +88,14 @@ def usdm_routes() -> Routes:
 
 
 def _place_spot(fields: Fields, natives: Natives) -> OrderAsk:
-    instrument, type_ = _instrument(fields, natives), _word(fields, "type", SPOT_KINDS, -1116, "Invalid orderType.")
+    instrument, type_ = instrument_of(fields, natives), word_of(fields, "type", SPOT_KINDS, -1116, "Invalid orderType.")
     delta = fields.get("trailingDelta", "")
     kind = "trailing_stop" if delta and type_ in {"stop", "stop_limit"} else type_
     intent = Intent(
-        instrument=instrument.id, side=_word(fields, "side", SIDES, -1117, "Invalid side."), kind=kind,
-        size=_decimal(fields, "quantity"), quote_size=_decimal(fields, "quoteOrderQty"),
-        price=_decimal(fields, "price"), stop_price=_decimal(fields, "stopPrice"),
-        trail=EXACT.divide(Decimal(delta), BIPS) if delta.isdigit() else None, time_in_force=_time(fields),
+        instrument=instrument.id, side=word_of(fields, "side", SIDES, -1117, "Invalid side."), kind=kind,
+        size=decimal_of(fields, "quantity"), quote_size=decimal_of(fields, "quoteOrderQty"),
+        price=decimal_of(fields, "price"), stop_price=decimal_of(fields, "stopPrice"),
+        trail=EXACT.divide(Decimal(delta), BIPS) if delta.isdigit() else None, time_in_force=time_of(fields),
         post_only=fields["type"] in POST_ONLY,
     )  # fmt: skip
     return OrderAsk(
@@ -105,16 +105,18 @@ def _place_spot(fields: Fields, natives: Natives) -> OrderAsk:
 
 def _place_usdm(fields: Fields, natives: Natives) -> OrderAsk:
     """A limit or market order, or a conditional one, which names some things otherwise."""
-    instrument, kind = _instrument(fields, natives), _word(fields, "type", USDM_KINDS, -1116, "Invalid orderType.")
-    rate = _decimal(fields, "callbackRate")
-    trigger = _decimal(fields, "triggerPrice") or _decimal(fields, "stopPrice") or _decimal(fields, "activatePrice")
+    instrument, kind = instrument_of(fields, natives), word_of(fields, "type", USDM_KINDS, -1116, "Invalid orderType.")
+    rate = decimal_of(fields, "callbackRate")
+    trigger = (
+        decimal_of(fields, "triggerPrice") or decimal_of(fields, "stopPrice") or decimal_of(fields, "activatePrice")
+    )
     intent = Intent(
-        instrument=instrument.id, side=_word(fields, "side", SIDES, -1117, "Invalid side."), kind=kind,
-        size=_decimal(fields, "quantity"), price=_decimal(fields, "price"), stop_price=trigger,
-        trail=None if rate is None else EXACT.divide(rate, PERCENT), time_in_force=_time(fields),
+        instrument=instrument.id, side=word_of(fields, "side", SIDES, -1117, "Invalid side."), kind=kind,
+        size=decimal_of(fields, "quantity"), price=decimal_of(fields, "price"), stop_price=trigger,
+        trail=None if rate is None else EXACT.divide(rate, PERCENT), time_in_force=time_of(fields),
         expires_ns=_expiry(fields), post_only=fields.get("timeInForce") in POST_ONLY,
         reduce_only=fields.get("reduceOnly", "").lower() == "true",
-        position=_word(fields, "positionSide", POSITIONS, -1117, "Invalid side.", default="BOTH"),
+        position=word_of(fields, "positionSide", POSITIONS, -1117, "Invalid side.", default="BOTH"),
     )  # fmt: skip
     client_id = fields.get("newClientOrderId") or fields.get("clientAlgoId", "")
     return OrderAsk(call="place", instrument=instrument, client_id=client_id, intent=_checked(intent))
@@ -124,7 +126,7 @@ def _amend_spot(fields: Fields, natives: Natives) -> OrderAsk:
     ask = _which("amend", fields, natives)
     return OrderAsk(
         call="amend", instrument=ask.instrument, client_id=ask.client_id, venue_id=ask.venue_id,
-        size=_needed(fields, "newQty"),
+        size=needed(fields, "newQty"),
     )  # fmt: skip
 
 
@@ -132,10 +134,10 @@ def _replace(fields: Fields, natives: Natives) -> OrderAsk:
     """Cancelled and placed anew: on paper, an amend of the same order."""
     client_id, venue_id = fields.get("cancelOrigClientOrderId", ""), fields.get("cancelOrderId", "")
     if not client_id and not venue_id:
-        raise _malformed("cancelOrderId")
+        raise malformed("cancelOrderId")
     return OrderAsk(
-        call="amend", instrument=_instrument(fields, natives), client_id=client_id, venue_id=venue_id,
-        size=_decimal(fields, "quantity"), price=_decimal(fields, "price"), part=REPLACE,
+        call="amend", instrument=instrument_of(fields, natives), client_id=client_id, venue_id=venue_id,
+        size=decimal_of(fields, "quantity"), price=decimal_of(fields, "price"), part=REPLACE,
     )  # fmt: skip
 
 
@@ -143,7 +145,7 @@ def _amend_usdm(fields: Fields, natives: Natives) -> OrderAsk:
     ask = _which("amend", fields, natives)
     return OrderAsk(
         call="amend", instrument=ask.instrument, client_id=ask.client_id, venue_id=ask.venue_id,
-        size=_needed(fields, "quantity"), price=_needed(fields, "price"),
+        size=needed(fields, "quantity"), price=needed(fields, "price"),
     )  # fmt: skip
 
 
@@ -154,14 +156,14 @@ def _which(call: str, fields: Fields, natives: Natives) -> OrderAsk:
             "Param 'origClientOrderId' or 'orderId' must be sent, but both were empty/null!", code="-1102",
             reason="parameter",
         )  # fmt: skip
-    return OrderAsk(call=call, instrument=_instrument(fields, natives), client_id=client_id, venue_id=venue_id)
+    return OrderAsk(call=call, instrument=instrument_of(fields, natives), client_id=client_id, venue_id=venue_id)
 
 
 def _which_algo(call: str, fields: Fields, natives: Natives) -> OrderAsk:
     client_id, venue_id = fields.get("clientAlgoId", ""), fields.get("algoId", "")
     if not client_id and not venue_id:
-        raise _malformed("algoId")
-    instrument = _instrument(fields, natives) if fields.get("symbol") else None
+        raise malformed("algoId")
+    instrument = instrument_of(fields, natives) if fields.get("symbol") else None
     return OrderAsk(call=call, instrument=instrument, client_id=client_id, venue_id=venue_id, part=ALGO_PART)
 
 
@@ -169,21 +171,21 @@ def _which_algo(call: str, fields: Fields, natives: Natives) -> OrderAsk:
 
 
 def _list(call: str, fields: Fields, natives: Natives, part: str = "") -> OrderAsk:
-    instrument = _instrument(fields, natives) if fields.get("symbol") else None
+    instrument = instrument_of(fields, natives) if fields.get("symbol") else None
     if instrument is None and call == "cancel_all":
-        raise _malformed("symbol")
-    start, end = _whole(fields, "startTime"), _whole(fields, "endTime")
+        raise malformed("symbol")
+    start, end = whole_of(fields, "startTime"), whole_of(fields, "endTime")
     return OrderAsk(
         call=call, instrument=instrument, from_ns=None if start is None else start * MS_NS,
-        to_ns=None if end is None else (end + 1) * MS_NS, limit=_whole(fields, "limit"), part=part,
+        to_ns=None if end is None else (end + 1) * MS_NS, limit=whole_of(fields, "limit"), part=part,
         page=fields.get("page", ""),
     )  # fmt: skip
 
 
 def _fills(fields: Fields, natives: Natives) -> OrderAsk:
-    ask, first = _list("fills", fields, natives), _whole(fields, "fromId")
+    ask, first = _list("fills", fields, natives), whole_of(fields, "fromId")
     return OrderAsk(
-        call="fills", instrument=_instrument(fields, natives), from_ns=ask.from_ns, to_ns=ask.to_ns, limit=ask.limit,
+        call="fills", instrument=instrument_of(fields, natives), from_ns=ask.from_ns, to_ns=ask.to_ns, limit=ask.limit,
         venue_id=fields.get("orderId", ""), from_id="" if first is None else str(first - 1),
     )  # fmt: skip
 
@@ -195,19 +197,19 @@ def _account(fields: Fields, _natives: Natives) -> OrderAsk:
 def _position_mode(fields: Fields, _natives: Natives) -> OrderAsk:
     both = fields.get("dualSidePosition", "").lower()
     if both not in {"true", "false"}:
-        raise _malformed("dualSidePosition")
+        raise malformed("dualSidePosition")
     return OrderAsk(call="position_mode", hedge=both == "true")
 
 
 def _dead_man(fields: Fields, natives: Natives) -> OrderAsk:
-    after_ms = _whole(fields, "countdownTime")
+    after_ms = whole_of(fields, "countdownTime")
     if after_ms is None:
-        raise _malformed("countdownTime")
-    return OrderAsk(call="dead_man", instrument=_instrument(fields, natives), countdown_s=-(-after_ms // 1000))
+        raise malformed("countdownTime")
+    return OrderAsk(call="dead_man", instrument=instrument_of(fields, natives), countdown_s=-(-after_ms // 1000))
 
 
 def _leverage(fields: Fields, natives: Natives) -> OrderAsk:
-    return OrderAsk(call="leverage", instrument=_instrument(fields, natives), leverage=_needed(fields, "leverage"))
+    return OrderAsk(call="leverage", instrument=instrument_of(fields, natives), leverage=needed(fields, "leverage"))
 
 
 def _key_routes(path: str) -> dict[tuple[str, str], Route]:
@@ -225,10 +227,11 @@ def _listen(call: str, fields: Fields) -> OrderAsk:
 # ---- fields -------------------------------------------------------------------------------------------------------
 
 
-def _instrument(fields: Fields, natives: Natives) -> Instrument:
+def instrument_of(fields: Fields, natives: Natives) -> Instrument:
+    """What `symbol` names. Raises OrderRefused."""
     name = fields.get("symbol", "")
     if not name:
-        raise _malformed("symbol")
+        raise malformed("symbol")
     found = natives.get(name)
     if found is None:
         raise OrderRefused("Invalid symbol.", code="-1121", reason="instrument")
@@ -238,45 +241,49 @@ def _instrument(fields: Fields, natives: Natives) -> Instrument:
 def _checked(intent: Intent) -> Intent:
     """What no order goes without, as the venue says it."""
     if intent.size is None and intent.quote_size is None:
-        raise _malformed("quantity")
+        raise malformed("quantity")
     if intent.kind in {"limit", "stop_limit", "take_profit_limit"} and intent.price is None:
-        raise _malformed("price")
+        raise malformed("price")
     waits = intent.kind in {"stop", "stop_limit", "take_profit", "take_profit_limit"}
     if waits and intent.stop_price is None:
-        raise _malformed("stopPrice")
+        raise malformed("stopPrice")
     if intent.kind == "trailing_stop" and intent.trail is None:
-        raise _malformed("callbackRate")
+        raise malformed("callbackRate")
     return intent
 
 
-def _time(fields: Fields) -> str:
-    return _word(fields, "timeInForce", TIMES, -1115, "Invalid timeInForce.", default="GTC")
+def time_of(fields: Fields) -> str:
+    """The time in force, until cancelled where none is named. Raises OrderRefused."""
+    return word_of(fields, "timeInForce", TIMES, -1115, "Invalid timeInForce.", default="GTC")
 
 
 def _expiry(fields: Fields) -> int | None:
-    at_ms = _whole(fields, "goodTillDate")
+    at_ms = whole_of(fields, "goodTillDate")
     return at_ms * MS_NS if at_ms and fields.get("timeInForce") == "GTD" else None
 
 
-def _word(
+def word_of(
     fields: Fields, name: str, words: Mapping[str, str], code: int, text: str, *, default: str = ""
 ) -> str:  # fmt: skip
+    """One of the venue's words, as ours. Raises OrderRefused."""
     given = fields.get(name) or default
     if not given:
-        raise _malformed(name)
+        raise malformed(name)
     if given not in words:
         raise OrderRefused(text, code=str(code), reason="parameter")
     return words[given]
 
 
-def _needed(fields: Fields, name: str) -> Decimal:
-    value = _decimal(fields, name)
+def needed(fields: Fields, name: str) -> Decimal:
+    """A number that has to be there. Raises OrderRefused."""
+    value = decimal_of(fields, name)
     if value is None:
-        raise _malformed(name)
+        raise malformed(name)
     return value
 
 
-def _decimal(fields: Fields, name: str) -> Decimal | None:
+def decimal_of(fields: Fields, name: str) -> Decimal | None:
+    """A number, None where there is none. Raises OrderRefused."""
     try:
         return number(fields.get(name))
     except BadData as error:
@@ -286,7 +293,8 @@ def _decimal(fields: Fields, name: str) -> Decimal | None:
         ) from error  # fmt: skip
 
 
-def _whole(fields: Fields, name: str) -> int | None:
+def whole_of(fields: Fields, name: str) -> int | None:
+    """A whole number, None where there is none. Raises OrderRefused."""
     text = fields.get(name, "")
     if not text:
         return None
@@ -295,7 +303,8 @@ def _whole(fields: Fields, name: str) -> int | None:
     return int(text)
 
 
-def _malformed(name: str) -> OrderRefused:
+def malformed(name: str) -> OrderRefused:
+    """The refusal of what lacks this."""
     return OrderRefused(
         f"Mandatory parameter '{name}' was not sent, was empty/null, or malformed.", code="-1102", reason="parameter"
     )

@@ -114,8 +114,9 @@ def waits(order: OrderUpdate) -> bool:
 
 def _spot_core(order: OrderUpdate, natives: Natives) -> Row:
     return {
-        "symbol": native_of(order.instrument, natives), "orderId": number_of(order.venue_id), "orderListId": -1,
-        "clientOrderId": order.client_id, "price": text(order.price), "origQty": text(order.size or order.filled),
+        "symbol": native_of(order.instrument, natives), "orderId": number_of(order.venue_id),
+        "orderListId": number_of(order.list_id) if order.list_id else -1, "clientOrderId": order.client_id,
+        "price": text(order.price), "origQty": text(order.size or order.filled),
         "executedQty": text(order.filled), "origQuoteOrderQty": text(None),
         "cummulativeQuoteQty": text(value_of(order)), "status": STATUSES.get(order.state, "NEW"),
         "timeInForce": (order.time_in_force or "gtc").upper(), "type": spot_type(order), "side": side(order.side),
@@ -123,7 +124,8 @@ def _spot_core(order: OrderUpdate, natives: Natives) -> Row:
     }  # fmt: skip
 
 
-def _spot_placed(natives: Natives, ask: OrderAsk, events: Sequence[OrderAnswer], now_ns: int) -> Row:
+def spot_placed(natives: Natives, ask: OrderAsk, events: Sequence[OrderAnswer], now_ns: int) -> Row:
+    """A new order, its fills with it; an empty row where nothing tells of it."""
     order = subject(ask, events)
     if order is None:
         return {}
@@ -145,18 +147,19 @@ def _spot_one(natives: Natives, ask: OrderAsk, events: Sequence[OrderAnswer], no
     return {} if order is None else spot_order(order, natives, now_ns)
 
 
-def _spot_cancelled(order: OrderUpdate, natives: Natives, now_ns: int) -> Row:
+def spot_cancelled(order: OrderUpdate, natives: Natives, now_ns: int) -> Row:
+    """An order as its cancel tells it."""
     whole = {**spot_order(order, natives, now_ns), "transactTime": ms(now_ns)}
     return {**whole, "origClientOrderId": order.client_id}
 
 
 def _spot_cancel(natives: Natives, ask: OrderAsk, events: Sequence[OrderAnswer], now_ns: int) -> Row:
     order = subject(ask, events)
-    return {} if order is None else _spot_cancelled(order, natives, now_ns)
+    return {} if order is None else spot_cancelled(order, natives, now_ns)
 
 
 def _spot_cancel_all(natives: Natives, _ask: OrderAsk, events: Sequence[OrderAnswer], now_ns: int) -> list[Row]:
-    return [_spot_cancelled(one, natives, now_ns) for one in of_kind(events, OrderUpdate)]
+    return [spot_cancelled(one, natives, now_ns) for one in of_kind(events, OrderUpdate)]
 
 
 def _spot_amend(natives: Natives, ask: OrderAsk, events: Sequence[OrderAnswer], now_ns: int) -> Row:
@@ -166,8 +169,8 @@ def _spot_amend(natives: Natives, ask: OrderAsk, events: Sequence[OrderAnswer], 
     if ask.part == REPLACE:
         return {
             "cancelResult": "SUCCESS", "newOrderResult": "SUCCESS",
-            "cancelResponse": {**_spot_cancelled(order, natives, now_ns), "status": "CANCELED"},
-            "newOrderResponse": _spot_placed(natives, ask, events, now_ns),
+            "cancelResponse": {**spot_cancelled(order, natives, now_ns), "status": "CANCELED"},
+            "newOrderResponse": spot_placed(natives, ask, events, now_ns),
         }  # fmt: skip
     amended = {**spot_order(order, natives, now_ns), "origClientOrderId": order.client_id, "preventedQty": text(None),
                "qty": text(order.size), "cumulativeQuoteQty": text(value_of(order))}  # fmt: skip
@@ -214,7 +217,7 @@ def key_row(_natives: Natives, _ask: OrderAsk, events: Sequence[OrderAnswer], _n
 
 Writer = Callable[[Natives, OrderAsk, Sequence[OrderAnswer], int], Row | list[Row]]
 _SPOT: Mapping[str, Writer] = {
-    "place": _spot_placed, "amend": _spot_amend, "cancel": _spot_cancel, "order": _spot_one,
+    "place": spot_placed, "amend": _spot_amend, "cancel": _spot_cancel, "order": _spot_one,
     "cancel_all": _spot_cancel_all, "open_orders": _spot_list, "closed_orders": _spot_list, "fills": _spot_fills,
     "balances": _spot_account, "mode": _spot_account, "listen_key": key_row,
 }  # fmt: skip

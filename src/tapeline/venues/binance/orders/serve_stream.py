@@ -6,10 +6,11 @@ from typing import Any
 
 import msgspec
 
-from tapeline.model.account import AccountEvent, Balance, Fill, OrderUpdate, Payment, Position
+from tapeline.model.account import AccountEvent, Balance, Fill, ListUpdate, OrderUpdate, Payment, Position
 from tapeline.model.instrument import Instrument
 from tapeline.model.number import EXACT, ROUNDING, ZERO
 from tapeline.venues.binance.encode import ms
+from tapeline.venues.binance.orders.serve_lists import list_status
 from tapeline.venues.binance.orders.serve_rows import (
     EIGHT,
     Natives,
@@ -43,7 +44,7 @@ _CHANGES: Mapping[str, str] = {
 }  # fmt: skip
 
 
-def steps(events: Sequence[AccountEvent]) -> Iterator[Step | Balance | Position | Payment]:
+def steps(events: Sequence[AccountEvent]) -> Iterator[Step | Balance | Position | Payment | ListUpdate]:
     """Events in their order, each fill with the update that counts it.
 
     An update that counts several fills stands for each of them, with what was filled by then.
@@ -60,7 +61,7 @@ def steps(events: Sequence[AccountEvent]) -> Iterator[Step | Balance | Position 
         elif isinstance(event, OrderUpdate):
             if at not in counted:
                 yield event, None
-        elif isinstance(event, Balance | Position | Payment):
+        elif isinstance(event, Balance | Position | Payment | ListUpdate):
             yield event
 
 
@@ -105,6 +106,8 @@ def _payloads(events: Sequence[AccountEvent], natives: Natives) -> list[Row]:
         match each:
             case Payment():
                 payloads.append(_transfer(each))
+            case ListUpdate():
+                payloads.append(list_status(each, natives))
             case (update, fill):
                 payloads.append(execution_report(update, fill, natives))
     return payloads + _positions_of(held)
@@ -117,11 +120,14 @@ def execution_report(update: OrderUpdate | None, fill: Fill | None, natives: Nat
     happened = "TRADE" if fill is not None else _HAPPENED.get(order.state, "NEW")
     gone = happened in {"CANCELED", "REPLACED"}
     why = _WHY.get(order.reason, "NONE") if order.state in {"rejected", "expired"} else "NONE"
+    if order.state == "expired" and order.list_id and not order.reason:
+        why = "OCO_TRIGGER"
     size, price = (ZERO, ZERO) if fill is None else (fill.size, fill.price)
     return {
         "e": "executionReport", "E": at_ms, "s": native_of(order.instrument, natives), "c": order.client_id,
         "S": side(order.side), "o": spot_type(order), "f": (order.time_in_force or "gtc").upper(),
-        "q": text(order.size), "p": text(order.price), "P": text(order.stop_price), "F": text(None), "g": -1,
+        "q": text(order.size), "p": text(order.price), "P": text(order.stop_price), "F": text(None),
+        "g": number_of(order.list_id) if order.list_id else -1,
         "C": order.client_id if gone else "", "x": happened, "X": STATUSES.get(order.state, "NEW"),
         "r": why if order.state == "rejected" else "NONE", "i": number_of(order.venue_id), "l": text(size),
         "z": text(order.filled), "L": text(price), "n": text(fill.fee) if fill is not None else "0",
@@ -165,6 +171,7 @@ def usdm_frames(events: Sequence[AccountEvent], instruments: Mapping[str, Instru
             continue
         payloads += _account_updates(changed, natives)
         changed = []
+        assert not isinstance(each, ListUpdate), "order lists are of spot"
         update, fill = each
         waiting = update is not None and fill is None and waits(update)
         payloads.append(algo_update(update, natives) if waiting and update else order_update(update, fill, natives))

@@ -8,11 +8,12 @@ from collections.abc import Mapping
 import msgspec
 
 from tapeline.errors import BadData
-from tapeline.model.account import Balance, Fill, OrderUpdate, Payment
+from tapeline.model.account import Balance, Fill, ListUpdate, OrderUpdate, Payment
 from tapeline.model.number import EXACT, ZERO, number
 from tapeline.venues.binance.orders import wire
 from tapeline.venues.binance.orders.private import Dialect, Items, Owner
 from tapeline.venues.binance.orders.words import (
+    LIST_STATES,
     MS_NS,
     POST_ONLY,
     SIDES,
@@ -21,6 +22,7 @@ from tapeline.venues.binance.orders.words import (
     TIMES,
     TRIGGERED,
     filled_state,
+    list_id,
     mean,
     origin_of,
     some,
@@ -28,7 +30,6 @@ from tapeline.venues.binance.orders.words import (
 from tapeline.venues.orders import Expired
 
 IGNORED: Mapping[str, str] = {
-    "listStatus": "the orders of a list tell of themselves",
     "externalLockUpdate": "what is locked elsewhere comes with the balances it changes",
     "USER_LIABILITY_CHANGE": "of margin accounts, which we have not",
     "MARGIN_LEVEL_STATUS_CHANGE": "the same",
@@ -63,7 +64,7 @@ def execution(report: wire.ExecutionReport, owner: Owner, received_ns: int) -> I
         average=mean(number(report.Z) or ZERO, filled), time_in_force=TIMES.get(report.f, report.f.lower()),
         post_only=report.o in POST_ONLY,
         triggered=kind in TRIGGERED and (bool(filled) or (report.W or -1) > 0), why=why, reason=WHY.get(why, ""),
-        origin=origin,
+        origin=origin, list_id=list_id(report.g),
     )  # fmt: skip
     last, price = some(report.l), some(report.L)
     if report.x not in FILLS or report.t <= 0 or last is None or price is None:
@@ -80,6 +81,18 @@ def kind_of(type_: str, trailing_delta: int | None) -> str:
     """Our word for an order's type; a stop that trails is a kind of its own."""
     kind = SPOT_KINDS.get(type_, type_.lower())
     return "trailing_stop" if trailing_delta and kind in {"stop", "stop_limit"} else kind
+
+
+def order_list(status: wire.ListStatus, owner: Owner, received_ns: int) -> Items:
+    """How a list stands; its orders tell of themselves."""
+    return (
+        ListUpdate(
+            owner.id_of(status.s), "orders", status.T * MS_NS, received_ns, owner.source, owner.account,
+            list_id=list_id(status.g), client_id=status.C, state=LIST_STATES.get(status.L, "open"),
+            kind=status.c.lower(), orders=tuple((each.c, str(each.i)) for each in status.O),
+            why="" if status.r == "NONE" else status.r,
+        ),
+    )  # fmt: skip
 
 
 def balances(position: wire.AccountPosition, owner: Owner, received_ns: int) -> Items:
@@ -120,6 +133,7 @@ def _key_expired(_payload: wire.ListenKeyExpired, _owner: Owner, _received_ns: i
 SPOT = Dialect(
     readers={
         "executionReport": (msgspec.json.Decoder(wire.ExecutionReport).decode, execution),
+        "listStatus": (msgspec.json.Decoder(wire.ListStatus).decode, order_list),
         "outboundAccountPosition": (msgspec.json.Decoder(wire.AccountPosition).decode, balances),
         "balanceUpdate": (msgspec.json.Decoder(wire.BalanceUpdate).decode, transfer),
         "eventStreamTerminated": (msgspec.json.Decoder(wire.StreamTerminated).decode, _ended),

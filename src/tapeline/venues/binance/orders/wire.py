@@ -71,6 +71,7 @@ class ExecutionReport(msgspec.Struct, gc=False):
     m: bool = False  # filled as a maker
     Z: str = "0"  # value of all that is filled
     W: int | None = None  # since when it works; absent where it waits for a price
+    g: Number = -1  # of this order list
 
 
 class SpotBalance(msgspec.Struct, gc=False):
@@ -79,6 +80,30 @@ class SpotBalance(msgspec.Struct, gc=False):
     a: str
     f: str  # free
     l: str  # locked
+
+
+class ListedOrder(msgspec.Struct, gc=False):
+    """One of `O` of a list."""
+
+    c: str
+    i: Number
+
+
+class ListStatus(msgspec.Struct, gc=False):
+    """An order list.
+
+    {"e":"listStatus","E":1564035303637,"s":"ETHBTC","g":2,"c":"OCO","l":"EXEC_STARTED","L":"EXECUTING","r":"NONE",
+    "C":"F4QN4G8DlFATFlIUQ0cjdD","T":1564035303625,"O":[{"s":"ETHBTC","i":17,"c":"AJYsMjErWJesZvqlJCTUgL"}, ...]}
+    """
+
+    s: str
+    g: Number  # its id
+    c: str  # OCO | OTO
+    L: str  # how it stands
+    C: str  # its client id
+    T: Ms
+    r: str = "NONE"  # why it was refused
+    O: list[ListedOrder] = []
 
 
 class AccountPosition(msgspec.Struct, gc=False):

@@ -62,6 +62,9 @@ ALGO_STATES: Mapping[str, str] = {
 }
 """Of a conditional order on USD-M; FINISHED is the order's it became."""
 
+LIST_STATES: Mapping[str, str] = {"EXECUTING": "open", "ALL_DONE": "done", "REJECT": "rejected"}
+"""Of an order list. A refusal is of a call, to place it or to cancel it: what became of it its orders tell."""
+
 POSITIONS: Mapping[str, str] = {"BOTH": "net", "LONG": "long", "SHORT": "short", "": "net"}
 SIDES_OF: Mapping[str, str] = {"net": "BOTH", "long": "LONG", "short": "SHORT"}
 
@@ -84,6 +87,11 @@ def client_id_of(client_id: str, venue_id: str, origin: str) -> str:
     """The client id of an order as the venue tells it: its own orders begin with what they are for."""
     prefix = next((prefix for prefix, kind in ORIGINS if kind == origin), "")
     return client_id if not prefix or client_id.startswith(prefix) else f"{prefix}{venue_id}"
+
+
+def list_id(number: str | int) -> str:
+    """The id of an order list; "" of an order that is of none."""
+    return "" if int(number) < 0 else str(number)
 
 
 def filled_state(state: str, filled: Decimal, size: Decimal | None) -> str:
