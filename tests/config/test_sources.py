@@ -168,3 +168,15 @@ def test_every_setting_can_be_given_as_text() -> None:
     for table in ("store", "bars", "log", "connection"):
         settings = getattr(config, table)
         assert {name: getattr(settings, name) for name in settings.__struct_fields__} == given[table]
+
+
+def test_keys_of_an_account_are_no_account_where_no_file_names_it(tmp_path: Path) -> None:
+    """Whoever has exported the keys of a trading account may still call `tapeline status --store`."""
+    keys = {"TAPELINE_ACCOUNT__MAIN__KEY": "k", "TAPELINE_ACCOUNT__MAIN__SECRET": "s"}
+    assert load(None, keys).account == {}
+    whole = load(None, {**keys, "TAPELINE_ACCOUNT__MAIN__VENUE": "okx"}).account["main"]
+    assert (whole.venue, whole.key is not None) == ("okx", True)
+    path = tmp_path / "t.toml"
+    path.write_text("")
+    with pytest.raises(ConfigError, match=r"account\.main: venue is missing"):
+        load(path, keys)

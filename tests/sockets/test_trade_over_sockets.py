@@ -69,10 +69,12 @@ def test_the_first_example_runs_from_signal_to_fill_to_a_clean_stop(market: Any,
             stop = asyncio.Event()
             running = asyncio.create_task(run_trading(asked, stop=stop, environ=os.environ, told=seen.append))
             await until(lambda: seen or running.done())
-            await until(lambda: seen[0].engine.seats["MovingAverageCross"].strategy.position(BTC) > 0, 40.0)
+            await until(lambda: seen[0].engine.seats["MovingAverageCross"].strategy.position(BTC) > 0, 120.0)
             status = seen[0].running.status()["trading"]
             assert status["accounts"][0]["account"] == "binance"
-            assert status["strategies"] == [{"strategy": "MovingAverageCross", "paused": "", "failures": 0}]
+            (told,) = status["strategies"]
+            assert (told["strategy"], told["paused"], told["failures"]) == ("MovingAverageCross", "", 0)
+            assert told["positions"] == {f"binance {BTC} net": status["accounts"][0]["positions"][f"{BTC} net"]}
             stop.set()
             return await running
 

@@ -189,3 +189,12 @@ def test_accounts_that_could_not_trade(
         main(["check-config", "--config", str(path)])
     assert ended.value.code == 2
     assert fault in capsys.readouterr().err
+
+
+def test_a_configuration_of_strategies_needs_no_stream(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = tmp_path / "trade.toml"
+    path.write_text(f'[store]\npath = "{tmp_path}"\n[[strategy]]\nrun = "bot.py:Bot"\n')
+    with pytest.raises(SystemExit) as ended:
+        main(["check-config", "--config", str(path)])
+    assert ended.value.code == 0
+    assert capsys.readouterr().out == "ok\n"

@@ -13,6 +13,7 @@ from tapeline.config.walk import Given, decode
 from tapeline.errors import ConfigError
 
 MAX_FILE_BYTES = 2**20
+KEYS = frozenset({"key", "key_file", "secret", "secret_file", "passphrase", "passphrase_file"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +39,8 @@ def load_with_origins(
     """`load`, with where each value comes from."""
     raw = _read(path) if path is not None else {}
     overlay(raw, environ)
+    if path is None:
+        _forget_keys(raw)
     for name, value in (overrides or {}).items():
         if value is not None:
             put(raw, name.split("."), Given(value, "command line"))
@@ -46,6 +49,14 @@ def load_with_origins(
     if problems or config is None:
         raise ConfigError(_told(path, problems))
     return Loaded(config, findings.origins)
+
+
+def _forget_keys(raw: dict[str, Any]) -> None:
+    """Without a file, an account of which the environment holds only the keys is that of another command."""
+    accounts = raw.get("account")
+    if isinstance(accounts, dict):
+        for name in [name for name, table in accounts.items() if isinstance(table, dict) and table.keys() <= KEYS]:
+            del accounts[name]
 
 
 def _read(path: Path) -> dict[str, Any]:

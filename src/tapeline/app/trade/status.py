@@ -50,7 +50,15 @@ def trading_status(
             for order in situation.blotter.live()
         ],
         "strategies": [
-            {"strategy": name, "paused": seat.paused, "failures": seat.failures}
+            {
+                "strategy": name, "paused": seat.paused, "failures": seat.failures,
+                "positions": {
+                    f"{account} {instrument} {position}": plain(held.size)
+                    for account in situation.setup.accounts
+                    for (instrument, position), held in situation.ledger.holdings(account, name).items()
+                    if held.size
+                },
+            }
             for name, seat in engine.seats.items()
         ],
     }  # fmt: skip

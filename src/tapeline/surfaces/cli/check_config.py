@@ -34,7 +34,8 @@ def check_config(
 ) -> None:
     """Check a configuration without running it: its keys, types and values, its venues and channels.
 
-    Symbols are not checked, since only the venue knows them. `TAPELINE_*` variables count, as they do for `run`.
+    Symbols are not checked, since only the venue knows them, and strategies are not loaded: their code would run.
+    `TAPELINE_*` variables count, as they do for `run`.
 
     Exit codes: 0 it is sound, 2 it is not; each fault is named with its path and the nearest right word.
 
@@ -50,8 +51,8 @@ def check_config(
 
 
 def _problems(config: Config) -> Iterator[str]:
-    """What `run` would refuse although every value is well-formed."""
-    if not config.stream:
+    """What `run` or `trade` would refuse although every value is well-formed."""
+    if not config.stream and not config.strategy:  # strategies bring their own streams
         yield "nothing to stream: add a [[stream]] table with venue, symbols and channels"
     if config.store.folder is None:
         yield "no store: set [store] path, the folder that gets the data"
