@@ -75,11 +75,11 @@ def test_a_table_for_people_and_a_warning_where_data_are_not_proven(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     store = stored(tmp_path / "store", 600, hole=True)
-    ended(EXAMPLE, "--store", str(store), "--html", str(tmp_path / "run.html"))
+    ended(EXAMPLE, "--store", str(store), "--html", str(tmp_path / "new" / "run.html"))
     out, err = capsys.readouterr()
     assert out.splitlines()[0].split() == ["return", "0.00", "%"]
     assert "trades of binance:BTC/USDT are not proven to be whole: 1 ranges, 60 s" in err
-    assert "Not proven:" in (tmp_path / "run.html").read_text()
+    assert "Not proven:" in (tmp_path / "new" / "run.html").read_text()
     ended(EXAMPLE, "--store", str(store), "--proven", code=1)
 
 

@@ -53,7 +53,7 @@ def run(*arguments: str | Path) -> int:
 def test_the_orders_of_both_and_their_sums(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     paper = written(tmp_path / "paper", "p", "100")
     live = written(tmp_path / "live", "l", "100.5", more=[Note("denied", "a", "too much")])
-    assert run(paper, live / "journal.sqlite", "--csv", tmp_path / "orders.csv") == 0
+    assert run(paper, live / "journal.sqlite", "--csv", tmp_path / "new" / "orders.csv") == 0
     said = capsys.readouterr().out.splitlines()
     assert said[2:] == [
         "from 2024-08-08T00:00:00Z",
@@ -63,7 +63,7 @@ def test_the_orders_of_both_and_their_sums(tmp_path: Path, capsys: pytest.Captur
         "  live was worse by 0.5 USDT, 50.00 bp of the value",
         "fees: 0.1 USDT on paper, 0.1 USDT live",
     ]
-    with (tmp_path / "orders.csv").open(encoding="utf-8") as file:
+    with (tmp_path / "new" / "orders.csv").open(encoding="utf-8") as file:
         (row,) = csv.DictReader(file)
     assert (row["paper_price"], row["live_price"], row["worse"], row["cost"]) == ("100", "100.5", "0.5", "0.5")
     assert (row["decided"], row["paper_id"], row["live_id"]) == ("2024-08-08T00:00:01Z", "p", "l")

@@ -211,6 +211,7 @@ def _write(
         write_arrow(outcome.record, arrow)
     if html is not None:
         title = "Backtest of " + ", ".join(each.name for each in strategies)
+        html.parent.mkdir(parents=True, exist_ok=True)
         html.write_text(page(outcome, made, title, data), encoding="utf-8")
 
 

@@ -61,6 +61,7 @@ def divergence(
         to_ns=None if to is None else instant(to), within_ns=round(within * 1e9),
     )  # fmt: skip
     if csv is not None:
+        csv.parent.mkdir(parents=True, exist_ok=True)
         with csv.open("w", encoding="utf-8", newline="") as out:
             writer = csv_files.writer(out, lineterminator="\n")
             writer.writerow(COLUMNS)

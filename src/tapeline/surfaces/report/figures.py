@@ -43,7 +43,7 @@ def _money(value: Decimal) -> str:
 
 
 def _percent(value: float | None) -> str:
-    return "-" if value is None else f"{100 * value:.2f} %"
+    return "-" if value is None else f"{round(100 * value, 2) + 0.0:.2f} %"  # and no minus before a zero
 
 
 def _ratio(value: float | None) -> str:
