@@ -145,6 +145,9 @@ class _Day:
         with closing(self._journal()) as journal:
             traders, same = self._strategies(number, last=last), self._strategies(number, last=last)
             running = TradingRun(around, journal, traders)
+            # What a crash kept out of the journal was not sent, and its id is free for another.
+            known = running.restored.blotter.order
+            self.until = {name: at_ns for name, at_ns in self.until.items() if known(name) is not None}
             async with running.live():
                 await self._until(life.to_s)
                 if last and not running.begun:
