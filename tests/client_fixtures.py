@@ -11,13 +11,15 @@ from pathlib import Path
 from typing import Any
 
 HERE = Path(__file__).parent / "clients"
-ENVIRONMENTS = Path(__file__).parents[1] / ".clients"
+ROOT = Path(__file__).parents[1]
+ENVIRONMENTS = ROOT / ".clients"
 KEY, SECRET, PASSPHRASE = "paper-key-5f1c", "paper-secret-9a77e3", "paper-words-31"
 READY_S, RUN_S = 30, 300
 PACKAGES = {
     "sdks": ("ccxt==4.5.90", "python-okx==0.4.4", "binance-sdk-spot==13.2.0"),
     "freqtrade": ("freqtrade==2026.9",),
     "hftbacktest": ("hftbacktest==2.4.4",),
+    "gateway": ("ccxt==4.5.90", "--editable", f"{ROOT}[ccxt]"),  # ours, with its extra
 }
 
 

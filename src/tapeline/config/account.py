@@ -15,7 +15,7 @@ _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,31}")
 class AccountConfig(Settings, frozen=True, kw_only=True):
     """One account: where it is, whether its orders are real, and its keys."""
 
-    venue: Annotated[Text, Meta(description="The venue, as `tapeline venues` lists it.")]
+    venue: Annotated[Text, Meta(description="The venue, as `tapeline venues` lists it, or `ccxt-EXCHANGE`.")]
     mode: Annotated[
         Literal["paper", "live"],
         Meta(

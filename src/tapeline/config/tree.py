@@ -181,7 +181,9 @@ class VenueConfig(ConnectionOverrides, frozen=True, kw_only=True):
 class StreamConfig(ConnectionOverrides, frozen=True, kw_only=True):
     """What to stream: one `[[stream]]` table for each group of symbols. Every symbol gets every channel."""
 
-    venue: Annotated[str, Meta(description="The venue's name, as in `tapeline venues`.", min_length=1)]
+    venue: Annotated[
+        str, Meta(description="The venue's name, as in `tapeline venues`, or `ccxt-EXCHANGE`.", min_length=1)
+    ]
     symbols: Annotated[
         tuple[Text, ...],
         Meta(description="Symbols: unified (`BTC/USDT`) or the venue's own (`BTCUSDT`).", min_length=1),
