@@ -32,7 +32,10 @@ VENUES = {
     "binance-usdm": ("ccxt-binanceusdm-swap", "BTC/USDT:USDT", '{options = {fetchMarkets = {types = ["linear"]}}}'),
     "okx": ("ccxt-okx", "BTC/USDT", "{}"),
 }
-RUN_S = 15.0
+RUN_S = {"binance": 15, "binance-usdm": 50, "okx": 15}
+# ccxt knows the codes of USD-M by the venue's host name, which is not ours: there "no margin" is a general error, so
+# unknown, until the venue has said often enough that it knows no such order.
+GREEDY = {"binance": ("rejected", "balance"), "binance-usdm": ("never_arrived", ""), "okx": ("rejected", "balance")}
 
 
 def traded(folder: Path, venue: str, line: dict[str, Any]) -> list[dict[str, str]]:
@@ -48,7 +51,7 @@ def traded(folder: Path, venue: str, line: dict[str, Any]) -> list[dict[str, str
     keys = {"KEY": KEY, "SECRET": SECRET, "PASSPHRASE": PASSPHRASE}
     done = subprocess.run(
         [str(environment("gateway")), "-m", "tapeline.surfaces.cli", "trade", "--live", "--confirm", "main",
-         "--config", str(config), "--for", str(RUN_S)],
+         "--config", str(config), "--for", str(RUN_S[venue])],
         capture_output=True, text=True, timeout=300, check=False,
         env={**os.environ, "XDG_STATE_HOME": str(folder / "state"), "TAPELINE_LOG__LEVEL": "debug",
              **{f"TAPELINE_ACCOUNT__MAIN__{part}": value for part, value in keys.items()}},
@@ -82,7 +85,8 @@ def test_a_cycle_stop_and_restart_through_ccxt(venue: str, tmp_path: Path) -> No
     assert all(each["ours"] == "True" and float(each["fee"]) > 0 for each in fills)
     assert states(first, "resting")[-1] == "open"
     assert states(first, "cancelling")[-1] == "cancelled"
-    assert states(first, "greedy")[-1] in {"rejected", "withdrawn"}, first
+    refused = [(each["state"], each["reason"]) for each in first if each.get("step") == "greedy"][-1]
+    assert refused == GREEDY[venue], first
     assert states(first, "left")[-1] == "open", "the stop cancels it"
     assert float(first[-1]["position"]) == pytest.approx(float(held))
 

@@ -291,7 +291,7 @@ def test_an_account_by_streams() -> None:
         await bought(exchange)
         exchange.told["balances"].put_nowait(await exchange.fetch_balance())
         frames = await it.hear(0.5)
-        assert all(frame["live"] for frame in frames)
+        assert all(frame["live"] for frame in frames if frame["of"] != "fills")
         assert exchange.calls("fetch_order") == [], "its order's own stream names it"
         assert [(row["client_id"], row["status"]) for row in of(frames, "orders")] == [("t1", "closed")]
         assert [(row["id"], row["client_id"], row["fee"]) for row in of(frames, "fills")] == [("1", "t1", LONG)]
@@ -299,6 +299,33 @@ def test_an_account_by_streams() -> None:
         exchange.told["fills"].put_nowait(exchange.trades)
         exchange.told["balances"].put_nowait(await exchange.fetch_balance())
         assert await it.hear() == [], "a fill comes once, and a balance that has not changed does not"
+
+    watching(exchange, act)
+
+
+def test_a_streamed_fill_is_told_as_the_list_has_it() -> None:
+    """As ccxt's stream of one exchange has it, what was paid is negative; its list is right."""
+    exchange = FakeExchange()
+
+    async def act(it: Connection) -> None:
+        await bought(exchange)
+        exchange.told["fills"].get_nowait()
+        wrong = exchange.trades[0] | {"fee": {"cost": "-" + LONG, "currency": "USD"}}
+        exchange.told["fills"].put_nowait([wrong])
+        assert [row["fee"] for row in of(await it.hear(0.5), "fills")] == [LONG]
+
+    watching(exchange, act)
+
+
+def test_a_streamed_fill_that_is_on_no_list_is_told_as_it_is() -> None:
+    exchange = FakeExchange()
+
+    async def act(it: Connection) -> None:
+        await bought(exchange)
+        exchange.trades.clear()
+        assert of(await it.hear(2.4), "fills") == []
+        assert [(row["id"], row["client_id"]) for row in of(await it.hear(1), "fills")] == [("1", "t1")]
+        assert len(exchange.calls("fetch_my_trades")) == 3
 
     watching(exchange, act)
 

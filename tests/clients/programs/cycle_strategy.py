@@ -49,7 +49,7 @@ class Cycle(Strategy):
         elif order.state == "cancelled" and self.step == "cancelling":
             self.step = "greedy"
             self.buy(order.intent.instrument, Decimal(self.too_much), price=order.price)
-        elif order.state in {"rejected", "withdrawn"} and self.step == "greedy":
+        elif order.state in {"rejected", "withdrawn", "never_arrived"} and self.step == "greedy":
             self.step = "left"
             self.buy(order.intent.instrument, Decimal(self.size), price=order.price)
 

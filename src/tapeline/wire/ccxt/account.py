@@ -12,6 +12,8 @@ from tapeline.wire.ccxt.finding import found
 
 POLL_S, BALANCE_POLL_S = 2.0, 10.0  # of what has no stream
 BEAT_S = 20.0
+LISTED_MS = 1000
+LISTED_S = (0.0, 0.5, 2.0)  # a streamed fill is looked for on the list so often, with these pauses
 NAMED_S = 0.2  # a fill and its order come by two streams
 AGAIN_MS = 60_000  # fills are asked for again so far back: lists are late
 MOST = 10_000  # remembered
@@ -91,7 +93,21 @@ class Account:
     # ---- fills -----------------------------------------------------------------------------------------------------
 
     async def _watch_fills(self) -> None:
-        await self._watched(self._exchange.watch_my_trades, partial(self._fill, live=True))
+        """A fill that is streamed is asked for: ccxt's streams and lists differ about fees, and the lists are right."""
+        await self._watched(self._exchange.watch_my_trades, self._fill_listed)
+
+    async def _fill_listed(self, trades: Sequence[Any]) -> None:
+        for symbol in dict.fromkeys(each["symbol"] for each in trades):
+            new = {str(each["id"]): each for each in trades if each["symbol"] == symbol and not self._knows(each)}
+            since = min((each.get("timestamp") or 0 for each in new.values()), default=0) - LISTED_MS
+            for wait_s in LISTED_S if new else ():
+                await asyncio.sleep(wait_s)
+                listed = await self._exchange.fetch_my_trades(symbol, max(1, since))
+                await self._fill(listed, live=False)
+                new = {key: each for key, each in new.items() if not self._knows(each)}
+                if not new:
+                    break
+            await self._fill(list(new.values()), live=True)  # it is on no list: better as it was streamed than never
 
     async def _poll_fills(self) -> None:
         since = int(self._exchange.milliseconds()) - AGAIN_MS
@@ -106,16 +122,18 @@ class Account:
         fresh = []
         for each in trades:
             row = rows.fill(each)
-            key = f"{row['symbol']} {row['id']}"
-            if key in self._fills:
+            if self._knows(each):
                 continue
-            self._fills[key] = None
+            self._fills[f"{row['symbol']} {row['id']}"] = None
             if row["order"] and not row["client_id"]:
                 row["client_id"] = await self._client_id_of(row["order"], row["symbol"])
             fresh.append(row)
         while len(self._fills) > MOST:
             del self._fills[next(iter(self._fills))]
         self._tell("fills", fresh, live=live)
+
+    def _knows(self, trade: Any) -> bool:
+        return f"{trade['symbol']} {trade['id']}" in self._fills
 
     async def _client_id_of(self, order: str, symbol: str) -> str | None:
         """Our id of an order: as its stream tells it in a moment, else it is asked for."""
