@@ -33,9 +33,11 @@ VENUES = {
     "okx": ("ccxt-okx", "BTC/USDT", "{}"),
 }
 RUN_S = {"binance": 15, "binance-usdm": 50, "okx": 15}
+SPOT_ONLY = {"options": {"fetchMarkets": {"types": ["spot"]}}}
 # ccxt knows the codes of USD-M by the venue's host name, which is not ours: there "no margin" is a general error, so
 # unknown, until the venue has said often enough that it knows no such order.
-GREEDY = {"binance": ("rejected", "balance"), "binance-usdm": ("never_arrived", ""), "okx": ("rejected", "balance")}
+# On spot our own books refuse it before it is sent; what the venues say is below.
+GREEDY = {"binance": ("withdrawn", "balance"), "binance-usdm": ("never_arrived", ""), "okx": ("withdrawn", "balance")}
 
 
 def traded(folder: Path, venue: str, line: dict[str, Any]) -> list[dict[str, str]]:
@@ -106,6 +108,22 @@ def test_a_reply_that_is_lost_after_the_order_was_carried_out(fault: str, tmp_pa
     assert "rejected" not in states(told, "buying")
     assert states(told, "buying")[-1] == "filled"
     assert float(told[-1]["position"]) == pytest.approx(0.00999), "once"
+
+
+@pytest.mark.parametrize("venue", ["binance", "okx"])
+def test_refusals_in_our_words(venue: str) -> None:
+    with paper(venue, "USDT=100000") as line:
+        found = report(environment("gateway"), "ccxt_refusals.py", {
+            "venue": VENUES[venue][0], "rest": line["rest"], "ws": line["ws"], "key": KEY, "secret": SECRET,
+            "passphrase": PASSPHRASE, "ccxt": SPOT_ONLY if venue == "binance" else {},
+        })  # fmt: skip
+
+    assert found == {
+        "too much": "OrderRefused balance", "tick": "OrderRefused tick", "lot": "OrderRefused lot",
+        "unknown": "OrderRefused unknown_order", "not there": "OrderRefused unknown_order",
+        # Our OKX says 60011 of such a key, which is a WebSocket's code: to ccxt it is a general error.
+        "key": "AuthenticationRefused" if venue == "binance" else "Retry",
+    }  # fmt: skip
 
 
 def test_digits_survive_ccxt_both_ways() -> None:
