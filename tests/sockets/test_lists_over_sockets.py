@@ -185,6 +185,8 @@ def test_what_protects_a_bracket_rests_at_the_venue_once_its_entry_is_over(
             await until(run, lambda: len(orders(run)) == 2, "both rest")
             assert list(run.engine.situation.waiters) == []
             there = exchange.exchange.open_orders("paper")
+            armed = exchange.exchange._timers._dead_men
+            await until(run, lambda: not armed, "no timer of the venue takes away what protects")
             assert sorted(each.kind for each in there) == ["limit", "stop"]
             assert {each.reduce_only for each in there} == {name != "binance"}
             (limit,) = [each for each in there if each.kind == "limit"]

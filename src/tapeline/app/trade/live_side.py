@@ -127,12 +127,16 @@ class LiveAccount:
         self._instance.problems.note(self._config.account[self.name].venue, self.name, kind, text, b"")
 
     async def _renew(self) -> Never:
-        """The last line: should this process or machine die, the venue cancels what is open by itself."""
+        """The last line: should this process or machine die, the venue cancels what is open by itself.
+
+        While nothing but what closes a position is open there is no timer: it would take away what protects it.
+        """
         countdown_s = round(self._config.watch.dead_man_s)
         armed: frozenset[str] = frozenset()
         renewed_at = float("-inf")
         while True:
-            wanted = frozenset(each.intent.instrument for each in self._restored.blotter.live(self.name))
+            live = self._restored.blotter.live(self.name)
+            wanted = frozenset(each.intent.instrument for each in live if not each.intent.reduce_only)
             now = self._clock.now()
             if wanted != armed or (wanted and now >= renewed_at + countdown_s / 3):
                 renewed_at = now
