@@ -16,7 +16,7 @@ from tapeline.trading.placing import Placing
 from tapeline.trading.situation import Situation
 from tapeline.trading.waiting import Waiter
 
-LOOK_NS = 200_000_000
+LOOK_NS, MOST_LOOK_NS = 200_000_000, 10_000_000_000
 
 
 class _Group:
@@ -96,7 +96,7 @@ class Linked:
                 group.members.append(each.client_id)
                 group.size = max(group.size, each.intent.size or ZERO)
         if entry and self._order(entry).final:
-            self._look_again(name)
+            self._look_again(name, LOOK_NS)
 
     def changed(self, order: Order) -> None:
         """An order is not what it was: see to its group."""
@@ -196,7 +196,7 @@ class Linked:
 
     # ---- within --------------------------------------------------------------------------------------------------
 
-    def _entry_changed(self, group: _Group, entry: Order, left: Decimal) -> None:
+    def _entry_changed(self, group: _Group, entry: Order, left: Decimal, again_ns: int = LOOK_NS) -> None:
         if not entry.final:
             return
         if left <= ZERO:
@@ -208,8 +208,10 @@ class Linked:
         limit = next((waiter for waiter in waiting if waiter.intent.kind == "limit"), None)
         stop = next((waiter for waiter in waiting if waiter.intent.kind == "stop"), None)
         seen = self._s.sight(entry.intent.instrument)
-        if limit is not None and (not self._placing.funded(limit, left) or seen.last is seen.price() is None):
-            self._look_again(entry.intent.group)
+        if limit is not None and (
+            not self._placing.funded(limit, left) or (seen.last is None and seen.price() is None)
+        ):
+            self._look_again(entry.intent.group, again_ns)
             return
         if limit is not None and stop is not None and self._rests_as_list(limit.intent, stop.intent):
             name = self._s.blotter.next_id(entry.intent.strategy)
@@ -239,15 +241,16 @@ class Linked:
                     self._placing.cancel(each)
             return
 
-    def _look_again(self, name: str) -> None:
+    def _look_again(self, name: str, wait_ns: int) -> None:
         """Of a bracket whose entry is over, and of which something has to be known before it can rest at the venue."""
 
         def look() -> None:
             group = self._groups.get(name)
             if group is not None:
-                self._entry_changed(group, self._order(group.entry), self._left(group))
+                again_ns = min(2 * wait_ns, MOST_LOOK_NS)
+                self._entry_changed(group, self._order(group.entry), self._left(group), again_ns)
 
-        self._s.alarms.set(self._s.now_ns + LOOK_NS, "", look)
+        self._s.alarms.set(self._s.now_ns + wait_ns, "", look)
 
     def _release(self, group: _Group, waiter: Waiter, size: Decimal) -> None:
         group.sent[waiter.client_id] = size

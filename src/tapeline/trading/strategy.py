@@ -134,7 +134,10 @@ class Strategy:
         self, side: str, instrument: str, size: Number, *, price: Number, stop: Number, reduce_only: bool = False,
         position: str = "net", account: str = "", note: str = "",
     ) -> list[Order]:  # fmt: skip
-        """A limit at `price` and a stop at `stop`: what one fills the other loses, and the end of one ends both."""
+        """A limit at `price` and a stop at `stop`: what one fills the other loses, and the end of one ends both.
+
+        Where the venue takes both as one list they rest there, the limit as post-only; else the stop waits with us.
+        """
         limit = Intent(
             instrument=instrument, side=side, kind="limit", size=exact(size), price=exact(price),
             reduce_only=reduce_only, position=position, account=account or self.account, strategy=self.name, note=note,
