@@ -212,6 +212,19 @@ def test_a_stop_that_has_come_to_nothing_is_stood_in_for() -> None:
     assert (held.intent.kind, held.intent.stop_price, held.intent.size) == ("stop", D(90), D(1))
 
 
+def test_a_stop_that_went_with_its_position_is_not() -> None:
+    desk = Desk(PERP)
+    entry, _, stop = bracket(desk)
+    desk.told(entry, "filled", "1", side="buy")
+    gone = desk.step(
+        OrderUpdate(
+            PERP.id, "orders", desk.now_ns, desk.now_ns, "ws", "main", client_id=stop, venue_id="v" + stop,
+            state="expired", reason="reduce_only",
+        )
+    )  # fmt: skip
+    assert kinds(gone) == []
+
+
 def test_a_stop_whose_price_has_come_already_waits_with_us_and_goes_at_once() -> None:
     desk = Desk(PERP)
     entry, profit, stop = bracket(desk)

@@ -19,6 +19,7 @@ from tapeline.trading.paper.exchange import Exchange
 from tapeline.venues.binance import BINANCE, BINANCE_US
 from tapeline.venues.binance.orders.private import decoder
 from tapeline.venues.binance.orders.stream_spot import SPOT as DIALECT
+from tapeline.venues.binance.orders.stream_usdm import USDM
 from tapeline.venues.orders import Leg, OrderAsk, OrderRequest, Orders, OrderServer
 
 D = Decimal
@@ -319,3 +320,18 @@ def test_a_list_that_nobody_placed_is_unknown() -> None:
         Venue().ask("DELETE", "/api/v3/orderList", symbol="BTCUSDT", orderListId="9")
     assert refused.value.reason == "unknown_order"
     assert set(asdict(OrderAsk(call="list"))) >= {"legs", "client_id", "venue_id"}
+
+
+@pytest.mark.parametrize(
+    ("said", "reason"),
+    [("", ""), ("ReduceOnly Order is rejected.", "reduce_only"), ("Margin is insufficient.", "other")],
+)
+def test_why_a_stop_of_usdm_came_to_nothing(said: str, reason: str) -> None:
+    raw = {
+        "e": "ALGO_UPDATE", "T": 1, "E": 1,
+        "o": {"caid": "c", "aid": 1, "at": "CONDITIONAL", "o": "STOP_MARKET", "s": "BTCUSDT", "S": "SELL", "ps": "BOTH",
+              "f": "GTC", "q": "1", "X": "EXPIRED", "ai": "", "tp": "90", "p": "0", "R": True, "rm": said},
+    }  # fmt: skip
+    (told,) = decoder(USDM, "binance-usdm", "main", {})(json.dumps(raw).encode(), AT)
+    assert isinstance(told, OrderUpdate)
+    assert (told.state, told.reason, told.why) == ("expired", reason, said)

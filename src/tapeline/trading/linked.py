@@ -186,6 +186,8 @@ class Linked:
 
     def _lost(self, group: _Group, order: Order) -> bool:
         """Whether the venue has ended this one, and what it was for goes on."""
+        if order.reason == "reduce_only":
+            return False  # there is nothing left to protect
         tied = self._s.blotter.lists.others(order.client_id)
         if tied and order.state == "expired":
             if any(each.state == "partly_filled" and not each.asked for each in tied):

@@ -64,6 +64,13 @@ PAID: Mapping[str, str] = {"INSURANCE_CLEAR": "liquidation"}
 _MARGIN = {"isolated": "isolated", "cross": "cross", "crossed": "cross"}
 
 
+def _why(text: str) -> str:
+    """Why a conditional order came to nothing, as one of REASONS: "ReduceOnly Order is rejected." says it."""
+    if not text:
+        return ""
+    return "reduce_only" if "reduce" in text.lower() else "other"
+
+
 def order_update(update: wire.OrderTradeUpdate, owner: Owner, received_ns: int) -> Items:
     """An order, and the fill before it where there is one. See `stream_spot.execution`."""
     o, at_ns = update.o, update.T * MS_NS
@@ -105,7 +112,7 @@ def algo_update(update: wire.AlgoUpdate, owner: Owner, received_ns: int) -> Item
             kind=USDM_KINDS.get(o.o, o.o.lower()), size=size, price=some(o.p), stop_price=some(o.tp), filled=filled,
             average=some(o.ap) if filled else None, time_in_force=TIMES.get(o.f, o.f.lower()),
             post_only=o.f in POST_ONLY, reduce_only=o.R, position=POSITIONS[o.ps],
-            triggered=bool(became), why=o.rm, reason="other" if o.rm else "",
+            triggered=bool(became), why=o.rm, reason=_why(o.rm),
         ),
     )  # fmt: skip
 
