@@ -4,6 +4,7 @@ import asyncio
 import random
 from collections.abc import Callable, Mapping
 from contextlib import AsyncExitStack
+from functools import partial
 from types import TracebackType
 from typing import Any, Literal, Self
 
@@ -22,6 +23,7 @@ from tapeline.model.channel import channel as parse_channel
 from tapeline.model.instrument import split_id
 from tapeline.outlet import Outlet
 from tapeline.store.writer import Nowhere
+from tapeline.wire.ccxt.exchange import Reach
 from tapeline.wire.rest import real_fetch
 
 
@@ -47,11 +49,13 @@ class Feed:
 
     async def __aenter__(self) -> Self:
         """Start; nothing is dialled before the first subscription."""
-        fetch, client = real_fetch(within_s=self._connection.connection_timeout_s)
+        reached = {name: Reach(rest_url=to.get("rest"), ws_url=to.get("ws")) for name, to in self._urls.items()}
+        fetch, client = real_fetch(within_s=self._connection.connection_timeout_s, reaches=reached)
         self._stack.push_async_callback(client.aclose)
         chance = random.SystemRandom().random
         clock = SystemClock()
-        world = World(dial=real_world_dial, fetch=fetch, clock=clock, chance=chance, budget=host_budgets(clock))
+        dial = partial(real_world_dial, reaches=reached)
+        world = World(dial=dial, fetch=fetch, clock=clock, chance=chance, budget=host_budgets(clock))
         instance = self._instance = await self._stack.enter_async_context(Instance(world).running())
         if self._repair:
             self._ledger = Bookkeeping(lambda _row: None)
