@@ -2,6 +2,7 @@
 
 import json
 import os
+import sqlite3
 import subprocess
 from pathlib import Path
 from typing import Any
@@ -104,7 +105,9 @@ def test_a_reply_that_is_lost_after_the_order_was_carried_out(fault: str, tmp_pa
     with paper("binance", "USDT=100000", "--fault", fault) as line:
         told = traded(tmp_path, "binance", line)
 
-    assert "unknown" in states(told, "buying"), "the fault struck"
+    with sqlite3.connect(tmp_path / "store" / "journal.sqlite") as journal:
+        records = [json.loads(each) for (each,) in journal.execute("SELECT body FROM records WHERE kind = 'failed'")]
+    assert [(each["what"], each["outcome"]) for each in records[:1]] == [("submit", "unknown")], "the fault struck"
     assert "rejected" not in states(told, "buying")
     assert states(told, "buying")[-1] == "filled"
     assert float(told[-1]["position"]) == pytest.approx(0.00999), "once"
