@@ -174,6 +174,35 @@ def test_a_stop_that_gets_no_answer_says_which_orders_it_left() -> None:
     assert run(main(Stage(at_stop="keep"))) == []
 
 
+def test_a_cancel_that_is_refused_at_a_stop_is_asked_again() -> None:
+    async def main(stage: Stage) -> tuple[list[str], list[float]]:
+        cancels: list[float] = []
+
+        class Refusing:
+            def execute(self, command: Command) -> None:
+                if isinstance(command, Submit):
+                    stage.execution.offer(Sent(command.order.client_id, "submit", stage.clock.wall_ns()))
+                if isinstance(command, Cancel):
+                    cancels.append(round(stage.clock.now(), 1))
+                    stage.execution.offer(Sent(command.client_id, "cancel", stage.clock.wall_ns()))
+                    no = ("refused", "too many") if len(cancels) < 3 else ("unknown", "lost")
+                    stage.execution.offer(Failed(command.client_id, "cancel", no[0], stage.clock.wall_ns(), no[1], ""))
+
+        for name in list(stage.execution._gateways):
+            stage.execution._gateways[name] = Refusing()  # type: ignore[index]  # it is a dict
+        async with asyncio.TaskGroup() as tasks:
+            work = tasks.create_task(stage.execution.run())
+            await stage.execution.start()
+            stage.execution.offer(trade())
+            await stage.execution.settled()
+            began = stage.clock.now()
+            left = await stage.execution.stop(9.0)
+            work.cancel()
+        return [each.state for each in left], [round(at - began) for at in cancels]
+
+    assert run(main(Stage())) == (["unknown"], [0, 2, 4])
+
+
 def test_a_run_that_is_behind_reduces_and_one_that_loses_events_halts(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(execution_module, "MOST_WAITING", 20)
     stage = Stage(most_behind_s=0.5)

@@ -22,6 +22,7 @@ from tapeline.trading.record import Digest, Marked, Written
 
 MOST_WAITING = 100_000  # market events that wait to be decided on; more are dropped, and the accounts halted
 SETTLED_WITHIN_S = 30.0
+CANCEL_AGAIN_S = 2.0  # between two cancels of an order, at a stop
 AT_ONCE = 500  # events between two looks at everything else that wants to run
 KEPT = (OrderUpdate, Fill, Payment, Sent, Failed, Operator, Halted)  # what the state is rebuilt from
 _NEVER_DROPPED = (*KEPT, Balance, Position, AccountMode, Healthy, Timer)
@@ -104,16 +105,20 @@ class Execution:
     async def stop(self, within_s: float) -> list[Order]:
         """No new orders; open ones are cancelled or kept, as the setup says. Returns those that are not certain to be.
 
-        `run` has to go on meanwhile: answers come through it.
+        `run` has to go on meanwhile: answers come through it. A cancel that was refused is asked again.
         """
         await self._do(self.engine.stop(self._clock.wall_ns()))
         blotter = self.engine.situation.blotter
         keeping = self.engine.situation.setup.at_stop == "keep"
-        until = self._clock.now() + within_s
+        asked_at = self._clock.now()
+        until = asked_at + within_s
         while self._clock.now() < until:
             open_orders = [each for each in blotter.live() if each.claimed and not (keeping and not each.asked)]
             if not [each for each in open_orders if each.client_id not in self.engine.situation.waiters]:
                 break
+            if self._clock.now() >= asked_at + CANCEL_AGAIN_S and any(not each.asked for each in open_orders):
+                asked_at = self._clock.now()
+                await self._do(self.engine.stop(self._clock.wall_ns()))
             await asyncio.sleep(0.02)
         await self.flush()
         return (
