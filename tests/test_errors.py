@@ -17,6 +17,7 @@ from tapeline.errors import (
     Retry,
     StoreBehind,
     StoreLocked,
+    StoreUnusable,
     SubscriptionRefused,
     TapelineError,
     TimedOut,
@@ -43,7 +44,7 @@ def test_every_error_says_its_remedy_by_its_parent() -> None:
         ClockWrong,
         OutcomeUnknown,
     }
-    for each in (SubscriptionRefused, UnknownInstrument, NotHeld, StoreLocked):
+    for each in (SubscriptionRefused, UnknownInstrument, NotHeld, StoreLocked, StoreUnusable):
         assert issubclass(each, Refused)
 
 

@@ -18,6 +18,7 @@ TapelineError
  |   |- NotProven        the store cannot prove that nothing is missing in what was asked for
  |   |- StoreLocked      another instance writes this store
  |   |- StoreTooNew      the store was written by a later version
+ |   |- StoreUnusable    the store's files cannot be opened: damaged, not ours to write, no room
  |- BadData       bytes that do not mean what they should: skip them, count them, go on
  |   |- Impossible       well-formed, but no market can have produced it (high < low, a negative size)
  |- Unsynchronised  a book that cannot be trusted right now; carries the reason and the age
@@ -118,6 +119,10 @@ class StoreLocked(Refused):
 
 class StoreTooNew(Refused):
     """The store was written by a later version of Tapeline."""
+
+
+class StoreUnusable(Refused):
+    """The store's files cannot be opened: damaged, not ours to write, no room. The message says what to do."""
 
 
 class BadData(TapelineError):

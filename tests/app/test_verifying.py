@@ -78,7 +78,7 @@ def verified(
             except TapelineError as error:  # the simulator's group would wrap it
                 refused.append(error)
         if note:
-            assert found.note()
+            assert found.note() == ""
 
     run(main())
     if refused:
@@ -262,8 +262,12 @@ def test_while_somebody_writes_the_store_nothing_is_noted(tmp_path: Path) -> Non
     writer = StoreWriter(tmp_path, clock=SystemClock())
     writer.start()
     assert found.facts
-    assert not found.note()
+    assert found.note() == "an instance writes this store"
     writer.stop()
-    assert found.note()
+    (tmp_path / "lock").unlink()
+    (tmp_path / "lock").mkdir()  # as little use as a file that may only be read
+    assert f"{tmp_path / 'lock'}: Is a directory" in found.note()
+    (tmp_path / "lock").rmdir()
+    assert found.note() == ""
     with open_store(tmp_path) as store:
         assert [hole.state for hole in store.holes()] == ["disputed"]

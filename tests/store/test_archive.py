@@ -1,7 +1,9 @@
+import errno
 from pathlib import Path
 
 import pytest
 
+from tapeline.model.fact import Fact
 from tapeline.model.stamp import instant
 from tapeline.store import archive
 
@@ -67,3 +69,18 @@ def test_given_up_nothing_has_changed(tmp_path: Path) -> None:
 def test_lines_of_nothing_leave_no_file(tmp_path: Path) -> None:
     archive.write_lines(tmp_path / "gaps.jsonl", [])
     assert archive.gaps_of(tmp_path) == []
+
+
+def test_lines_are_whole_or_as_they_were(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    fact = Fact("binance:BTC/USDT", "trades", 1, 2, "proven", "ids", "ws", "", 2)
+    archive.write_lines(tmp_path / archive.FACTS, [fact])
+
+    def half(path: Path, data: bytes) -> int:
+        with path.open("wb") as file:
+            file.write(data[:5])
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(Path, "write_bytes", half)
+    with pytest.raises(OSError, match="No space left"):
+        archive.write_lines(tmp_path / archive.FACTS, [fact, fact])
+    assert archive.facts_of(tmp_path) == [fact]

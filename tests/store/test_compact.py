@@ -1,9 +1,10 @@
+import sqlite3
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from tapeline.errors import ConfigError, NotHeld, StoreLocked
+from tapeline.errors import ConfigError, NotHeld, StoreLocked, StoreUnusable
 from tapeline.model.event import Bar, Trade
 from tapeline.model.fact import Fact
 from tapeline.model.interval import DAY_NS
@@ -84,3 +85,15 @@ def test_the_ledger_says_what_went_and_bars_stay_as_proven_as_they_were(folder: 
         ]  # fmt: skip
         assert [(hole.state, hole.cause) for hole in held.holes(BTC)] == [("unrecoverable", "retention")]
         assert held.bars(BTC, "1m@trades", 0, 90 * DAY_NS, require="proven").missing == []
+
+
+def test_a_disk_without_room_even_to_delete_is_said(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(_connection: sqlite3.Connection) -> None:
+        error = sqlite3.OperationalError("database or disk is full")
+        error.sqlite_errorcode = sqlite3.SQLITE_FULL
+        raise error
+
+    monkeypatch.setattr(compacting, "_give_back", full)
+    with pytest.raises(StoreUnusable, match=r"no room left on its disk .*: free some room"):
+        compact(folder, Now())
+    StoreLock(folder).acquire()  # it was given back

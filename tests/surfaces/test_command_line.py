@@ -1,9 +1,14 @@
+import errno
+import sqlite3
 import sys
 from importlib.metadata import version
+from pathlib import Path
 
 import pytest
 
 from tapeline.errors import BadData, ConfigError, NotHeld, StoreLocked, UnknownInstrument
+from tapeline.store.schema import FILE
+from tapeline.store.series import SeriesStore
 from tapeline.surfaces import cli
 from tapeline.surfaces.cli import COMMANDS, main, resolved
 
@@ -70,6 +75,52 @@ def test_our_errors_are_one_line_and_a_code(
     monkeypatch.setattr(cli, "app", fails)
     assert run("venues") == code
     assert capsys.readouterr().err == ("" if code == 0 else "tapeline: x\n")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "error", "line"),
+    [
+        (("gaps", "--store", "d"), sqlite3.DatabaseError("x"), "tapeline: the store at d cannot be used: x\n"),
+        (("gaps", "--store=d"), sqlite3.DatabaseError("x"), "tapeline: the store at d cannot be used: x\n"),
+        (("gaps", "--store"), sqlite3.DatabaseError("x"), "tapeline: the store cannot be used: x\n"),
+        (("venues",), PermissionError(errno.EACCES, "no", "/a"), "tapeline: /a: no: give this user the right"),
+        (("venues",), OSError(errno.ENOSPC, "full"), "tapeline: a file: full: free some room"),
+    ],
+)
+def test_what_the_machine_says_is_a_line_with_a_remedy(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], arguments: tuple[str, ...],
+    error: Exception, line: str,
+) -> None:  # fmt: skip
+    def fails(_arguments: list[str]) -> None:
+        raise error
+
+    monkeypatch.setattr(cli, "app", fails)
+    assert run(*arguments) == 1
+    assert capsys.readouterr().err.startswith(line)
+
+
+def test_a_fault_of_our_own_is_shown_as_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fails(_arguments: list[str]) -> None:
+        raise sqlite3.ProgrammingError("ours")
+
+    monkeypatch.setattr(cli, "app", fails)
+    with pytest.raises(sqlite3.ProgrammingError, match="ours"):
+        main(["venues"])
+
+
+def test_a_damaged_page_found_while_reading_is_said_with_the_store(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    SeriesStore(tmp_path).close()
+    file = tmp_path / FILE
+    size = file.stat().st_size
+    with file.open("r+b") as raw:
+        raw.seek(4096)
+        raw.write(b"\xff" * (size - 4096))
+    assert run("gaps", "--store", str(tmp_path)) == 1
+    told = capsys.readouterr().err
+    assert told.startswith(f"tapeline: the store at {tmp_path} is damaged (database disk image is malformed)")
+    assert "tapeline backfill" in told
 
 
 def test_without_arguments_the_process_s_own_are_taken(

@@ -29,4 +29,5 @@ def test_it_says_what_it_deletes(
     assert out.startswith(f"{BTC} trades: deleted 2 before 20")
     assert "bytes before" in out
     assert run(capsys, "--store", tmp_path, "--keep-trades", "90d")[1].startswith("no trades are that old\n")
+    assert run(capsys, "--store", tmp_path, "--keep", "90d")[1].startswith("no trades are that old\n")
     assert run(capsys, "--store", tmp_path, "--keep-trades", "soon")[0] == 2

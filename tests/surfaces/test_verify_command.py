@@ -100,9 +100,9 @@ def test_an_instance_that_writes_the_store_is_said(
     found: list[Checked], tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     found.append(series())
-    monkeypatch.setattr(Verification, "note", lambda _self: False)
+    monkeypatch.setattr(Verification, "note", lambda _self: "an instance writes this store")
     assert called("--store", str(tmp_path)) == 0
-    assert "nothing was noted in its ledger" in capsys.readouterr().err
+    assert "an instance writes this store: nothing was noted in its ledger" in capsys.readouterr().err
 
 
 def test_a_signal_ends_it_and_what_is_left_is_unchecked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

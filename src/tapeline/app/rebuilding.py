@@ -18,7 +18,7 @@ from tapeline.app.bookkeeping import Bookkeeping, Key
 from tapeline.app.instance import Instance
 from tapeline.app.venue import VenueDesk
 from tapeline.clock import Clock
-from tapeline.errors import NotHeld, StoreBehind, UnknownInstrument
+from tapeline.errors import NotHeld, StoreBehind, StoreUnusable, UnknownInstrument
 from tapeline.market.ladder import holds_whole
 from tapeline.market.remake import differing, remade
 from tapeline.model.event import Bar, Trade
@@ -71,7 +71,13 @@ class Rebuilder:
             await asyncio.sleep(self._look_every_s)
             try:
                 await self.look()
-            except (OSError, sqlite3.Error, StoreBehind, NotHeld) as error:  # the next look may find the disk well
+            except (
+                OSError,
+                sqlite3.Error,
+                StoreBehind,
+                StoreUnusable,
+                NotHeld,
+            ) as error:  # the next look may find the disk well
                 _log.warning("rebuild bars", trouble=f"{type(error).__name__}: {error}")
 
     async def look(self) -> None:
@@ -164,7 +170,7 @@ class Rebuilder:
             while due:
                 try:
                     await self._rebuild(key, desk, name, finer, due[0])
-                except (OSError, sqlite3.Error, StoreBehind, NotHeld):
+                except (OSError, sqlite3.Error, StoreBehind, StoreUnusable, NotHeld):
                     ranges[name] += due
                     raise
                 due.pop(0)

@@ -18,7 +18,17 @@ from tapeline.app.outages import outages
 from tapeline.app.rebuilding import Rebuilder
 from tapeline.app.venue import VenueDesk
 from tapeline.clock import Clock
-from tapeline.errors import BadData, ConfigError, NotHeld, RateLimited, Refused, Retry, StoreBehind, UnknownInstrument
+from tapeline.errors import (
+    BadData,
+    ConfigError,
+    NotHeld,
+    RateLimited,
+    Refused,
+    Retry,
+    StoreBehind,
+    StoreUnusable,
+    UnknownInstrument,
+)
 from tapeline.model.channel import channel
 from tapeline.model.event import Dispute, Repair, Trade
 from tapeline.model.fact import HELD, Fact, Stretch
@@ -223,7 +233,7 @@ class Repairer:
         job.began_at = self._clock.now()
         try:
             await self._mend(job)
-        except (ConfigError, OSError, sqlite3.Error, StoreBehind, NotHeld) as error:
+        except (ConfigError, OSError, sqlite3.Error, StoreBehind, StoreUnusable, NotHeld) as error:
             job.trouble = f"{type(error).__name__}: {error}"
         finally:
             state.jobs.remove(job)

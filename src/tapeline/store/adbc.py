@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from tapeline.store.extras import installed
+from tapeline.store.reading import is_still
 
 _ONE_BATCH = 2**30  # rows: the types of columns are told from the first batch, and a column may begin with NULLs
 
@@ -46,8 +47,11 @@ def release(file: Path) -> None:
 
 
 def arrow(file: Path, sql: str, parameters: tuple[Any, ...]) -> Any | None:
-    """The rows of a query as an Arrow table; None without the driver, and where this process writes the store."""
-    if not installed("adbc_driver_sqlite.dbapi") or _writer(file.parent) == os.getpid():
+    """The rows of a query as an Arrow table; None without the driver, and where this process writes the store.
+
+    None also where the driver could not open it: beside the file nothing may be written.
+    """
+    if not installed("adbc_driver_sqlite.dbapi") or _writer(file.parent) == os.getpid() or is_still(file):
         return None
     import adbc_driver_sqlite.dbapi as driver  # noqa: PLC0415  # optional
 

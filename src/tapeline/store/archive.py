@@ -93,7 +93,9 @@ def next_partition(kind: str, at_ns: int) -> tuple[int, int]:
 def write_lines(path: Path, values: list[Any]) -> None:
     """JSON, one value a line; no file where there are none."""
     if values:
-        path.write_bytes(b"".join(_encode(each) + b"\n" for each in values))
+        beside = path.with_name(f".{path.name}")
+        beside.write_bytes(b"".join(_encode(each) + b"\n" for each in values))
+        beside.replace(path)  # whole, or as it was: a full disk must not leave half a line
     else:
         path.unlink(missing_ok=True)
 

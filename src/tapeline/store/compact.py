@@ -13,6 +13,7 @@ from tapeline.store.ledger import Ledger
 from tapeline.store.lock import StoreLock
 from tapeline.store.schema import FILE
 from tapeline.store.series import SeriesStore
+from tapeline.store.trouble import usable
 
 RETENTION = "retention"  # the cause of what is missing because it was deleted
 _BATCH = 50_000  # rows a transaction: readers and the disk keep up
@@ -51,7 +52,8 @@ def duration(text: str) -> int:
 def compact(folder: Path, clock: Clock, *, keep_trades_ns: int | None = None, dry_run: bool = False) -> Compacted:
     """Delete trades older than `keep_trades_ns` before now, and give free pages back. Bars, gaps and coverage stay.
 
-    `dry_run` only counts. Raises NotHeld where there is no store, StoreLocked while an instance writes it.
+    `dry_run` only counts. Raises NotHeld where there is no store, StoreLocked while an instance writes it,
+    StoreUnusable where it is damaged, or the disk has no room even to delete.
     """
     if not (folder / FILE).is_file():
         raise NotHeld(f"no store at {folder}: it has no {FILE}")
@@ -61,11 +63,12 @@ def compact(folder: Path, clock: Clock, *, keep_trades_ns: int | None = None, dr
         before = _size(folder)
         store = SeriesStore(folder, clock)
         try:
-            deleted = []
-            if keep_trades_ns is not None:
-                deleted = _old_trades(store, clock.wall_ns() - keep_trades_ns, dry_run=dry_run)
-            if not dry_run:
-                _give_back(store.connection)
+            with usable(folder):
+                deleted = []
+                if keep_trades_ns is not None:
+                    deleted = _old_trades(store, clock.wall_ns() - keep_trades_ns, dry_run=dry_run)
+                if not dry_run:
+                    _give_back(store.connection)
         finally:
             store.close()
         return Compacted(deleted, before, _size(folder))

@@ -1,11 +1,15 @@
 """One writer a store: an advisory lock on `lock`, which names the process that holds it and where it listens."""
 
+import contextlib
+import errno
 import fcntl
 import json
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 from tapeline.errors import StoreLocked
+from tapeline.store.trouble import usable
 
 
 class StoreLock:
@@ -16,9 +20,10 @@ class StoreLock:
         self._file: int | None = None
 
     def acquire(self, socket: str = "") -> None:
-        """Take it. Raises StoreLocked naming the process that has it."""
-        self._path.parent.mkdir(parents=True, exist_ok=True)
-        file = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+        """Take it. Raises StoreLocked naming the process that has it, StoreUnusable where it cannot be made."""
+        with usable(self._path.parent):
+            self._path.parent.mkdir(parents=True, exist_ok=True)
+            file = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as error:
@@ -29,7 +34,8 @@ class StoreLock:
                 "stop it, or use another folder"
             ) from error
         os.truncate(file, 0)
-        os.write(file, json.dumps({"pid": os.getpid(), "socket": socket}).encode())
+        with _no_room_suppressed():  # the lock holds without a name: `compact` must be able to make room
+            os.write(file, json.dumps({"pid": os.getpid(), "socket": socket}).encode())
         self._file = file
 
     def release(self) -> None:
@@ -38,6 +44,16 @@ class StoreLock:
             os.truncate(self._file, 0)
             os.close(self._file)
             self._file = None
+
+
+@contextlib.contextmanager
+def _no_room_suppressed() -> Iterator[None]:
+    """Go on where the disk is full, and only there."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in {errno.ENOSPC, errno.EDQUOT}:
+            raise
 
 
 def _pid(text: str) -> str:

@@ -23,10 +23,12 @@ from tapeline.store.ledger import Ledger
 from tapeline.store.place import numbers_of
 from tapeline.store.proof import Proof, demand, proof_of
 from tapeline.store.queries import LAST, TRADE_COLUMNS, Instant, between, nanoseconds
+from tapeline.store.reading import open_for_reading
 from tapeline.store.records import Dispute, Poison, Records
 from tapeline.store.rows import Made, Query, Rows
 from tapeline.store.schema import FILE, LEDGER_SINCE, VERSION, version_of
 from tapeline.store.series import BAR_COLUMNS
+from tapeline.store.trouble import usable
 from tapeline.store.watching import LOOK_BACK, Watch
 
 if TYPE_CHECKING:
@@ -36,7 +38,7 @@ __all__ = ["Dispute", "Instant", "Poison", "Store", "open_path", "open_store"]
 
 
 def open_path(path: str | Path) -> "Store | Lake":
-    """Open a store read-only, or a Parquet archive. Raises NotHeld where there is neither, StoreTooNew."""
+    """Open a store read-only, or a Parquet archive. Raises NotHeld where there is neither; and as `open_store`."""
     folder = Path(path).expanduser()
     if not (folder / FILE).exists() and next(folder.glob("venue=*"), None) is not None:
         from tapeline.store.lake import open_lake  # noqa: PLC0415  # a store needs none of it
@@ -46,12 +48,20 @@ def open_path(path: str | Path) -> "Store | Lake":
 
 
 def open_store(path: str | Path) -> "Store":
-    """Open a store read-only. Raises NotHeld where there is none, StoreTooNew for one from a later version."""
+    """Open a store read-only. Raises NotHeld where there is none, StoreTooNew for one from a later version.
+
+    StoreUnusable where its files are damaged, or cannot be opened.
+    """
     file = Path(path).expanduser() / FILE
-    if not file.is_file():
-        raise NotHeld(f"no store at {Path(path)}: it has no {FILE}")
-    connection = sqlite3.connect(f"{file.resolve().as_uri()}?mode=ro", uri=True, timeout=5.0)
-    found = version_of(connection)
+    with usable(Path(path)):
+        if not file.is_file():
+            raise NotHeld(f"no store at {Path(path)}: it has no {FILE}")
+        connection = open_for_reading(file)
+        try:
+            found = version_of(connection)
+        except BaseException:
+            connection.close()
+            raise
     if found > VERSION or found == 0:
         connection.close()
         if found == 0:

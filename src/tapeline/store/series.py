@@ -16,6 +16,7 @@ from tapeline.model.instrument import Instrument
 from tapeline.store.ledger import disputed, fold, keep_facts, keep_wanted, overflown, set_aside
 from tapeline.store.numbers import exact_column, reals
 from tapeline.store.schema import connect
+from tapeline.store.trouble import usable
 
 BAR_COLUMNS = (
     "open_at_ns", "open", "high", "low", "close", "volume", "quote_volume", "trades", "taker_buy_volume", "first_id",
@@ -66,12 +67,31 @@ Row = Event | Instrument | PointRow | Fact | Wanted
 class SeriesStore:
     """The only writer of `series.sqlite`. Every `write` is one transaction: all of it, or none.
 
-    `clock` stamps the versions of instruments that do not say since when they are so. Raises StoreTooNew.
+    `clock` stamps the versions of instruments that do not say since when they are so.
+    Raises StoreTooNew, and StoreUnusable where its files cannot be opened.
     """
 
     def __init__(self, folder: Path, clock: Clock | None = None) -> None:
         self._folder, self._clock = folder, clock or SystemClock()
-        self.connection = connect(folder)
+        with usable(folder):
+            self.connection = connect(folder)
+            try:
+                self._look()
+            except BaseException:
+                self.connection.close()
+                raise
+        self.rows_written = 0
+        self.disputes = 0
+        self.found: deque[Fact] = deque(
+            maxlen=FOUND_MOST
+        )  # facts that only we could find out, until somebody takes them
+        self._keepers: dict[type, Callable[[list[Any]], None]] = {
+            Trade: self._trades, Bar: self._bars, Gap: self._gaps, Link: self._links, Notice: self._notices,
+            Instrument: self._versions, PointRow: self._points, Fact: self._facts, Wanted: self._wanted,
+        }  # fmt: skip
+
+    def _look(self) -> None:
+        """What is on record by now."""
         fold(self.connection)
         self._series: dict[tuple[str, str], int] = {
             (instrument, channel): series
@@ -84,15 +104,6 @@ class SeriesStore:
                 "SELECT instrument, body FROM instruments ORDER BY instrument, valid_from_ns"
             )
         }
-        self.rows_written = 0
-        self.disputes = 0
-        self.found: deque[Fact] = deque(
-            maxlen=FOUND_MOST
-        )  # facts that only we could find out, until somebody takes them
-        self._keepers: dict[type, Callable[[list[Any]], None]] = {
-            Trade: self._trades, Bar: self._bars, Gap: self._gaps, Link: self._links, Notice: self._notices,
-            Instrument: self._versions, PointRow: self._points, Fact: self._facts, Wanted: self._wanted,
-        }  # fmt: skip
 
     def write(self, rows: Sequence[Row]) -> None:
         """Write a batch. Raises one of ROW_FAULTS, and then nothing of it was written."""

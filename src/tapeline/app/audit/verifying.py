@@ -9,7 +9,17 @@ from tapeline.app.audit.examining import Examined, Subject, counts, examine, ove
 from tapeline.app.history.asking import HistoryDesk, Outside
 from tapeline.clock import SystemClock
 from tapeline.config import Config, place_of
-from tapeline.errors import BadData, ConfigError, NotHeld, RateLimited, Refused, Retry, StoreLocked, UnknownInstrument
+from tapeline.errors import (
+    BadData,
+    ConfigError,
+    NotHeld,
+    RateLimited,
+    Refused,
+    Retry,
+    StoreLocked,
+    StoreUnusable,
+    UnknownInstrument,
+)
 from tapeline.market.coverage import Coverage
 from tapeline.model.channel import channel as parse_channel
 from tapeline.model.event import Bar, Trade
@@ -85,19 +95,22 @@ class Verification:
                 for venue in venues:
                     tasks.create_task(self._venue(store, venue), name=f"verify {venue}")
 
-    def note(self) -> bool:
-        """Tell the ledger what was found, where nobody else writes the store; False where somebody does."""
+    def note(self) -> str:
+        """Tell the ledger what was found; why it could not be told, "" where it was."""
         if not self.facts:
-            return True
+            return ""
         writer = StoreWriter(self._folder, clock=SystemClock())  # it writes on a thread, in real time
         try:
             writer.start()
         except StoreLocked:
-            return False
+            return "an instance writes this store"
+        except StoreUnusable as error:  # read-only, most likely: what was compared is no less so
+            return str(error)
         for fact in self.facts:
             writer.offer(fact)
         writer.stop(STOP_WITHIN_S)
-        return True
+        counts = writer.statistics()
+        return counts.last_error if counts.dropped or counts.queue_rows else ""
 
     # ---- what is compared ------------------------------------------------------------------------------------
 

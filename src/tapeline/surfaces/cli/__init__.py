@@ -4,12 +4,14 @@ Exit codes: 0 done (also when nothing was found), 1 something failed or differs,
 unknown instrument, 3 every connection gave up; `verify` also 4 for a mismatch and 5 for what could not be compared.
 """
 
+import sqlite3
 import sys
 from collections.abc import Sequence
 
 from cyclopts import App
 
 from tapeline.errors import ConfigError, NotHeld, TapelineError, UnknownInstrument
+from tapeline.store.trouble import is_outside, said
 
 app = App(name="tapeline", help="Market data you can prove: live streams, exact bars, sound books, known gaps.")
 
@@ -72,3 +74,18 @@ def main(arguments: Sequence[str] | None = None) -> None:
         sys.exit(1)
     except BrokenPipeError:
         sys.exit(0)
+    except (OSError, sqlite3.DatabaseError) as error:
+        if not is_outside(error):
+            raise
+        sys.stderr.write(f"tapeline: {said(error, _option(given, '--store'))}\n")
+        sys.exit(1)
+
+
+def _option(given: Sequence[str], name: str) -> str:
+    """The value of an option as it was given; "" where it was not."""
+    for at, word in enumerate(given):
+        if word == name:
+            return "".join(given[at + 1 : at + 2])
+        if word.startswith(f"{name}="):
+            return word.removeprefix(f"{name}=")
+    return ""

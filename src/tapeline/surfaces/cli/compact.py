@@ -16,7 +16,10 @@ def compact(
     *,
     store: Annotated[Path, Parameter(help="The store's folder.")],
     keep_trades: Annotated[
-        str, Parameter(help="Delete trades older than this, as 90d, 12h, 4w; none by default.")
+        str,
+        Parameter(
+            name=["--keep-trades", "--keep"], help="Delete trades older than this, as 90d, 12h, 4w; none by default."
+        ),
     ] = "",
     dry_run: Annotated[bool, Parameter(help="Only say what would be deleted.", negative=())] = False,
 ) -> None:

@@ -72,13 +72,13 @@ def verify(
         rest_url=rest_url, config=loaded,
     )  # fmt: skip
     done = run_until_signalled(lambda stop: _verified(folder, wish, stop))
-    noted = done.note()
+    trouble = done.note()
     if json:
         sys.stdout.write(msgspec.json.encode([_row(each) for each in done.series]).decode() + "\n")
     else:
         _show(done.series)
-    if not noted:
-        sys.stderr.write("an instance writes this store: nothing was noted in its ledger\n")
+    if trouble:
+        sys.stderr.write(f"{trouble}: nothing was noted in its ledger\n")
     sys.exit(exit_code(done.series))
 
 
