@@ -209,6 +209,25 @@ def test_what_the_list_names_and_no_number_brings_is_lost() -> None:
     ]  # fmt: skip
 
 
+def test_what_a_list_leaves_out_where_two_of_its_pages_meet_comes_by_number_or_its_time_is_lost() -> None:
+    """The page ends at 111 and 112 is not on it: it is of the time between them, not of the page below."""
+
+    def without(lists_only: bool) -> Mischief:  # a test's own
+        return lambda number, rows: [
+            row for row in rows if getattr(row, "seq", 0) != 112 or (lists_only and asked[number].from_id is not None)
+        ]
+
+    over, venue = walk(OWN, 1000, 1200, (101, 119)), Venue(STEADY)
+    asked = venue.asked
+    assert [seq for seq, _ in gone(over, venue, without(lists_only=True))] == list(range(101, 120))
+    assert {each[2] for each in states(over)} == {"proven"}
+    over, venue = walk(OWN, 1000, 1200, (101, 119)), Venue(STEADY)
+    asked = venue.asked
+    assert [seq for seq, _ in gone(over, venue, without(lists_only=False))] == [*range(101, 112), *range(113, 120)]
+    assert [state for low, high, state in states(over) if low <= 1120 < high] == ["unrecoverable"]
+    assert [each for each in states(over) if each[2] == "unrecoverable"] == [(1110.0, 1130.0, "unrecoverable")]
+
+
 def test_where_the_history_begins_inside_it_what_was_before_is_lost() -> None:
     over = walk(OWN, 500, 1030)
     assert [seq for seq, _ in gone(over, Venue(STEADY))] == list(range(80, 104))

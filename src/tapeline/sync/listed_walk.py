@@ -161,10 +161,10 @@ class ListedWalk:
             self._list = replace(self._list, to_ns=oldest_ns)
             return
         self._list = replace(self._list, to_ns=oldest_ns + 1)
-        low = self._open.low
+        low, low_ns = self._open.low, self._open.low_ns
         self._close(oldest_ns + 1)
         if low is not None:
-            self._open.top, self._open.low = low - 1, low
+            self._open.top, self._open.low, self._open.above_ns = low - 1, low, low_ns
 
     def _end(self, *, older: bool) -> None:
         """The list goes no further back."""
@@ -209,7 +209,12 @@ class ListedWalk:
     def _go_on(self) -> None:
         """Be done with every piece of which nothing is left to ask."""
         while self._pieces and self._pieces[0].walk.next() is None:
-            self._findings += self._pieces.pop(0).findings()
+            piece = self._pieces.pop(0)
+            found = piece.findings()
+            if found and found[-1].to_ns == piece.to_ns < piece.above_ns and found[-1].state != "proven":
+                found = [*found[:-1], replace(found[-1], to_ns=piece.above_ns + 1)]  # it may be of the piece above
+                self._findings = _from(piece.above_ns + 1, self._findings)
+            self._findings += found
 
 
 class _Piece:
@@ -218,6 +223,7 @@ class _Piece:
     def __init__(self, to_ns: int, top: int | None = None) -> None:
         self.to_ns, self.top = to_ns, top
         self.low: int | None = None  # the lowest number that was listed, or of what is above
+        self.above_ns = to_ns  # the stamp of `low`, where that was listed above
         self.root: int | None = None  # the first of these numbers that is not before the span
         self.from_ns = 1 << 63  # the oldest stamp that was listed
         self.held = list[Trade]()
@@ -227,6 +233,11 @@ class _Piece:
         self._firsts = list[int]()  # of what was listed, in order
         self._listed = list[tuple[int, int]]()  # beside them: (last, stamp)
         self._others: dict[int, str] = {}  # numbers that were given to a trade of another time
+
+    @property
+    def low_ns(self) -> int:
+        """The stamp of `low`."""
+        return self._listed[0][1] if self._listed else self.above_ns
 
     def take(self, trades: Sequence[Trade]) -> None:
         """Listed, below what was listed before."""
@@ -247,8 +258,12 @@ class _Piece:
         self.walk.given(self.held)
 
     def took(self, trades: Sequence[Trade]) -> Sequence[Row]:
-        """Of an answer, what is of this time."""
-        return self.walk.took([trade for trade in trades if self._is_ours(trade)])
+        """Of an answer, what is of this time; or of the piece above, whose list left it out."""
+        ours = [trade for trade in trades if self._is_ours(trade)]
+        until_ns = self._span[1] + DISORDER_NS
+        late = [trade for trade in ours if stamp(trade) >= until_ns]
+        fresh = [trade for trade in late if self.walk.given([replace(trade, at_ns=self.to_ns - 1)])]
+        return [*self.walk.took([trade for trade in ours if stamp(trade) < until_ns]), *fresh]
 
     def findings(self) -> Sequence[Finding]:
         """What its numbers say. Where no list shows them they prove nothing."""
@@ -270,7 +285,12 @@ class _Piece:
             apart = f"{abs(at_ns - listed_ns) / SECOND_NS:.0f} s {'later' if at_ns > listed_ns else 'earlier'}"
             self._others[number] = f"the venue gives number {number} to two trades, the other one {apart}"
             return False
-        return self._span[0] - DISORDER_NS <= at_ns < self._span[1] + DISORDER_NS
+        return self._span[0] - DISORDER_NS <= at_ns < max(self._span[1], self.above_ns + 1) + DISORDER_NS
+
+
+def _from(at_ns: int, findings: Sequence[Finding]) -> list[Finding]:
+    """What of these is said of the time from there on."""
+    return [replace(each, from_ns=max(at_ns, each.from_ns)) for each in findings if each.to_ns > at_ns]
 
 
 def _key(trade: Trade) -> _Key:

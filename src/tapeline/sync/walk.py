@@ -144,12 +144,15 @@ class IdsWalk:
         self._seen: Mapping[int, Row] = {}
         self._anew = ""  # why no number proves anything here
 
-    def given(self, trades: Sequence[Trade]) -> None:
-        """These are held already: what of their numbers is in the way is not asked for."""
+    def given(self, trades: Sequence[Trade]) -> bool:
+        """These are held already: what of their numbers is in the way is not asked for. Whether any was."""
+        any_ = False
         for trade in trades:
             for seq in range(covered(trade)[0], covered(trade)[1] + 1):
                 if seq in self._places and not self._places.held(seq):
                     self._places.hold(seq, trade.at_ns or 0)
+                    any_ = True
+        return any_
 
     def next(self) -> Ask | None:
         """See `Walk`."""
