@@ -211,8 +211,8 @@ class ListedWalk:
         while self._pieces and self._pieces[0].walk.next() is None:
             piece = self._pieces.pop(0)
             found = piece.findings()
-            if found and found[-1].to_ns == piece.to_ns < piece.above_ns and found[-1].state != "proven":
-                found = [*found[:-1], replace(found[-1], to_ns=piece.above_ns + 1)]  # it may be of the piece above
+            if piece.misses_between and found:  # it is of this piece, or of the one above
+                found = [*found[:-1], replace(found[-1], to_ns=piece.above_ns + 1)]
                 self._findings = _from(piece.above_ns + 1, self._findings)
             self._findings += found
 
@@ -238,6 +238,13 @@ class _Piece:
     def low_ns(self) -> int:
         """The stamp of `low`."""
         return self._listed[0][1] if self._listed else self.above_ns
+
+    @property
+    def misses_between(self) -> bool:
+        """Whether a number is missing that lies between all that was listed of it and the piece above."""
+        top = self.walk.top
+        listed = self._listed[-1][0] if self._listed else 0
+        return self.to_ns < self.above_ns and top > listed and not self.walk.held(top)
 
     def take(self, trades: Sequence[Trade]) -> None:
         """Listed, below what was listed before."""

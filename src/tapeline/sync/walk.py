@@ -154,6 +154,15 @@ class IdsWalk:
                     any_ = True
         return any_
 
+    @property
+    def top(self) -> int:
+        """The last number."""
+        return self._places.bounds[1] - 1
+
+    def held(self, number: int) -> bool:
+        """Whether this one is."""
+        return self._places.held(number)
+
     def next(self) -> Ask | None:
         """See `Walk`."""
         window = self._places.next()
