@@ -80,6 +80,12 @@ def test_a_tape_of_ours(tmp_path: Path) -> None:
     assert isinstance(line, Refused)
 
 
+@pytest.mark.parametrize("name", ["SOL/USDT", "binance:", ":SOL/USDT"])
+def test_half_a_name_is_refused_before_any_row(tmp_path: Path, name: str) -> None:
+    with pytest.raises(ConfigError, match=f"--as {name}: write VENUE:SYMBOL, the venue as `tapeline venues` lists it"):
+        next(iter(rows_of(tmp_path / "x.csv", Asked(instrument=name, channel="bars:1m"))))
+
+
 def test_what_must_be_said(tmp_path: Path) -> None:
     (tmp_path / "notes.txt").touch()
     (gone,) = rows_of(tmp_path / "gone.txt", Asked())

@@ -45,6 +45,7 @@ def test_the_status_object_is_plain_json_and_says_what_there_is(staged: Callable
         assert "bid" in book
         assert found["events"]["trade"] == series["trades"]["events"]
         assert found["clocks"]["binance"]["samples"] >= 3
+        assert abs(found["clocks"]["binance"]["offset_s"]) < 1  # the same clock, over a line that takes its time
 
     staged(play, faults=("cut@+20s+2s",))
 

@@ -5,12 +5,19 @@ from pathlib import Path
 
 import pytest
 
-from tapeline.errors import StoreUnusable
+from tapeline.errors import NotHeld, StoreUnusable
 from tapeline.model.event import Bar
 from tapeline.store import reading
 from tapeline.store.reader import open_store
 from tapeline.store.schema import FILE
 from tapeline.store.series import SeriesStore
+
+
+def test_an_archive_is_told_from_a_store(tmp_path: Path) -> None:
+    (tmp_path / "venue=binance").mkdir()
+    with pytest.raises(NotHeld, match=r"it is an archive: `tapeline\.open` reads it"):
+        open_store(tmp_path)
+
 
 BTC = "binance:BTC/USDT"
 

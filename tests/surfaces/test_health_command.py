@@ -23,6 +23,7 @@ GOOD = CHECK | {"check": "store", "subject": "", "state": "ok", "value": 0.0, "t
 def store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
     (tmp_path / "store").mkdir()
+    (tmp_path / "store" / "lock").write_text('{"pid": 1, "socket": ""}')  # the system's first: it lives
     return tmp_path / "store"
 
 
@@ -44,6 +45,15 @@ def test_a_healthy_run(store: Path, capsys: pytest.CaptureFixture[str]) -> None:
     said = capsys.readouterr().out.splitlines()
     assert said[1].startswith("engine lives: process ")
     assert said[2] == "ok   store: rows wait 0.0 s (0 of 2)"
+
+
+def test_an_instance_that_was_killed_is_not_well(store: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    status(store, checks=[GOOD], alerts=[])
+    (store / "lock").unlink()
+    with pytest.raises(SystemExit) as ended:
+        main(["health", "--store", str(store)])
+    assert ended.value.code == 1
+    assert "note: process 1 is gone without having stopped; this is its last word" in capsys.readouterr().out
 
 
 def test_what_fails_comes_with_what_to_do(store: Path, capsys: pytest.CaptureFixture[str]) -> None:

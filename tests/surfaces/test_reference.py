@@ -26,7 +26,10 @@ def test_a_setting_s_row() -> None:
         "of the last close and no volume. |"
     ) in lines
     assert ("| `keep` | whole number, at least 1, at most 1000 | `5` | files | Rotated log files kept. |") in lines
-    assert "| `venue` | text | must be given |  | The venue's name, as in `tapeline venues`. |" in lines
+    assert (
+        "| `venue` | text | must be given |  | The venue's name, as in `tapeline venues`, or `ccxt-EXCHANGE`. |"
+        in lines
+    )
 
 
 def test_an_event_s_row() -> None:

@@ -33,6 +33,7 @@ def tape(tmp_path: Path) -> str:
         (["okx", "--tape", "TAPE"], "1 lines, none of them a market frame of okx"),
         (["binance", "--tape", "TAPE", "--speed", "fast"], "--speed fast: write a factor such as 1 or 20, or max"),
         (["binance", "--tape", "TAPE", "--speed", "-1"], "--speed -1: write a factor"),
+        (["binance", "--market", "1", "--port", "99999"], "port 99999 cannot be served: ports are 1 to 65535"),
         (["binance", "--tape", "TAPE", "--fault", "cutt@+1s"], "did you mean 'cut'?"),
         (["binance", "--tape", "TAPE", "--fault", "cut@+1s", "--fault", "random:x"], "random:SEED[:PER_HOUR]"),
     ],

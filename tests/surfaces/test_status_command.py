@@ -77,7 +77,7 @@ def test_a_killed_instance(tmp_path: Path, dead: int) -> None:
     status = left(tmp_path, pid=dead)
     lock(tmp_path, dead, str(tmp_path / "c.sock"))
     assert find_status(tmp_path, 41 * SECOND) == (
-        status,
+        {**status, "state": "gone"},
         [f"process {dead} is gone without having stopped; this is its last word, 1.0 s old"],
     )
 

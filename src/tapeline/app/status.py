@@ -7,7 +7,9 @@ from importlib.metadata import version
 from typing import Any
 
 from tapeline.app.instance import Instance
+from tapeline.clock import Clock
 from tapeline.errors import Unsynchronised
+from tapeline.market.watermark import VenueClock
 from tapeline.model.event import Link
 from tapeline.model.interval import SECOND_NS
 
@@ -21,7 +23,7 @@ def status(instance: Instance, *, state: str, now_ns: int, parts: Mapping[str, A
         "started_at_ns": instance.started_at_ns,
         "written_at_ns": now_ns,
         "connections": [asdict(each) for desk in instance.desks.values() for each in desk.statistics()],
-        "clocks": {desk.venue.name: asdict(desk.venue_clock.statistics()) for desk in instance.desks.values()},
+        "clocks": {desk.venue.name: _clock(desk.venue_clock, instance.world.clock) for desk in instance.desks.values()},
         "rest": [
             {
                 "venue": desk.venue.name,
@@ -43,6 +45,13 @@ def status(instance: Instance, *, state: str, now_ns: int, parts: Mapping[str, A
             for name, part in parts.items()
         },
     }
+
+
+def _clock(venues: VenueClock, ours: Clock) -> dict[str, Any]:
+    """What is known of a venue's clock; `offset_s`: how far it is ahead of ours, None where it is not known."""
+    known = venues.statistics()
+    venue_ns = venues.estimate(ours.now()) if known.running else None
+    return {**asdict(known), "offset_s": None if venue_ns is None else (venue_ns - ours.wall_ns()) / SECOND_NS}
 
 
 def _series(instance: Instance, now_ns: int) -> list[dict[str, Any]]:

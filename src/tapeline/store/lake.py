@@ -23,7 +23,7 @@ from tapeline.store.derive import Size, aligned, basis, by_activity, derived, en
 from tapeline.store.extras import optional
 from tapeline.store.frames import KINDS
 from tapeline.store.proof import MANY, Proof, demand, holes_of, proof_of, repaired_of
-from tapeline.store.queries import LAST, TRADE_COLUMNS, Instant, between, nanoseconds
+from tapeline.store.queries import LAST, TRADE_COLUMNS, Instant, between, nanoseconds, newest
 from tapeline.store.rows import Made, Rows
 from tapeline.store.series import BAR_COLUMNS
 
@@ -86,7 +86,7 @@ class Lake:
         parameters: tuple[Any, ...] = within
         if at is not None:
             text, parameters = f"{text} AND coalesce(known_at_ns, received_ns) <= ?", (*within, nanoseconds(at))
-        if last is not None:
+        if newest(last) is not None:
             text = (
                 f"FROM (FROM {text.removeprefix('FROM ')} ORDER BY open_at_ns DESC LIMIT {last:d}) ORDER BY open_at_ns"
             )

@@ -22,7 +22,7 @@ from tapeline.store.derive import Size, aligned, basis, by_activity, derived
 from tapeline.store.ledger import Ledger
 from tapeline.store.place import numbers_of
 from tapeline.store.proof import Proof, demand, proof_of
-from tapeline.store.queries import LAST, TRADE_COLUMNS, Instant, between, nanoseconds
+from tapeline.store.queries import LAST, TRADE_COLUMNS, Instant, between, nanoseconds, newest
 from tapeline.store.reading import open_for_reading
 from tapeline.store.records import Dispute, Poison, Records
 from tapeline.store.rows import Made, Query, Rows
@@ -55,7 +55,11 @@ def open_store(path: str | Path) -> "Store":
     file = Path(path).expanduser() / FILE
     with usable(Path(path)):
         if not file.is_file():
-            raise NotHeld(f"no store at {Path(path)}: it has no {FILE}")
+            archive = next(file.parent.glob("venue=*"), None) is not None
+            raise NotHeld(
+                f"no store at {Path(path)}: it has no {FILE}"
+                + ("; it is an archive: `tapeline.open` reads it, `tapeline import` makes a store of it" * archive)
+            )
         connection = open_for_reading(file)
         try:
             found = version_of(connection)
@@ -127,7 +131,7 @@ class Store(Records):
             return self._rows("bars", queries.SUPERSEDED, within, make, proof)
         if at is not None:
             return self._rows("bars", queries.BARS_AT, (*within, *within, nanoseconds(at)), make, proof)
-        if last is not None:
+        if newest(last) is not None:
             return self._rows("bars", queries.LAST_BARS, (*within, last), make, proof)
         return self._rows("bars", queries.BARS, within, make, proof)
 

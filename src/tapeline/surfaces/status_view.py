@@ -126,7 +126,7 @@ def _heading(name: str) -> str:
 
 
 def _number(name: str, value: float) -> str:
-    if name.endswith(("_at_ns", "since_ns")) or name == "at_ns":
+    if name.endswith(("_at_ns", "since_ns")) or name in {"at_ns", "server_ns"}:
         return datetime.fromtimestamp(value // 10**9, UTC).strftime("%Y-%m-%d %H:%M:%SZ")
     if name.endswith("_ns"):
         return f"{value / 1e6:.3f} ms"

@@ -40,6 +40,8 @@ class Asked:
 def rows_of(path: Path, asked: Asked) -> Iterator[Found]:
     """The rows of a file, or of a folder that `tapeline export` wrote. Raises ConfigError where more must be said."""
     name = path.name.lower()
+    if asked.instrument and not all(split_id(asked.instrument)):  # rows of it would be nobody's: no read finds them
+        raise ConfigError(f"--as {asked.instrument}: write VENUE:SYMBOL, the venue as `tapeline venues` lists it")
     if path.is_dir():
         yield from _archive(path)
     elif asked.table:

@@ -31,7 +31,8 @@ def health(
     A running instance is asked, or its last word is read. How accounts stand is read from their latches, and the
     engine's life from its heartbeat: both are shown though the instance hangs or is gone.
 
-    Exit codes: 0 nothing fails and every account runs; 1 something fails, or an account does not run; 2 bad usage.
+    Exit codes: 0 nothing fails and every account runs; 1 something fails, an account does not run, or the
+    instance was killed; 2 bad usage.
 
     Example: `tapeline health --config trade.toml`
     """
@@ -68,6 +69,7 @@ def findings(settings: Config) -> dict[str, Any]:
         and not alerts
         and all(each["state"] == "running" for each in accounts)
         and not (heartbeat is not None and heartbeat["late"])
+        and status.get("state") != "gone"  # killed: nobody streams
     )
     return {
         "well": well,

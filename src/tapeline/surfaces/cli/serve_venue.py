@@ -72,6 +72,8 @@ def serve_venue(
     Example: `tapeline serve-venue binance --tape day.ws.jsonl.gz --speed max --fault cut@2024-08-08T23:56:30Z+20s`
     """
     configure_logging(LogConfig())
+    if not 0 <= port < 1 << 16:
+        raise ConfigError(f"port {port} cannot be served: ports are 1 to 65535, and 0 takes any free one")
     spoken = venue_named(venue)
     upstream.check([name for name, given in (("--tape", tape), ("--rest", rest), ("--market", market is not None),
                                              ("--speed", speed != "1")) if given])  # fmt: skip

@@ -33,7 +33,7 @@ def status(
 
     A running instance is asked. Where it does not answer within a second, or runs no more, its last word is read from
     `status.json`, and a line on standard error says how old that is. A store that nothing has run with gives the state
-    `never_run`.
+    `never_run`, an instance that was killed `gone`.
 
     Exit codes: 0 there is a status, or nothing has run yet; 1 `status.json` cannot be read; 2 bad usage.
 
@@ -64,16 +64,18 @@ def find_status(folder: Path, now_ns: int) -> tuple[Mapping[str, Any], list[str]
     last = read_status(folder / "status.json", now_ns)
     if last is None:
         return NEVER_RUN, [*notes, f"nothing has run with the store {folder} yet: there is no status.json in it"]
-    return last.status, [*notes, f"{_ending(last.status, holder)}; this is its last word, {age(last.age_s)} old"]
+    found, ending = _ending(last.status, holder)
+    return found, [*notes, f"{ending}; this is its last word, {age(last.age_s)} old"]
 
 
-def _ending(last: Mapping[str, Any], holder: Holder | None) -> str:
+def _ending(last: Mapping[str, Any], holder: Holder | None) -> tuple[Mapping[str, Any], str]:
+    """The last word, with the state that it could not know of itself; and what became of who said it."""
     who = f"process {last.get('pid', 'unknown')}"
     if last.get("state") == "stopped":
-        return f"{who} has stopped"
+        return last, f"{who} has stopped"
     if holder is not None and holder.pid == last.get("pid") and holder.alive:
-        return f"{who} is there, and could not be asked"
-    return f"{who} is gone without having stopped"
+        return last, f"{who} is there, and could not be asked"
+    return {**last, "state": "gone"}, f"{who} is gone without having stopped"
 
 
 def show(status: Mapping[str, Any], console: Console) -> None:
