@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 
 from tapeline.model.account import Payment
 from tapeline.model.instrument import Instrument
-from tapeline.trading.accounting.ledger import NOBODY, Adjustment, Booking, Change, Ledger
+from tapeline.trading.accounting.allotment import NOBODY
+from tapeline.trading.accounting.ledger import Adjustment, Booking, Change, Ledger
 
 D = Decimal
 SPOT = Instrument(venue="v", symbol="BTC/USDT", native="BTCUSDT", kind="spot", base="BTC", quote="USDT")
@@ -260,9 +261,7 @@ def test_the_books_balance_whatever_happens(fills: list[Any], method: str, spot:
     ledger, instrument = Ledger(method), SPOT if spot else SWAP
     name = instrument.id
     unit = Fraction(1) if spot else Fraction(1, 10)
-    cash, held, sizes, fees = Fraction(0), Fraction(0), dict.fromkeys("ab", Fraction(0)), dict.fromkeys(
-        ["USDT", "BTC", "BNB"], Fraction(0)
-    )  # fmt: skip
+    cash, held, fees = Fraction(0), Fraction(0), dict.fromkeys(["USDT", "BTC", "BNB"], Fraction(0))
     changes: dict[str, Decimal] = {}
     for number, (side, size, price, fee, currency, strategy, twice, position) in enumerate(fills):
         news = fill(
@@ -277,8 +276,6 @@ def test_the_books_balance_whatever_happens(fills: list[Any], method: str, spot:
         cash -= delta * Fraction(price, 100) * unit
         fees[currency] += Fraction(fee, 10_000)
         held += delta
-        if strategy:
-            sizes[strategy] += delta - (Fraction(fee, 10_000) if spot and currency == "BTC" else 0)
     mark = D(last) / 100
     ledger.mark(name, mark)
     rates = {"BTC": mark, "BNB": D(0)}
@@ -291,9 +288,11 @@ def test_the_books_balance_whatever_happens(fills: list[Any], method: str, spot:
         assert Fraction(ledger.balance(A, "USDT")) == cash - fees["USDT"]
         assert Fraction(ledger.balance(A, "BTC")) == held - fees["BTC"]
         assert ledger.holding(A, name).size == ledger.balance(A, "BTC")
-    for strategy, size in sizes.items():
-        lines = list(ledger.holdings(A, strategy).values())
-        assert sum((Fraction(each.size) for each in lines), Fraction(0)) == size
+    for place, whole in ledger.holdings(A).items():
+        lines = [ledger.holding(A, *place, strategy=each) for each in sorted(ledger.strategies(A))]
+        assert sum((each.size for each in lines), D(0)) == whole.size
+        for currency in fees:
+            assert sum((each.fees.get(currency, D(0)) for each in lines), D(0)) == whole.fees.get(currency, D(0))
     # Won and not yet won, of all strategies together, is what the account has won and not yet won.
     for pick in ("account", "strategies"):
         names = [None] if pick == "account" else sorted(ledger.strategies(A))

@@ -11,7 +11,8 @@ from msgspec.structs import replace
 
 from tapeline.model.account import Balance, Fill, OrderUpdate, Payment, Position
 from tapeline.model.instrument import Instrument
-from tapeline.trading.accounting.ledger import NOBODY, Adjustment, Ledger
+from tapeline.trading.accounting.allotment import NOBODY
+from tapeline.trading.accounting.ledger import Adjustment, Ledger
 from tapeline.trading.orders import Blotter
 from tapeline.trading.reconcile import LISTED_NS, PATIENCE_NS, Reconciliation, Statement, reconcile, settle
 from tapeline.trading.record import Agreed

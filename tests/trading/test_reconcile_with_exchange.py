@@ -12,7 +12,8 @@ from tapeline.errors import OrderRefused
 from tapeline.model.account import AccountEvent, Fill, OrderUpdate, Payment
 from tapeline.model.instrument import Instrument
 from tapeline.model.number import EXACT, ZERO
-from tapeline.trading.accounting.ledger import NOBODY, Ledger
+from tapeline.trading.accounting.allotment import NOBODY
+from tapeline.trading.accounting.ledger import Ledger
 from tapeline.trading.input import Failed, Sent
 from tapeline.trading.orders import Blotter
 from tapeline.trading.paper.exchange import Exchange

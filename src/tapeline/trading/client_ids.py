@@ -1,5 +1,7 @@
 """Names of our orders: unique for ever, recognisable as ours, and taken by every venue. Pure."""
 
+import re
+
 from tapeline.errors import ConfigError
 
 DIGITS = "0123456789abcdefghijklmnopqrstuvwxyz"
@@ -7,6 +9,7 @@ PREFIX = "t"
 COUNTER = 7  # digits: 78 thousand million orders
 LONGEST = 32
 LONGEST_INSTANCE = 8
+_SLICE = re.compile(r"f[0-9a-f]{8,}n\d+")
 
 
 class ClientIds:
@@ -57,6 +60,16 @@ class ClientIds:
         if not client_id.startswith(self._prefix) or len(counter) < COUNTER or not set(counter) <= set(DIGITS):
             return None
         return int(counter, len(DIGITS))
+
+
+def slice_id(began_ns: int, number: int) -> str:
+    """What an emergency stop that began then calls its order of this number: of no engine's making."""
+    return f"f{began_ns:x}n{number}"
+
+
+def is_slice(client_id: str) -> bool:
+    """Whether an emergency stop, of whichever process, made it."""
+    return _SLICE.fullmatch(client_id) is not None
 
 
 def _digits(number: int) -> str:

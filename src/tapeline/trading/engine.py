@@ -17,6 +17,7 @@ from tapeline.model.order import Order
 from tapeline.trading.accounting.ledger import Adjustment, Ledger
 from tapeline.trading.command import Command, SetHalt
 from tapeline.trading.desk import BookKeeper
+from tapeline.trading.fills import Fills
 from tapeline.trading.guard import Guard
 from tapeline.trading.halt import STATES
 from tapeline.trading.input import ClockOff, Failed, Halted, Healthy, Operator, Proven, Sent, Timer
@@ -69,6 +70,7 @@ class Engine:
         self._watch_ns = 0  # when limits of losses are looked at next: no timer, as without events nothing has changed
         self._books = books
         self._guard = Guard(self.situation)
+        self._fills = Fills(self.situation, self._guard)
         self._placing = Placing(self.situation, self._guard)
         self._linked = Linked(self.situation, self._placing)
         self.seats = {each.name: Seat(each, self.situation, self._placing, self._linked) for each in strategies}
@@ -83,7 +85,7 @@ class Engine:
             Balance: self._balance, Position: self._position, Payment: self._payment, AccountMode: self._mode,
             Timer: self._nothing, Operator: self._operating.operator, Halted: self._operating.halted,
             Healthy: self._healthy, Proven: self._proven,
-            ClockOff: self._clock_off, Adjustment: self._guard.adjusted,
+            ClockOff: self._clock_off, Adjustment: self._fills.adjusted,
         }  # fmt: skip
         for each in self.seats.values():
             each.strategy.bind(each)
@@ -147,18 +149,7 @@ class Engine:
 
     def fee_mark(self, fill: Fill) -> tuple[str, Decimal] | None:
         """(instrument, price) that a fee in a third coin is valued at; to be journalled before the fill."""
-        instrument = self.situation.sight(fill.instrument or "").instrument
-        if instrument is None or not fill.fee:
-            return None
-        settle = instrument.settle or instrument.quote
-        if fill.fee_currency in {settle, instrument.base, ""}:
-            return None
-        for symbol in (f"{fill.fee_currency}/{settle}", f"{fill.fee_currency}/{settle}:{settle}"):
-            sight = self.situation.sights.get(f"{instrument.venue}:{symbol}")
-            price = None if sight is None else sight.price()
-            if sight is not None and price is not None:
-                return sight.id, price
-        return None
+        return self._fills.fee_mark(fill)
 
     # ---- the market ----------------------------------------------------------------------------------------------
 
@@ -261,20 +252,7 @@ class Engine:
         found = situation.blotter.apply(fill, situation.now_ns)
         situation.out.extend(found.notes)
         if found.fill in {"new", "fee"}:
-            strategy = found.order.intent.strategy if found.order is not None and found.order.claimed else ""
-            instrument = situation.sight(fill.instrument or "").instrument
-            if instrument is None:
-                situation.note("unbooked", fill.account, f"fill {fill.id} of {fill.instrument}, which nobody knows")
-            else:
-                mark = self.fee_mark(fill)
-                if mark is not None:
-                    situation.ledger.mark(*mark)
-                booking = situation.ledger.apply(fill, instrument, strategy)
-                if booking.refused:
-                    situation.note("unbooked", fill.account, booking.refused)
-                self._guard.filled(fill, strategy)
-                if found.fill == "new":
-                    situation.news.append(News(strategy, "on_fill", fill))
+            self._fills.book(fill, found.order, new=found.fill == "new")
         for order in found.orders:
             self._changed(order)
 

@@ -8,7 +8,6 @@ from tapeline.model.account import Fill
 from tapeline.model.instrument import split_id
 from tapeline.model.number import EXACT, ZERO
 from tapeline.model.order import Intent, Order
-from tapeline.trading.accounting.ledger import NOBODY, Adjustment
 from tapeline.trading.life import Worst
 from tapeline.trading.risk.book import Around, Breach
 from tapeline.trading.risk.check import Approved, Denied, Resting, RiskState, overstep
@@ -50,10 +49,10 @@ class Guard:
                 for instrument, position in ledger.holdings(account, strategy):
                     self._stale[Place(account, strategy, instrument, position)] = None
 
-    def adjusted(self, adjustment: Adjustment) -> None:
-        """A figure was put right by the venue's: of a position, it is nobody's."""
-        if adjustment.instrument:
-            self._stale[Place(adjustment.account, NOBODY, adjustment.instrument, adjustment.position)] = None
+    def moved(self, place: tuple[str, str, str], strategy: str) -> None:
+        """A line of the books at this place (account, instrument, position) changed, by no fill of its own."""
+        account, instrument, position = place
+        self._stale[Place(account, strategy, instrument, position)] = None
 
     def changed(self, order: Order) -> None:
         """An order is not what it was."""

@@ -1,5 +1,7 @@
 """What goes into the engine besides market and account events: timers, operators, the outcome of commands."""
 
+from decimal import Decimal
+
 import msgspec
 
 
@@ -75,6 +77,23 @@ class ClockOff(msgspec.Struct, frozen=True, tag="clock_off"):
 
     venue: str
     offset_s: float
+    at_ns: int
+
+
+class Reduced(msgspec.Struct, frozen=True, tag="reduced"):
+    """What a strategy holds became smaller, and no order of its own did it: `size` is the signed change, `left` what it
+    holds now. `why`: an emergency stop, a liquidation, a person's trade, or the venue's figure; `price` None for that.
+
+    Nothing that goes into the engine: strategies are told of it.
+    """
+
+    account: str
+    instrument: str
+    position: str
+    size: Decimal
+    left: Decimal
+    price: Decimal | None
+    why: str
     at_ns: int
 
 

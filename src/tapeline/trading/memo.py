@@ -15,7 +15,7 @@ from tapeline.trading.accounting.ledger import Ledger
 from tapeline.trading.orders import BlotterMemo
 from tapeline.trading.risk.losses import Since
 
-PLAYBACK = 1  # raise it when the same records come to mean another state, though its parts have the same names
+PLAYBACK = 2  # raise it when the same records come to mean another state, though its parts have the same names
 
 
 class Memo(msgspec.Struct, kw_only=True):

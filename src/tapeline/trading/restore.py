@@ -9,7 +9,7 @@ from typing import Any
 from tapeline.errors import Broken
 from tapeline.model.account import Fill, OrderUpdate, Payment
 from tapeline.model.instrument import Instrument
-from tapeline.trading.accounting.ledger import NOBODY, Adjustment, Ledger
+from tapeline.trading.accounting.ledger import Adjustment, Ledger
 from tapeline.trading.command import Amend, Cancel, Hold, Withdraw
 from tapeline.trading.input import Failed, Halted, Operator, Sent
 from tapeline.trading.memo import Memo
@@ -26,6 +26,7 @@ from tapeline.trading.record import (
     SubmittedList,
 )
 from tapeline.trading.risk.losses import Since
+from tapeline.trading.whose import is_stop, strategy_of
 
 RESTART = "a restart: what was in flight may have arrived or not"
 MOST_PROBLEMS = 100
@@ -158,8 +159,7 @@ class Playback:
         if instrument is None:
             self._problem(f"record {self._to.records}: a fill of {record.instrument}, which nobody lists")
             return
-        strategy = order.intent.strategy if order is not None and order.claimed else NOBODY
-        self._to.ledger.apply(record, instrument, strategy)
+        self._to.ledger.apply(record, instrument, strategy_of(order), stopped=is_stop(record, order))
 
     def _payment(self, record: Payment, _at_ns: int) -> None:
         self._to.ledger.pay(record)

@@ -13,6 +13,7 @@ from tapeline.model.order import Order
 from tapeline.trading.accounting.ledger import Ledger
 from tapeline.trading.alarms import Alarms
 from tapeline.trading.command import Command, Note
+from tapeline.trading.input import Reduced
 from tapeline.trading.orders import Blotter
 from tapeline.trading.risk.book import RiskBook
 from tapeline.trading.risk.losses import Since
@@ -30,7 +31,7 @@ class News(NamedTuple):
 
     strategy: str
     hook: str
-    about: Order | Fill | Payment
+    about: Order | Fill | Payment | Reduced
 
 
 class Situation:

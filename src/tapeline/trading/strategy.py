@@ -13,7 +13,7 @@ from tapeline.model.event import Bar, Quote, Trade
 from tapeline.model.instrument import Instrument
 from tapeline.model.order import Intent, Order
 from tapeline.trading.desk import BookView, Demand, Desk, Money, Stand
-from tapeline.trading.input import Healthy
+from tapeline.trading.input import Healthy, Reduced
 from tapeline.trading.settings import Number, as_declared, exact, settings_of
 
 
@@ -83,6 +83,9 @@ class Strategy:
 
     def on_fill(self, fill: Fill) -> None:
         """One of its orders was filled, wholly or in part."""
+
+    def on_reduced(self, reduced: Reduced) -> None:
+        """Somebody else closed what it holds, or a part: an emergency stop, the venue, a person."""
 
     def on_payment(self, payment: Payment) -> None:
         """Funding or another payment on the account it trades with."""

@@ -1,6 +1,5 @@
 """What the minimal path takes from the journal, and what it writes there. That it cannot stops nothing."""
 
-import re
 import sqlite3
 from collections.abc import Callable
 from decimal import Decimal
@@ -10,10 +9,9 @@ from tapeline.errors import BadData, TapelineError
 from tapeline.model.number import EXACT, ZERO
 from tapeline.store.journal import FILE, Journal
 from tapeline.store.snapshot import restored
-from tapeline.trading.client_ids import ClientIds
+from tapeline.trading.client_ids import ClientIds, is_slice
 from tapeline.trading.command import Note
 
-_SLICE = re.compile(r"f[0-9a-f]{8,}n\d+")  # how a stop names its own orders
 DEADLINE_S = 1.0  # an engine that hangs while it writes keeps nobody for longer
 
 
@@ -58,7 +56,7 @@ def owner_of(folder: Path | None) -> Callable[[str], bool]:
             connection.close()
     except (sqlite3.Error, TypeError, TapelineError):  # only a word in the report is lost with it
         return lambda _client_id: True
-    return lambda client_id: ids.owns(client_id) or _SLICE.fullmatch(client_id) is not None
+    return lambda client_id: ids.owns(client_id) or is_slice(client_id)
 
 
 def notes_into(

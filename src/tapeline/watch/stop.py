@@ -12,6 +12,7 @@ from tapeline.errors import OrderRefused, OutcomeUnknown, Refused, Retry, Tapeli
 from tapeline.model.account import OrderUpdate, Position
 from tapeline.model.number import EXACT, ZERO, plain
 from tapeline.store.latch import HaltLatch
+from tapeline.trading.client_ids import slice_id
 from tapeline.trading.flatten import Closing, Steps, Stuck
 from tapeline.trading.halt import Change
 from tapeline.trading.risk.check import Approved, approve_flatten
@@ -158,7 +159,7 @@ class Stop:
             assert found.size is not None, "a slice has a size"
             before = closing.size
             self._sent += 1
-            order = approve_flatten(found, closing.size, client_id=f"f{self._report.began_ns:x}n{self._sent}")
+            order = approve_flatten(found, closing.size, client_id=slice_id(self._report.began_ns, self._sent))
             assert isinstance(order, Approved), f"a slice that does not close: {order}"
             await self._slice(order)
             closing.told(await self._size(position), found.size)

@@ -14,6 +14,7 @@ from tapeline.model.account import OrderUpdate, Position
 from tapeline.model.instrument import Instrument
 from tapeline.model.number import EXACT, ZERO
 from tapeline.store.latch import HaltLatch
+from tapeline.trading.accounting.allotment import NOBODY
 from tapeline.trading.accounting.ledger import Ledger
 from tapeline.trading.command import Submit
 from tapeline.trading.flatten import Steps
@@ -86,9 +87,9 @@ class PaperHand:
         return self._exchange.instruments[name]
 
     def _spot(self) -> dict[str, Decimal]:
-        """Strategies' holdings; slices of ours, which no strategy sent, are taken off."""
+        """Strategies' holdings: slices of ours, which no strategy sent, have been taken off them."""
         sizes: dict[str, Decimal] = {}
-        for strategy in {*self._ledger.strategies(self.account), ""}:
+        for strategy in self._ledger.strategies(self.account) - {NOBODY}:
             for (name, _), holding in self._ledger.holdings(self.account, strategy).items():
                 known = self._exchange.instruments.get(name)
                 if known is not None and known.kind == "spot":

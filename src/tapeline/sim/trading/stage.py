@@ -20,6 +20,7 @@ from tapeline.sim.trading.chance import HAPPENINGS, drawn_happenings, drawn_life
 from tapeline.sim.trading.others import Others
 from tapeline.sim.trading.plan import TradingPlan
 from tapeline.sim.trading.run import KEY, PASSPHRASE, SECRET, Place, TradingRun
+from tapeline.sim.trading.shares import shares
 from tapeline.sim.trading.trader import unit
 from tapeline.sim.trading.truth import differences, journalled
 from tapeline.sim.trading.wire import Net
@@ -122,6 +123,11 @@ class Stage:
         restored = running.restored
         yield from differences(
             self.exchange, self.account, restored.blotter, restored.ledger, flattened=end == "flatten",
+            others=self.others,
+        )  # fmt: skip
+        records = [entry.record for entry in running.journal.replay()]
+        yield from shares(
+            self.exchange, self.account, restored.blotter, restored.ledger, records, flattened=end == "flatten",
             others=self.others,
         )  # fmt: skip
         for each in self.exchange.open_orders(self.account):

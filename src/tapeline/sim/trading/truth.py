@@ -201,9 +201,11 @@ def _again(journal: Journal, account: str, ledger: Ledger, now_ns: int) -> Itera
     yield from (f"the journal: {problem}" for problem in again.problems)
     if dict(again.ledger.balances(account)) != dict(ledger.balances(account)):
         yield f"balances from the journal are {again.ledger.balances(account)}, ours {ledger.balances(account)}"
-    for key, held in ledger.holdings(account).items():
-        if again.ledger.holding(account, *key) != held:
-            yield f"{key[0]} from the journal: {again.ledger.holding(account, *key)}, ours {held}"
+    for strategy in (None, *sorted(ledger.strategies(account))):
+        for key, held in ledger.holdings(account, strategy).items():
+            if again.ledger.holding(account, *key, strategy=strategy) != held:
+                whose = key[0] if strategy is None else f"{key[0]} of {strategy or 'nobody'}"
+                yield f"{whose} from the journal: {again.ledger.holding(account, *key, strategy=strategy)}, ours {held}"
     whole = Playback(journal.instance)
     for entry in journal.replay():
         whole.play(entry)

@@ -1,9 +1,10 @@
 """Positions, balances and what was won, of every account, and beside it line by line for each strategy. Pure, exact.
 
-Every change of a balance is a `Change` that some call returned: their sum is the balance, always.
+Every change of a balance is a `Change` that some call returned: their sum is the balance, always. The sizes of all
+lines of a place add up to the account's, always: what no strategy did is shared out (see `allotment`).
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from decimal import Decimal
 from typing import NamedTuple
 
@@ -11,17 +12,17 @@ import msgspec
 
 from tapeline.model.account import Fill, Payment
 from tapeline.model.instrument import Instrument, notional
-from tapeline.model.number import EXACT, ROUNDING, ZERO
+from tapeline.model.number import EXACT, ZERO
+from tapeline.trading.accounting.allotment import NOBODY, Piece, pieces
 from tapeline.trading.accounting.holding import Holding, entry_price
-from tapeline.trading.accounting.lines import Line, Wallet, add, effect, settle_of, unsupported, worth
-from tapeline.trading.accounting.lots import Lots, Part
+from tapeline.trading.accounting.lines import Wallet, add, effect, settle_of, unsupported, worth
+from tapeline.trading.accounting.lots import Part
 from tapeline.trading.accounting.once import Once
 from tapeline.trading.accounting.paid import Paid
+from tapeline.trading.accounting.places import Place, Places
 
-NOBODY = ""  # the line of fills that belong to no strategy: orders of other origin
 _ONE = Decimal(1)
 
-Place = tuple[str, str, str]  # account, instrument, position
 Name = tuple[str, str | None, str, str]  # of a fill: account, instrument, id, side
 
 
@@ -78,22 +79,30 @@ class Ledger(msgspec.Struct, eq=False):
 
     method: str = "average"
     _balances: dict[str, dict[str, Decimal]] = {}
-    _lines: dict[Place, dict[str | None, Line]] = {}  # by strategy; None: the account's
+    _places: Places = msgspec.field(default_factory=lambda: Places("average"))
     _wallets: dict[Place, Wallet] = {}
     _marks: dict[str, Decimal] = {}
     _once: Once = msgspec.field(default_factory=Once)
     _bare: dict[Name, Decimal] = {}  # fills without the venue's profit: ours
     _paid: Paid = msgspec.field(default_factory=Paid)
     _feeless: dict[Name, Fill] = {}
+    _shared: dict[Name, dict[str, Decimal]] = {}  # of those that no strategy did: whose they are
     _begun_ns: dict[str, int] = {}
     _agreed_ns: dict[str, int] = {}
     _newest_ns: dict[str, int] = {}  # account -> the stamp of its newest fill or payment
 
+    def __post_init__(self) -> None:
+        self._places.method = self.method
+
     # ---- what changes it -----------------------------------------------------------------------------------------
 
-    def apply(self, fill: Fill, instrument: Instrument, strategy: str = NOBODY, rate: Decimal | None = None) -> Booking:
+    def apply(
+        self, fill: Fill, instrument: Instrument, strategy: str = NOBODY, rate: Decimal | None = None, *,
+        stopped: bool = False,
+    ) -> Booking:  # fmt: skip
         """Book a fill, once; one that is known already may bring its fee, or the venue's own profit.
 
+        What a fill of no strategy closes is allotted to those that hold; `stopped`: an emergency stop's own order did.
         `rate` is what one of its fee's currency is worth in settle currency; without it, the last mark says.
         """
         refused = unsupported(instrument)
@@ -108,19 +117,20 @@ class Ledger(msgspec.Struct, eq=False):
             del self._feeless[_name(fill)]
             return self._late(fill, instrument, strategy, rate)
         spot = instrument.kind == "spot"
+        delta, value, _ = effect(fill, instrument)
+        shares = [Piece(strategy, delta, value, fill.fee)]
+        if not strategy:
+            wallet = self.balance(fill.account, instrument.base)
+            whose = self._places.allot(fill, instrument, wallet, stopped=stopped)
+            shares = pieces(whose, fill, instrument, value)
+            if fill.fee is None:
+                self._shared[_name(fill)] = whose
         if fill.fee is None:
             self._feeless[_name(fill)] = fill
-        delta, value, besides = effect(fill, instrument)
-        parts: list[Part] = []
-        for line in self._lines_of(fill.account, instrument, fill.position, strategy):
-            parts = line.trade(delta, value)
-            line.trade(besides, ZERO)
-            if fill.fee is not None:
-                line.fee(fill.fee_currency, fill.fee, ZERO if spot and fill.fee_currency == instrument.base else rate)
-        if spot:
-            changes, differs = self._spot(fill, instrument), ZERO
-        else:
-            changes, differs = self._derivative(fill, instrument, delta, value)
+        parts = self._places.trade(fill, instrument, shares, _fee_rate(fill, instrument, rate))
+        changes, differs = (
+            (self._spot(fill, instrument), ZERO) if spot else self._derivative(fill, instrument, delta, value)
+        )
         return Booking((*changes, *self._fee(fill)), tuple(parts), rate, differs)
 
     def pay(self, payment: Payment) -> Booking:
@@ -129,11 +139,14 @@ class Ledger(msgspec.Struct, eq=False):
             return Booking()
         self._stamp(payment)
         if payment.kind == "funding" and payment.instrument is not None:
-            self._fund(payment)
+            self._places.fund(payment)
         return Booking((self._change(payment.account, payment.currency, payment.amount, payment.kind),))
 
     def adjust(self, adjustment: Adjustment, instrument: Instrument | None = None) -> Booking:
-        """Take the venue's figure. A position needs its `instrument`; it changes no balance."""
+        """Take the venue's figure. A position needs its `instrument`; it changes no balance.
+
+        What a line becomes smaller by goes at cost: what it brought, nobody has told.
+        """
         delta = EXACT.subtract(adjustment.theirs, adjustment.ours)
         if self.begun_ns(adjustment.account) is None:
             self._begun_ns[adjustment.account] = adjustment.at_ns
@@ -141,6 +154,7 @@ class Ledger(msgspec.Struct, eq=False):
             for name, fill in list(self._feeless.items()):
                 if fill.account == adjustment.account and _time(fill) <= adjustment.at_ns:
                     self._once.settle(self._feeless.pop(name))
+                    self._shared.pop(name, None)
         if adjustment.currency:
             return Booking((self._change(adjustment.account, adjustment.currency, delta, "adjustment"),))
         assert instrument is not None, "a position has an instrument"
@@ -148,12 +162,8 @@ class Ledger(msgspec.Struct, eq=False):
         if refused:
             return Booking(refused=refused)
         place = (adjustment.account, instrument.id, adjustment.position)
-        account, nobody = self._lines_of(adjustment.account, instrument, adjustment.position, NOBODY)
         price = adjustment.price or self._marks.get(instrument.id) or ZERO
-        size = EXACT.add(account.lots.size, delta)
-        cost = notional(instrument, price, abs(size))
-        nobody.trade(delta, notional(instrument, price, abs(delta)))
-        account.lots.reset(size, cost)
+        size, cost = self._places.put_right(place, instrument, delta, price)
         wallet = self._wallets.setdefault(place, Wallet(instrument))
         wallet.lots.reset(size, cost)
         wallet.basis = cost.copy_sign(size) if size else ZERO
@@ -175,7 +185,7 @@ class Ledger(msgspec.Struct, eq=False):
 
     def holding(self, account: str, instrument: str, position: str = "net", strategy: str | None = None) -> Holding:
         """What is held: by the account, or by one strategy (`NOBODY`: by none)."""
-        line = self._lines.get((account, instrument, position), {}).get(strategy)
+        line = self._places.lines.get((account, instrument, position), {}).get(strategy)
         if line is None:
             return Holding()
         lots = line.lots
@@ -189,14 +199,18 @@ class Ledger(msgspec.Struct, eq=False):
         """All that was ever held by an account, or by one strategy on it, by (instrument, position)."""
         return {
             (instrument, position): self.holding(account, instrument, position, strategy)
-            for (of, instrument, position), lines in self._lines.items()
+            for (of, instrument, position), lines in self._places.lines.items()
             if of == account and strategy in lines
         }
 
     def strategies(self, account: str) -> set[str]:
         """Those that ever had a fill on an account; `NOBODY` among them where there was one of no strategy."""
         return {
-            name for place, lines in self._lines.items() if place[0] == account for name in lines if name is not None
+            name
+            for place, lines in self._places.lines.items()
+            if place[0] == account
+            for name in lines
+            if name is not None
         }
 
     def balance(self, account: str, currency: str) -> Decimal:
@@ -238,6 +252,10 @@ class Ledger(msgspec.Struct, eq=False):
         held = {each for each, amount in self._balances.get(account, {}).items() if amount}
         return sorted(held - rates.keys() - {currency})
 
+    def taken(self, account: str, instrument: str, position: str = "net") -> dict[str, Decimal]:
+        """By how much others made strategies' holdings smaller, all in all, signed as the change was."""
+        return self._places.taken((account, instrument, position))
+
     # ---- for reconciliation --------------------------------------------------------------------------------------
 
     def begun_ns(self, account: str) -> int | None:
@@ -246,7 +264,7 @@ class Ledger(msgspec.Struct, eq=False):
         """
         if account in self._begun_ns:
             return self._begun_ns[account]
-        return 0 if self._balances.get(account) or any(place[0] == account for place in self._lines) else None
+        return 0 if self._balances.get(account) or any(place[0] == account for place in self._places.lines) else None
 
     def agree(self, account: str, at_ns: int) -> None:
         """The venue's figures of this moment, by its clock, are ours: nothing before it is missing from them."""
@@ -273,26 +291,14 @@ class Ledger(msgspec.Struct, eq=False):
         """One account's books, to try out what these fills would make of them."""
         other = Ledger(self.method)
         other._balances[account] = dict(self._balances.get(account, {}))  # of our own kind, all of it
-        for place, lines in self._lines.items():
-            if place[0] == account:
-                other._lines[place] = {name: line.copy() for name, line in lines.items()}
+        other._places = self._places.fork(account)
         other._wallets = {place: each.copy() for place, each in self._wallets.items() if place[0] == account}
         other._once = self._once.of(fills)
         other._marks, other._bare = dict(self._marks), dict(self._bare)
-        other._feeless, other._paid = dict(self._feeless), self._paid.copy()
+        other._feeless, other._shared, other._paid = dict(self._feeless), dict(self._shared), self._paid.copy()
         return other
 
     # ---- within --------------------------------------------------------------------------------------------------
-
-    def _lines_of(self, account: str, instrument: Instrument, position: str, strategy: str) -> Iterator[Line]:
-        """The account's line, then the strategy's."""
-        lines = self._lines.setdefault((account, instrument.id, position), {})
-        for name in (None, strategy):
-            line = lines.get(name)
-            if line is None:
-                line = lines[name] = Line(Lots(self.method))
-            line.instrument = instrument
-            yield line
 
     def _spot(self, fill: Fill, instrument: Instrument) -> tuple[Change, ...]:
         value = EXACT.multiply(fill.price, fill.size)
@@ -319,12 +325,8 @@ class Ledger(msgspec.Struct, eq=False):
 
     def _late(self, fill: Fill, instrument: Instrument, strategy: str, rate: Decimal | None) -> Booking:
         """The fee of a fill that is booked, and the venue's own profit in the place of ours."""
-        assert fill.fee is not None, "its fee is the news"
-        of_size = instrument.kind == "spot" and fill.fee_currency == instrument.base
-        for line in self._lines_of(fill.account, instrument, fill.position, strategy):
-            if of_size:
-                line.trade(fill.fee.copy_negate(), ZERO)
-            line.fee(fill.fee_currency, fill.fee, ZERO if of_size else rate)
+        weights = self._shared.pop(_name(fill), {strategy: fill.size})
+        self._places.late(fill, instrument, weights, _fee_rate(fill, instrument, rate))
         changes: list[Change] = []
         differs = ZERO
         ours = self._bare.pop(_name(fill), None)
@@ -339,23 +341,6 @@ class Ledger(msgspec.Struct, eq=False):
         if not fill.fee:
             return ()
         return (self._change(fill.account, fill.fee_currency, fill.fee.copy_negate(), "fee"),)
-
-    def _fund(self, payment: Payment) -> None:
-        """Into the account's line of the side that is held, and into strategies' lines by their share of it."""
-        places = [(payment.account, payment.instrument or "", position) for position in ("net", "long", "short")]
-        held = [place for place in places if place in self._lines and self._lines[place][None].lots.size]
-        lines = self._lines.setdefault(held[0] if held else places[0], {})
-        lines.setdefault(None, Line(Lots(self.method))).fund(payment.amount)
-        shares = {name: abs(line.lots.size) for name, line in lines.items() if name is not None and line.lots.size}
-        whole, left = ZERO, payment.amount
-        for size in shares.values():
-            whole = EXACT.add(whole, size)
-        for count, (name, size) in enumerate(shares.items(), 1):
-            share = left if count == len(shares) else worth(payment.amount, ROUNDING.divide(size, whole))
-            lines[name].fund(share)
-            left = EXACT.subtract(left, share)
-        if not shares:
-            lines.setdefault(NOBODY, Line(Lots(self.method))).fund(payment.amount)
 
     def _rate(self, instrument: Instrument, currency: str, given: Decimal | None) -> Decimal | None:
         into = settle_of(instrument)
@@ -373,6 +358,11 @@ class Ledger(msgspec.Struct, eq=False):
     def _change(self, account: str, currency: str, amount: Decimal, why: str) -> Change:
         add(self._balances.setdefault(account, {}), currency, amount)
         return Change(account, currency, amount, why)
+
+
+def _fee_rate(fill: Fill, instrument: Instrument, rate: Decimal | None) -> Decimal | None:
+    """Zero where the fee is in the cost of what was bought."""
+    return ZERO if instrument.kind == "spot" and fill.fee_currency == instrument.base else rate
 
 
 def _name(fill: Fill) -> Name:

@@ -8,7 +8,7 @@ import msgspec
 from tapeline.model.account import Fill
 from tapeline.model.instrument import Instrument, notional
 from tapeline.model.number import EXACT, ROUNDING, ZERO
-from tapeline.trading.accounting.lots import FINEST, Lots, Part
+from tapeline.trading.accounting.lots import FINEST, Lots, Part, share_of
 
 
 class Line(msgspec.Struct, eq=False):
@@ -21,6 +21,7 @@ class Line(msgspec.Struct, eq=False):
     funding: Decimal = ZERO
     fees: dict[str, Decimal] = {}
     unrated: dict[str, Decimal] = {}
+    taken: Decimal = ZERO  # by how much others have changed a strategy's line, all in all: they only make it smaller
 
     def trade(self, delta: Decimal, value: Decimal) -> list[Part]:
         """See `Lots.trade`; what it won is realised."""
@@ -30,6 +31,15 @@ class Line(msgspec.Struct, eq=False):
                 self.gross = EXACT.add(self.gross, part.realised)
                 self.net = EXACT.add(self.net, part.realised)
         return parts
+
+    def give(self, delta: Decimal, value: Decimal) -> None:
+        """Put right by this: what closes goes at cost, and wins nothing; what opens costs `value`, or its share."""
+        closing = ZERO
+        if self.lots.size and (self.lots.size > 0) != (delta > 0):
+            closing = min(abs(delta), abs(self.lots.size)).copy_sign(delta)
+        self.lots.give(closing)
+        rest = EXACT.subtract(delta, closing)
+        self.lots.trade(rest, share_of(value, abs(rest), abs(delta)) if closing and rest else value)
 
     def fee(self, currency: str, amount: Decimal, rate: Decimal | None) -> None:
         """A fee was paid; `rate` is its worth in settle currency, None where nobody knows, zero where cost has it."""

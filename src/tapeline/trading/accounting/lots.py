@@ -47,7 +47,7 @@ class Lots(msgspec.Struct, eq=False):
             self._add(delta, value)
             return [Part(delta, value, None)]
         closing = min(abs(delta), abs(self.size))
-        got = _share(value, closing, abs(delta))
+        got = share_of(value, closing, abs(delta))
         paid = self._take(closing)
         sign = 1 if self.size > 0 else -1
         realised = EXACT.subtract(got, paid) if sign > 0 else EXACT.subtract(paid, got)
@@ -60,6 +60,12 @@ class Lots(msgspec.Struct, eq=False):
             self._add(rest, value)
             parts.append(Part(rest, value, None))
         return parts
+
+    def give(self, delta: Decimal) -> None:
+        """Make it smaller by this, or nothing, at what it cost: nothing is won or lost by it."""
+        assert not delta or (abs(delta) <= abs(self.size) and (delta > 0) != (self.size > 0)), f"{delta}: {self.size}"
+        self._take(abs(delta))
+        self.size = EXACT.add(self.size, delta)
 
     def reset(self, size: Decimal, cost: Decimal) -> None:
         """Put this in the place of all lots."""
@@ -88,7 +94,7 @@ class Lots(msgspec.Struct, eq=False):
         paid = ZERO
         while size:
             first, cost = self._lots.popleft()
-            part = cost if size >= first else _share(cost, size, first)
+            part = cost if size >= first else share_of(cost, size, first)
             if size < first:
                 self._lots.appendleft((EXACT.subtract(first, size), EXACT.subtract(cost, part)))
             size = max(ZERO, EXACT.subtract(size, first))
@@ -97,7 +103,7 @@ class Lots(msgspec.Struct, eq=False):
         return paid
 
 
-def _share(value: Decimal, part: Decimal, whole: Decimal) -> Decimal:
+def share_of(value: Decimal, part: Decimal, whole: Decimal) -> Decimal:
     """Of a value, part / whole: exact where it comes out even, else rounded to 18 digits after the point."""
     if part == whole:
         return value
