@@ -72,6 +72,11 @@ def test_a_running_engine_is_stopped_and_flat_by_the_latch_of_another_process(ma
                 await until(lambda: run.flattening.reports.get("binance") is not None)
                 report = run.flattening.reports["binance"]
                 assert (report.verified, report.who, report.left_orders) == (True, "ann", [])
+                ledger = run.engine.situation.ledger
+                mine = ledger.holding("binance", BTC, strategy="Resting")
+                assert ledger.holdings("binance", "") == {}, "nothing of it is nobody's"
+                assert (mine.size, mine.fees) == (held, ledger.holding("binance", BTC).fees), "dust, at most"
+                assert run.engine.seats["Resting"].strategy.position(BTC) == 0
                 await run.stop(5.0)
 
     asyncio.run(main())

@@ -85,3 +85,14 @@ def test_sums_and_worths() -> None:
     assert worth(D("0.1"), D("0.2")) == D("0.02")
     assert worth(D(1), D("0.1234567890123456785")) == D("0.123456789012345678")
     assert (settle_of(SPOT), settle_of(SWAP), settle_of(msgspec.structs.replace(SWAP, settle=""))) == ("USDT",) * 3
+
+
+def test_what_is_put_right_wins_nothing_and_what_opens_costs_its_share() -> None:
+    line = Line(Lots("average"))
+    line.trade(D(2), D(20))
+    line.give(D(-1), D(15))
+    assert (line.lots.size, line.lots.cost, line.gross) == (D(1), D(10), D(0))
+    line.give(D(-4), D(60))
+    assert (line.lots.size, line.lots.cost, line.gross) == (D(-3), D(45), D(0))
+    line.give(D(-1), D(7))
+    assert (line.lots.size, line.lots.cost) == (D(-4), D(52))

@@ -120,3 +120,15 @@ def test_against_naive_models(trades: list[tuple[int, int]], method: str) -> Non
         assert Fraction(won) == expected, "lots that are whole, and positions that are closed, are exact"
     assert abs(Fraction(won) - expected) < Fraction(len(trades), 10**17)
     assert lots.cost >= 0
+
+
+def test_what_is_given_goes_at_cost_oldest_first() -> None:
+    lots = Lots("fifo")
+    lots.trade(D(1), D(100))
+    lots.trade(D(1), D(120))
+    lots.give(D("-1.5"))
+    assert (lots.size, lots.cost) == (D("0.5"), D(60))
+    lots.give(D(0))
+    assert lots.trade(D("-0.5"), D(70))[0].realised == D(10)
+    with pytest.raises(AssertionError):
+        lots.give(D(-1))
