@@ -19,6 +19,7 @@ from tapeline.sim.trading.chance import Happening
 from tapeline.sim.trading.day import main, run_trading_day
 from tapeline.sim.trading.plan import DAY_S, TradingPlan
 from tapeline.trading import reconcile as reconciling
+from tapeline.trading.accounting import places
 from tapeline.trading.accounting.ledger import Booking, Ledger
 from tapeline.trading.risk.book import RiskBook
 from tapeline.trading.risk.standing import Held, RiskState
@@ -62,8 +63,8 @@ def test_the_same_seed_is_the_same_day() -> None:
 def test_a_fill_that_is_booked_wrongly_is_seen(monkeypatch: pytest.MonkeyPatch) -> None:
     real = Ledger.apply
 
-    def wrong(self: Ledger, fill: Fill, *rest: Any) -> Booking:
-        return real(self, msgspec.structs.replace(fill, fee=Decimal(0)) if fill.fee else fill, *rest)
+    def wrong(self: Ledger, fill: Fill, *rest: Any, **more: Any) -> Booking:
+        return real(self, msgspec.structs.replace(fill, fee=Decimal(0)) if fill.fee else fill, *rest, **more)
 
     monkeypatch.setattr(Ledger, "apply", wrong)
     report = run_trading_day(QUIET)
@@ -119,13 +120,21 @@ def test_a_liquidation_that_is_not_booked_is_seen(monkeypatch: pytest.MonkeyPatc
     assert report.faults["liquidation"]
     real = Ledger.apply
 
-    def wrong(self: Ledger, fill: Fill, instrument: Instrument, strategy: str = "", *rest: Any) -> Booking:
+    def wrong(self: Ledger, fill: Fill, instrument: Instrument, strategy: str = "", **more: Any) -> Booking:
         if not strategy:  # what the venue did is no strategy's
             fill = msgspec.structs.replace(fill, price=fill.price + 1)
-        return real(self, fill, instrument, strategy, *rest)
+        return real(self, fill, instrument, strategy, **more)
 
     monkeypatch.setattr(Ledger, "apply", wrong)
     assert any(each.startswith("profit of binance-usdm:") for each in run_trading_day(plan).violations)
+
+
+def test_a_strategy_that_holds_what_a_stop_has_closed_is_seen(monkeypatch: pytest.MonkeyPatch) -> None:
+    plan = replace(QUIET, venue=venue_named("binance-usdm"), hedge=False, end="flatten", seed=3)
+    assert run_trading_day(plan).violations == ()
+    monkeypatch.setattr(places, "allotted", lambda delta, *_, **__: {"": delta})
+    found = run_trading_day(plan).violations
+    assert any(each.startswith("strategies hold ") and each.endswith(" after flattening") for each in found)
 
 
 def test_a_limit_that_risk_does_not_hold_is_seen(monkeypatch: pytest.MonkeyPatch) -> None:
