@@ -10,23 +10,24 @@ from tapeline.app.recording import record_streams
 from tapeline.errors import ConfigError, UnknownInstrument
 from tapeline.model.event import Trade
 from tapeline.store.tape import read_answers, read_tape
+from tapeline.store.tape_writer import TapeStatistics
 from tapeline.venues import venue_named
 
 pytestmark = pytest.mark.sockets
 
 
 def test_a_recording_decodes_to_trades_without_a_hole(market: Any, tmp_path: Path) -> None:
-    async def main() -> int:
+    async def main() -> TapeStatistics:
         async with market() as address:
             return await record_streams(
                 ["binance:BTC/USDT"], ["trades"], tmp_path, stop=asyncio.Event(), for_s=2.0, ws_url=f"ws://{address}",
                 rest_url=f"http://{address}",
             )  # fmt: skip
 
-    frames = asyncio.run(main())
+    taken = asyncio.run(main())
     (path,) = tmp_path.glob("*.ws.jsonl.gz")
     lines = list(read_tape(path))
-    assert len(lines) == frames
+    assert (len(lines), taken.dropped) == (taken.frames, 0)
     decode = venue_named("binance").decoder("binance", {})
     events = [event for line in lines if line.dir == "in" for event in decode(line.frame, line.at_ns)]
     seqs = [event.seq or 0 for event in events if isinstance(event, Trade)]

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+import structlog.testing
 
 from tapeline.errors import ConfigError
 from tapeline.store.tape import TapeReading, read_answers, read_tape
@@ -151,7 +152,9 @@ def test_a_flood_does_not_wait_for_its_flush(tmp_path: Path) -> None:
 
 def test_a_disk_that_refuses_is_told_and_stops_nothing(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("in the way")
-    tape = written(tmp_path / "file" / "tape", lambda tape: tape.frame("c", "in", b"x", AT_NS))
+    with structlog.testing.capture_logs() as told:
+        tape = written(tmp_path / "file" / "tape", lambda tape: tape.frame("c", "in", b"x", AT_NS))
+    assert [(each["log_level"], each["problem"]) for each in told] == [("error", "cannot write, frames are lost")]
     assert tape.statistics().dropped == 1
     assert "NotADirectoryError" in tape.statistics().last_error
 
@@ -174,8 +177,10 @@ def test_a_disk_that_fills_leaves_whole_members_only(tmp_path: Path) -> None:
     (path,) = tmp_path.glob("*.ws.jsonl.gz")
     assert path.stat().st_size == size
     assert "File too large" in tape.statistics().last_error
-    tape.frame("c", "in", b"later", AT_NS + 2)
-    tape.stop()
+    with structlog.testing.capture_logs() as told:
+        tape.frame("c", "in", b"later", AT_NS + 2)
+        tape.stop()
+    assert told == [{"event": "tape", "log_level": "info", "recovered": True, "lost": 1}]
     assert [line.frame for line in read_tape(path)] == [b"first", b"later"]
 
 

@@ -1,5 +1,7 @@
 import gzip
+import io
 import json
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -157,6 +159,20 @@ def test_an_empty_list_of_lines_is_fine_and_a_wrong_one_is_not(run: Any, tmp_pat
     for wrong in ("1,x", f"@{tmp_path / 'missing.txt'}"):
         with pytest.raises(ConfigError, match="--books-at"):
             run([], books_at=[wrong])
+
+
+def test_a_reader_that_has_had_enough_is_no_fault_of_the_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    class Closed(io.StringIO):
+        def write(self, _text: str) -> int:
+            raise BrokenPipeError
+
+    path = write(tmp_path / "day.ws.jsonl", [frame(1, trade(1))])
+    monkeypatch.setattr(sys, "stdout", Closed())
+    with pytest.raises(BrokenPipeError):
+        decode(path, venue="binance")
+    assert capsys.readouterr().err == ""
 
 
 def test_a_missing_file_or_venue_is_bad_usage(tmp_path: Path) -> None:

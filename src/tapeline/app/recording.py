@@ -13,7 +13,8 @@ from tapeline.clock import SystemClock
 from tapeline.config import Config, place_of
 from tapeline.errors import ConfigError
 from tapeline.model.instrument import split_id
-from tapeline.store.tape_writer import TapeWriter
+from tapeline.store.tape_writer import TapeStatistics, TapeWriter
+from tapeline.store.trouble import usable
 from tapeline.wire.rest import real_fetch
 
 STOP_WITHIN_S = 10.0
@@ -22,8 +23,10 @@ STOP_WITHIN_S = 10.0
 async def record_streams(
     instruments: Sequence[str], channels: Sequence[str], out: Path, *, stop: asyncio.Event, for_s: float | None,
     ws_url: str | None = None, rest_url: str | None = None, config: Config | None = None,
-) -> int:  # fmt: skip
-    """Record until `stop` or for so long; returns how many frames the tape took. Raises ConfigError on a bad name.
+) -> TapeStatistics:  # fmt: skip
+    """Record until `stop` or for so long; returns what the tape took, and what the disk refused of it.
+
+    Raises ConfigError on a bad name, StoreUnusable where the folder cannot be made.
 
     `config` says where the venues are and how connections are kept; the addresses given go before it.
     """
@@ -39,6 +42,7 @@ async def record_streams(
         answered=lambda method, url, answer, at_ns: tape.answer(method, url, answer.status, answer.body, at_ns),
         budget=host_budgets(clock),
     )  # fmt: skip
+    _made(out)
     tape.start()
     try:
         async with client, Instance(world).running() as instance:
@@ -53,4 +57,10 @@ async def record_streams(
                     await stop.wait()
     finally:
         tape.stop(STOP_WITHIN_S)
-    return tape.statistics().frames
+    return tape.statistics()
+
+
+def _made(folder: Path) -> None:
+    """Before anything is dialled: a folder that cannot be made takes no frame."""
+    with usable(folder):
+        folder.mkdir(parents=True, exist_ok=True)

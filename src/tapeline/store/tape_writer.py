@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, Literal, Protocol
 
 import msgspec
+import structlog
 
 from tapeline.clock import Clock, SystemClock
 from tapeline.errors import ConfigError
@@ -23,6 +24,7 @@ CHUNK = 256  # items encoded at once: compressing them lets the loop's thread ru
 ITEM_BYTES = 250  # what a waiting frame takes besides its own bytes
 _encode_lines = msgspec.json.Encoder().encode_lines
 Item = tuple[Any, ...]
+_log = structlog.get_logger("tapeline")
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +91,7 @@ class TapeWriter:
         self._put = self._full = 0  # the loop's thread alone changes these,
         self._got = self._segments = self._bytes = self._lost = 0  # and the tape's thread these
         self._lines = {"ws": 0, "rest": 0}  # and these
-        self._last_error = ""
+        self._last_error, self._refused = "", False
 
     def start(self) -> None:
         """Begin to write."""
@@ -176,6 +178,13 @@ class TapeWriter:
         except OSError as error:
             self._lost += lines
             self._last_error = f"{type(error).__name__}: {error}"
+            if not self._refused:  # once, not at every flush
+                _log.error("tape", problem="cannot write, frames are lost", error=self._last_error)
+            self._refused = True
+        else:
+            if self._refused:
+                _log.info("tape", recovered=True, lost=self._lost)
+            self._refused = False
 
     def _open(self) -> "_Segment":
         self._segments += 1

@@ -55,6 +55,8 @@ def decode(
     try:
         answers = [answer for path in rest or () for answer in read_answers(path, reading)]
         run.play(read_numbered(file, reading), answers, lines)
+    except BrokenPipeError:  # who reads our lines has had enough: no fault of a file
+        raise
     except OSError as error:
         raise ConfigError(str(error)) from error
     run.report.tape(reading)

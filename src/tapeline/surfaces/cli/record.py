@@ -10,6 +10,7 @@ from cyclopts import Parameter
 
 from tapeline.app.recording import record_streams
 from tapeline.config import load
+from tapeline.errors import Retry, StoreUnusable
 from tapeline.model.channel import channel
 from tapeline.surfaces.log import configure_logging
 from tapeline.surfaces.loop import run_until_signalled
@@ -32,15 +33,24 @@ def record(
 ) -> None:
     """Record raw frames, both directions, with the instrument lists and snapshots that go with them.
 
+    Exit codes: 0 all that came is on tape, 1 nothing came, or not all of it could be written, 2 bad usage.
+
     Example: `tapeline record binance:BTC/USDT --channel trades --channel book --out ./tapes --for 60`
     """
     loaded = load(config, os.environ)
     configure_logging(msgspec.structs.replace(loaded.log, file=None))
     for text in channel_:
         channel(text)
-    frames = run_until_signalled(
+    taken = run_until_signalled(
         lambda stop: record_streams(
             instruments, channel_, out, stop=stop, for_s=for_, ws_url=ws_url, rest_url=rest_url, config=loaded
         )
     )
-    sys.stdout.write(f"{frames} frames in {out}\n")
+    sys.stdout.write(f"{taken.frames} frames in {out}\n")
+    if taken.dropped or taken.queued:
+        why = taken.last_error or "they came faster than the disk takes them"
+        raise StoreUnusable(f"{taken.dropped + taken.queued} frames and answers are not in {out}: {why}")
+    if not taken.frames:
+        raise Retry(
+            f"nothing came, so that nothing is in {out}: `tapeline websocket test` says how far a connection gets"
+        )
