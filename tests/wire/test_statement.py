@@ -22,7 +22,8 @@ DAY_S = 86_400.0
 def _build(ask: OrderAsk) -> Request:
     """Everything of the question, to be looked at."""
     named = {
-        "s": ask.instrument.native if ask.instrument else "", "id": ask.client_id, "after": ask.from_id,
+        "s": ask.instrument.native if ask.instrument else "", "id": ask.client_id, "number": ask.venue_id,
+        "after": ask.from_id,
         "from": "" if ask.from_ns is None else str((ask.from_ns - START_NS) // SECOND_NS),
         "to": "" if ask.to_ns is None else str((ask.to_ns - START_NS) // SECOND_NS),
     }  # fmt: skip
@@ -159,3 +160,34 @@ def test_without_the_venues_clock_there_is_no_statement() -> None:
             await reader.read(since_ns=START_NS)
 
     reading(act, with_calls(), {"time": [ok({"code": "busy", "msg": "x"})]})
+
+
+def sold(number: int, venue_id: str, **more: str) -> dict[str, Any]:
+    return {"fill": fill(number)["fill"] | {"client_id": "", "venue_id": venue_id, "side": "sell"} | more}
+
+
+def test_orders_of_sales_that_a_list_names_by_number_only_are_asked_for() -> None:
+    fills = [sold(1, "11"), sold(2, "11"), sold(3, "12"), sold(4, "13", side="buy"), sold(5, "14", client_id="web1"),
+             sold(6, "15")]  # fmt: skip
+
+    async def act(reader: StatementReader, exchange: Exchange) -> None:
+        said = await reader.read(since_ns=START_NS, knows=lambda each: each.venue_id == "15")
+        assert len(said.fills) == 6
+        assert [each.client_id for each in said.orders] == ["f123456789n1"], "of the other one it knows nothing"
+        assert asked(exchange, "order") == [{"s": "A", "number": "11"}, {"s": "A", "number": "12"}]
+        exchange.asked.clear()
+        assert (await reader.read(since_ns=START_NS)).orders == []
+        assert asked(exchange, "order") == [], "whoever says nothing of them knows them all"
+
+    gone = ok({"code": "unknown"}, 400)
+    reading(act, with_calls(), {"order": [ok(order("f123456789n1", "filled")), gone],
+                                "fills": [ok(fills), ok(fills)]})  # fmt: skip
+
+
+def test_no_more_orders_are_asked_for_by_number_than_a_budget_bears() -> None:
+    async def act(reader: StatementReader, exchange: Exchange) -> None:
+        await reader.read(since_ns=START_NS, knows=lambda _: False)
+        assert [each["number"] for each in asked(exchange, "order")] == [str(number) for number in range(5, 25)]
+
+    orders: list[Said] = [ok(order(f"web{number}", "filled")) for number in range(20)]
+    reading(act, with_calls(), {"order": orders, "fills": [ok([sold(number, str(number)) for number in range(25)])]})

@@ -25,7 +25,7 @@ from tapeline.errors import (
     TapelineError,
     Unsent,
 )
-from tapeline.model.account import AccountEvent, OrderUpdate
+from tapeline.model.account import AccountEvent, Fill, OrderUpdate
 from tapeline.model.event import Gap
 from tapeline.model.instrument import Instrument
 from tapeline.model.number import EXACT
@@ -179,10 +179,12 @@ class LiveGateway:
 
     async def statement(
         self, *, since_ns: int, last_fill: Mapping[str, str] | None = None, look_up: Sequence[Order] = (),
-        reasons: Mapping[str, Sequence[str]] | None = None,
+        reasons: Mapping[str, Sequence[str]] | None = None, knows: Callable[[Fill], bool] = lambda _fill: True,
     ) -> Statement:  # fmt: skip
         """All that the venue says of the account, for `reconcile`; see `StatementReader.read`."""
-        return await self._reader.read(since_ns=since_ns, last_fill=last_fill, look_up=look_up, reasons=reasons)
+        return await self._reader.read(
+            since_ns=since_ns, last_fill=last_fill, look_up=look_up, reasons=reasons, knows=knows
+        )  # fmt: skip
 
     async def dead_man(self, countdown_s: int, instruments: Sequence[str] = ()) -> None:
         """Arm or renew the venue's own timer, which cancels everything when it runs out; 0 disarms.

@@ -1,6 +1,6 @@
 """All that a venue says of an account when it is asked, for whoever reconciles: orders, balances, positions, fills."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Container, Iterator, Mapping, Sequence
 from typing import TypeVar
 
 from tapeline.errors import OrderRefused
@@ -13,6 +13,7 @@ from tapeline.wire.signed import SignedRest
 
 AHEAD_NS = 60 * 10**9  # what happens while we ask is asked for too
 BEFORE_NS = 10 * 10**9  # clocks are never quite the same: what is known already does no harm
+MOST_NAMED = 20  # orders of others that are asked for by the venue's number, of one statement
 GONE = frozenset({"unknown_order", "already_final"})
 
 T = TypeVar("T", bound=OrderAnswer)
@@ -29,10 +30,12 @@ class StatementReader:
 
     async def read(
         self, *, since_ns: int, last_fill: Mapping[str, str] | None = None, look_up: Sequence[Order] = (),
-        reasons: Mapping[str, Sequence[str]] | None = None,
+        reasons: Mapping[str, Sequence[str]] | None = None, knows: Callable[[Fill], bool] = lambda _fill: True,
     ) -> Statement:  # fmt: skip
         """A statement. Fills and payments are of `since_ns` on, by the venue's clock; of an instrument in `last_fill`
-        (the newest fill's id), of after that where the venue takes an id. `look_up`: orders asked for one by one.
+        (the newest fill's id), of after that where the venue takes an id. `look_up`: orders asked for one by one. So
+        are those that sold on spot and that the list of fills names by number only, where nobody `knows` them: an
+        emergency stop may have sold for a strategy.
 
         Raises as `SignedRest.call`. Fills come last, so that what happened meanwhile is among them.
         """
@@ -48,6 +51,7 @@ class StatementReader:
         positions = await self._listed("positions", Position) if "positions" in has else None
         payments = await self._since("payments", Payment, since_ns, at_ns, {})
         fills = await self._since("fills", Fill, since_ns, at_ns, last_fill or {})
+        orders += await self._nameless(fills, {each.venue_id for each in orders}, knows)
         return Statement(
             account=self._account, at_ns=at_ns, orders=orders, fills=fills, payments=payments, balances=balances,
             positions=positions, mode=modes[-1] if modes else None, reasons=reasons or {},
@@ -55,10 +59,31 @@ class StatementReader:
 
     async def _order(self, order: Order) -> list[OrderUpdate]:
         """One order; nothing where the venue does not know it, which is not definite yet."""
-        ask = OrderAsk(
-            call="order", account=self._account, instrument=self._instruments[order.intent.instrument],
-            client_id=order.client_id, venue_id=order.venue_id, intent=order.intent,
+        return await self._one(
+            OrderAsk(
+                call="order", account=self._account, instrument=self._instruments[order.intent.instrument],
+                client_id=order.client_id, venue_id=order.venue_id, intent=order.intent,
+            )
         )  # fmt: skip
+
+    async def _nameless(
+        self, fills: Sequence[Fill], told: Container[str], knows: Callable[[Fill], bool]
+    ) -> list[OrderUpdate]:  # fmt: skip
+        """The orders of sales on spot of which the venue has given no client id, the newest of them."""
+        found: list[OrderUpdate] = []
+        numbers: dict[tuple[str, str], Instrument] = {}
+        for fill in fills:
+            known = self._instruments.get(fill.instrument or "")
+            named = bool(fill.client_id) or fill.venue_id in told or knows(fill)
+            if known is not None and (known.kind, fill.side) == ("spot", "sell") and not named:
+                numbers[known.id, fill.venue_id] = known
+        for (_, number), instrument in list(numbers.items())[-MOST_NAMED:]:
+            found += await self._one(
+                OrderAsk(call="order", account=self._account, instrument=instrument, venue_id=number)
+            )  # fmt: skip
+        return found
+
+    async def _one(self, ask: OrderAsk) -> list[OrderUpdate]:
         try:
             return _only(await self._rest.call(ask, self._ids), OrderUpdate)
         except OrderRefused as refused:

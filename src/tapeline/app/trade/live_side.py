@@ -15,7 +15,7 @@ from tapeline.app.venue import VenueDesk
 from tapeline.clock import Clock
 from tapeline.config import Config
 from tapeline.errors import BadData, ConfigError, Refused, Retry
-from tapeline.model.account import AccountEvent, Balance
+from tapeline.model.account import AccountEvent, Balance, Fill
 from tapeline.model.event import Gap
 from tapeline.model.instrument import Instrument
 from tapeline.trading.input import Failed, Sent
@@ -78,9 +78,15 @@ class LiveAccount:
         )  # fmt: skip
         self.reconciler = Reconciler(
             name, blotter=restored.blotter, ledger=restored.ledger, instruments=instruments, books=books, clock=clock,
-            statement=lambda since_ns, reasons: self.gateway.statement(since_ns=since_ns, reasons=reasons),
+            statement=lambda since_ns, reasons: self.gateway.statement(
+                since_ns=since_ns, reasons=reasons, knows=self._knows
+            ),
             look_up=self._look_up, told=told,
         )  # fmt: skip
+
+    def _knows(self, fill: Fill) -> bool:
+        """Whether it is known whose order was filled."""
+        return self._restored.blotter.by_venue_id(fill.account, fill.instrument or "", fill.venue_id) is not None
 
     def hold(self) -> str:
         """Why nothing may be opened just now; "" where it may."""
