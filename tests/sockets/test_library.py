@@ -62,6 +62,25 @@ def test_a_stream_that_wants_all_of_it_gets_all_of_it_across_a_cut(market: Any) 
     asyncio.run(main())
 
 
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ({"binanse": {"ws": "ws://127.0.0.1:1"}}, "unknown venue 'binanse': did you mean 'binance'?"),
+        (
+            {"binance": {"ws_url": "ws://127.0.0.1:1"}},
+            r"urls\['binance'\]: unknown key 'ws_url': there are ws and rest",
+        ),
+    ],
+)
+def test_addresses_that_name_nothing_do_not_lead_to_the_real_venue(given: Any, said: str) -> None:
+    async def main() -> None:
+        async with tapeline.Feed(urls=given):
+            raise AssertionError("it was opened")
+
+    with pytest.raises(ConfigError, match=said):
+        asyncio.run(main())
+
+
 def test_mistakes_come_out_as_they_are(market: Any) -> None:
     async def unknown(address: str) -> None:
         async with tapeline.Feed(urls=urls(address)) as feed:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+import structlog.testing
 
 from tapeline.clock import SystemClock
 from tapeline.store import budget
@@ -77,12 +78,18 @@ def test_after_a_restart_of_the_host_only_the_silence_is_left(path: Path, monkey
     assert HostBudget(path, clock).take(MINUTE, 100, 100) == (0.0, 0.0)
 
 
-def test_an_account_that_cannot_be_read_counts_as_full(path: Path) -> None:
+@pytest.mark.parametrize("torn", [b'{"boot": "x", "spe', b'{"boot": "\xff\xfe"}'])
+def test_an_account_that_cannot_be_read_counts_as_full_and_is_told(path: Path, torn: bytes) -> None:
     clock = Hand()
     path.parent.mkdir()
-    path.write_bytes(b'{"boot": "x", "spe')
+    path.write_bytes(torn)
     shared = HostBudget(path, clock)
-    assert shared.take(MINUTE, 1, 100) == pytest.approx((0.0, LASTS_S))
+    with structlog.testing.capture_logs() as told:
+        assert shared.take(MINUTE, 1, 100) == pytest.approx((0.0, LASTS_S))
+        assert shared.take(MINUTE, 1, 100) == pytest.approx((0.0, LASTS_S))
+    assert [(each["problem"], each["file"]) for each in told] == [
+        ("cannot be read: taken for full, requests wait a window", str(path))
+    ]
     clock.at += LASTS_S + 0.001
     assert shared.take(MINUTE, 100, 100) == (0.0, 0.0)
 

@@ -15,6 +15,7 @@ from tapeline.app.running import real_world_dial, supervised
 from tapeline.app.sharing import host_budgets
 from tapeline.clock import SystemClock
 from tapeline.config import ConnectionConfig
+from tapeline.errors import ConfigError
 from tapeline.market.book import Book
 from tapeline.market.bus import Subscription
 from tapeline.market.complete import HOLD_S
@@ -23,6 +24,7 @@ from tapeline.model.channel import channel as parse_channel
 from tapeline.model.instrument import split_id
 from tapeline.outlet import Outlet
 from tapeline.store.writer import Nowhere
+from tapeline.venues import venue_named
 from tapeline.wire.ccxt.exchange import Reach
 from tapeline.wire.rest import real_fetch
 
@@ -48,7 +50,8 @@ class Feed:
         self._instance: Instance | None = None
 
     async def __aenter__(self) -> Self:
-        """Start; nothing is dialled before the first subscription."""
+        """Start; nothing is dialled before the first subscription. Raises ConfigError for `urls` that name nothing."""
+        _meant(self._urls)
         reached = {name: Reach(rest_url=to.get("rest"), ws_url=to.get("ws")) for name, to in self._urls.items()}
         fetch, client = real_fetch(within_s=self._connection.connection_timeout_s, reaches=reached)
         self._stack.push_async_callback(client.aclose)
@@ -122,3 +125,12 @@ class Feed:
     def _address(self, instrument: str) -> dict[str, Any]:
         there = self._urls.get(split_id(instrument)[0], {})
         return {"ws_url": there.get("ws"), "rest_url": there.get("rest"), "settings": self._connection}
+
+
+def _meant(urls: Mapping[str, Mapping[str, str]]) -> None:
+    """Raises ConfigError for a venue or a key that there is not: the real venue would be asked instead, unnoticed."""
+    for venue, to in urls.items():
+        venue_named(venue)
+        for key in to:
+            if key not in {"ws", "rest"}:
+                raise ConfigError(f"urls[{venue!r}]: unknown key {key!r}: there are ws and rest")

@@ -171,7 +171,10 @@ class HostBudget:
             return _State(boot)
         try:
             state = _read(body)
-        except msgspec.MsgspecError:
+        except (msgspec.MsgspecError, UnicodeDecodeError):
+            _log.warning(
+                "budget", problem="cannot be read: taken for full, requests wait a window", file=str(self._path)
+            )
             return _State(boot, doubt_at=self._clock.now())
         if state.boot != boot:
             left_s = max(0.0, (state.silent_until_ns - self._clock.wall_ns()) / 1e9)
