@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import os
 from pathlib import Path
 from typing import Any
 
@@ -61,6 +62,30 @@ def test_a_run_fills_a_store_a_tape_and_a_status(market: Any, tmp_path: Path) ->
     assert status["tape"]["frames"] <= len(lines)
     (rest,) = (store / "tape").glob("*.rest.jsonl.gz")
     assert any("/exchangeInfo" in answer.url for answer in read_answers(rest))
+
+
+def test_a_status_that_cannot_be_written_costs_neither_the_next_nor_the_points(market: Any, tmp_path: Path) -> None:
+    """As on a full disk, twice: the file beside which it is made is a folder."""
+    store = tmp_path / "store"
+    in_the_way = store / f".status.json.{os.getpid()}"
+    in_the_way.mkdir(parents=True)
+
+    async def main() -> None:
+        async with market() as address:
+            async with start(config(tmp_path, address)) as running:
+                await asyncio.sleep(2.5)
+                assert running.instance.problems.counts["", "status"] >= 2
+                assert not (store / "status.json").exists()
+                in_the_way.rmdir()
+                await asyncio.sleep(1.5)
+                assert json.loads((store / "status.json").read_text())["state"] == "running"
+                in_the_way.mkdir()
+            in_the_way.rmdir()
+
+    asyncio.run(main())  # it ends in order, though its last word is not kept
+    assert json.loads((store / "status.json").read_text())["state"] == "running"
+    with open_store(store) as held:
+        assert "quotes" in {point.channel for point in held.points()}
 
 
 @pytest.mark.parametrize("repair", [False, True])

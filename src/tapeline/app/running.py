@@ -223,12 +223,20 @@ async def supervised(name: str, run: Callable[[], Awaitable[None]], instance: In
 
 def _say_goodbye(running: Running, file: StatusFile) -> None:
     running.say_goodbye()
-    file.write(running.status("stopped"))
+    _put(running, file, "stopped")
+
+
+def _put(running: Running, file: StatusFile, state: str) -> None:
+    """A disk that is full, or a store that was moved, costs this word and not the next: rows may still be kept."""
+    try:
+        file.write(running.status(state))
+    except OSError as error:
+        running.instance.problems.note("", "", "status", f"status.json cannot be written: {error}", b"")
 
 
 async def _write_status(running: Running, file: StatusFile) -> None:
     while True:
-        file.write(running.status())
+        _put(running, file, "running")
         running.keeping.write_points(running.instance)
         await asyncio.sleep(STATUS_EVERY_S)
 
