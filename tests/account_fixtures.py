@@ -5,8 +5,9 @@ from typing import Any
 
 from tapeline.model.account import Fill, OrderUpdate
 from tapeline.model.order import Intent
+from tapeline.trading.applied import Applied
 from tapeline.trading.input import Failed, Sent
-from tapeline.trading.orders import Applied, Blotter
+from tapeline.trading.orders import Blotter
 from tapeline.trading.risk.check import Approved, approve_flatten
 
 BTC = "v:BTC/USDT"

@@ -8,7 +8,7 @@ from list_fixtures import PERP, SPOT, Desk, bracket, kinds
 from tapeline.model.account import OrderUpdate
 from tapeline.model.event import Quote
 from tapeline.trading.command import Hold, Submit, SubmitList
-from tapeline.trading.input import Failed, Timer
+from tapeline.trading.input import Failed, Forget, Timer
 
 D = Decimal
 
@@ -122,7 +122,7 @@ def test_orders_that_are_forgotten_take_their_list_with_them() -> None:
     limit, stop = desk.oco()
     for each in (limit, stop):
         desk.told(each, "cancelled")
-    assert desk.blotter.forget(desk.now_ns + 1) >= 2
+    assert desk.blotter.forget(Forget(limit.intent.account, 0, 1, (limit.client_id, stop.client_id))) == 2
     assert desk.blotter.lists.of(limit.client_id) == ""
     assert desk.blotter.lists.others(stop.client_id) == []
 

@@ -7,7 +7,7 @@ import pytest
 from tapeline.errors import Broken
 from tapeline.model.account import Fill, OrderUpdate
 from tapeline.model.order import Intent
-from tapeline.trading.input import Failed, Sent
+from tapeline.trading.input import Failed, Forget, Sent
 from tapeline.trading.orders import Blotter
 
 D = Decimal
@@ -87,8 +87,9 @@ def test_a_list_is_remembered_over_a_restart_and_forgotten_with_its_orders() -> 
     assert again.worst("a", BTC).sell == 10
     assert again.next_id("s") > stage.stop
     stage.told(stage.limit, "cancelled")
-    assert stage.blotter.forget(9) == 1
+    whole = Forget("a", 9, 9, (stage.limit, stage.stop))
+    assert stage.blotter.forget(whole) == 1
     assert stage.blotter.lists.of(stage.stop) == stage.name, "the other is alive"
     stage.told(stage.stop, "cancelled")
-    stage.blotter.forget(9)
+    assert stage.blotter.forget(whole) == 1
     assert stage.blotter.lists.items() == []

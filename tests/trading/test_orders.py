@@ -6,6 +6,8 @@ import pytest
 from account_fixtures import BTC, A, failed, fill, intent, order_of, placed, update, words, worst
 
 from tapeline.errors import Broken
+from tapeline.trading.applied import Applied
+from tapeline.trading.input import Forget
 from tapeline.trading.life import Worst
 from tapeline.trading.orders import Blotter
 
@@ -192,7 +194,7 @@ def test_an_order_by_quote_size_counts_what_is_not_spent() -> None:
     assert blotter.worst(A, BTC) == Worst(Decimal(0), Decimal(0), Decimal(0))
 
 
-def test_old_orders_are_forgotten_and_their_fills_are_not() -> None:
+def test_orders_that_are_over_are_forgotten_and_no_news_brings_them_back() -> None:
     blotter = Blotter("i")
     old, young, live = placed(blotter), placed(blotter), placed(blotter)
     blotter.apply(fill("1", old, "3"), 20)
@@ -200,10 +202,54 @@ def test_old_orders_are_forgotten_and_their_fills_are_not() -> None:
     blotter.apply(update(young, "cancelled", 50), 50)
     blotter.apply(update("w", "cancelled", 20, venue_id="9"), 20)
 
-    assert blotter.forget(40) == 2
+    assert blotter.over(A, 40) == ((old,), ((BTC, "9"),))
+    assert blotter.over("other", 40) == ((), ())
+    assert blotter.forget(Forget(A, 0, 40, (old, live, "nobody"), ((BTC, "9"), (BTC, "10")))) == 2
     assert [blotter.order(each) is None for each in (old, young, live)] == [True, False, False]
+    assert [blotter.forgotten(each) for each in (old, young, live, "w", "")] == [True, False, False, False, False]
     assert blotter.by_venue_id(A, BTC, "9") is None
     assert blotter.apply(fill("1", old, "3"), 60).fill == "known"
+    again = Blotter.recall("i", blotter.memo())
+    assert again.apply(update(old, "filled", 20, filled="3", venue_id=f"v{old}"), 60) == Applied()
+    assert (again.order(old), again.live(A), again.lacking(99)) == (None, [order_of(again, live)], [])
+    assert again.next_id("s") > live
+
+
+def test_a_fill_that_a_forgotten_order_still_gets_counts_and_is_said() -> None:
+    blotter = Blotter("i")
+    old = placed(blotter)
+    blotter.apply(update(old, "cancelled", 20), 20)
+    blotter.forget(Forget(A, 50, 50, (old,)))
+    late, older = blotter.apply(fill("1", old, at_ns=50), 60), blotter.apply(fill("2", old, at_ns=49), 60)
+
+    assert (late.fill, late.order, words(late)) == (
+        "new", None, f"{BTC} {old}: fill 1 of an order that is over and forgotten"
+    )  # fmt: skip
+    assert (older.fill, words(older)) == ("known", "")
+    blotter.forget(Forget(A, 51, 60))
+    assert blotter.memo().loose == {}
+
+
+def test_a_forgotten_order_that_the_venue_has_alive_is_ours_again() -> None:
+    blotter = Blotter("i")
+    old = placed(blotter)
+    blotter.apply(update(old, "cancelled", 20), 20)
+    blotter.forget(Forget(A, 50, 50, (old,)))
+    blotter.apply(update(old, "open", 60, venue_id="5", size="3", price="10"), 60)
+
+    assert [each.client_id for each in blotter.live(A)] == [old]
+    assert (blotter.forgotten(old), blotter.over(A, 99)) == (False, ((), ()))
+
+
+def test_an_order_of_which_something_may_come_is_not_forgotten() -> None:
+    blotter = Blotter("i")
+    lacking, contradicted = placed(blotter), placed(blotter)
+    blotter.apply(update(lacking, "filled", 20, filled="3"), 20)
+    for state, at_ns in (("cancelled", 20), ("open", 30)):
+        blotter.apply(update(contradicted, state, at_ns), at_ns)
+
+    assert blotter.over(A, 99) == ((), ())
+    assert blotter.forget(Forget(A, 99, 99, (lacking, contradicted))) == 0
 
 
 def test_news_of_nobody_s_order_is_said() -> None:

@@ -5,7 +5,8 @@ from decimal import Decimal
 from account_fixtures import A
 
 from tapeline.model.account import Payment
-from tapeline.trading.accounting.paid import NEAR_NS, Paid
+from tapeline.trading.accounting.once import NEAR_NS
+from tapeline.trading.accounting.paid import Paid
 
 
 def payment(name: str = "", amount: str = "1", at_ns: int | None = 0, received_ns: int = 0) -> Payment:

@@ -10,6 +10,7 @@ from msgspec import Meta
 from tapeline.config.kinds import Seconds, Settings, Text
 
 Fraction = Annotated[Decimal, Meta(extra={"unit": "fraction of the value"})]
+Hours = Annotated[float, Meta(ge=1, le=100_000, extra={"unit": "hours"})]
 Milliseconds = Annotated[float, Meta(ge=0, le=60_000, extra={"unit": "milliseconds"})]
 
 
@@ -68,6 +69,14 @@ class TradeConfig(Settings, frozen=True, kw_only=True):
             "plays back no more than these; 0 for none. The journal itself stays whole.",
         ),
     ] = 100_000
+    keep_h: Annotated[
+        Hours,
+        Meta(
+            description="How long a run remembers orders that are over, and fills and payments by their ids, counted "
+            "back from when an account last agreed with its venue. What is older is known to be counted, and stands in "
+            "the journal."
+        ),
+    ] = 24.0
     balances: Annotated[
         Mapping[str, Decimal],
         Meta(description="What a paper account holds at the start: `balances = {USDT = 100000}`."),

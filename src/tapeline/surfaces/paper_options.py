@@ -15,6 +15,7 @@ from tapeline.sim.paper.keys import Key, balances_of, keys_of
 from tapeline.trading.paper.admission import Rules
 from tapeline.trading.paper.fees import Fees
 
+KEEP_NS = 7 * 86_400_000_000_000  # what is over: an exchange that serves for weeks does not grow with it
 RICH = "USDT=100000,BTC=1"  # what accounts begin with where nothing is said
 
 
@@ -46,7 +47,9 @@ class PaperOptions:
         maker, _, taker = self.fees.partition(",")
         fees = Fees(maker=_number("--fees", maker), taker=_number("--fees", taker or maker))
         rules = Rules(leverage=_number("--leverage", self.leverage))
-        return PaperSettings(keys=self._keys(), balances=balances_of(self.balance), fees=fees, rules=rules)
+        return PaperSettings(
+            keys=self._keys(), balances=balances_of(self.balance), fees=fees, rules=rules, keep_ns=KEEP_NS
+        )  # fmt: skip
 
     def _keys(self) -> Sequence[Key]:
         if self.keys is not None:

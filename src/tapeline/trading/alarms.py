@@ -4,6 +4,7 @@ import heapq
 from collections.abc import Callable
 
 NEVER = 1 << 63
+SLACK = 100  # ended timers that are left in the heap
 
 
 class Alarm:
@@ -61,6 +62,9 @@ class Alarms:
         self.due_ns = self._heap[0][0]
 
     def _settle(self) -> None:
+        if len(self._heap) > 2 * len(self._alarms) + SLACK:  # of timers that were ended long before their time
+            self._heap = [each for each in self._heap if each[1] in self._alarms]
+            heapq.heapify(self._heap)
         while self._heap and self._heap[0][1] not in self._alarms:
             heapq.heappop(self._heap)
         self.due_ns = self._heap[0][0] if self._heap else NEVER

@@ -51,6 +51,10 @@ class ClientIds:
         if number is not None:
             self._counter = max(self._counter, number)
 
+    def number(self, client_id: str) -> int:
+        """Which of our ids it is; 0 of one that is not ours."""
+        return self._number(client_id) or 0
+
     def strategy_of(self, client_id: str) -> str:
         """The letters and digits of the strategy's name, as far as they fit; "" of an id that is not ours."""
         return client_id[len(self._prefix) + COUNTER :] if self.owns(client_id) else ""

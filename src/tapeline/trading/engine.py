@@ -20,7 +20,7 @@ from tapeline.trading.desk import BookKeeper
 from tapeline.trading.fills import Fills
 from tapeline.trading.guard import Guard
 from tapeline.trading.halt import STATES
-from tapeline.trading.input import ClockOff, Failed, Halted, Healthy, Operator, Proven, Sent, Timer
+from tapeline.trading.input import ClockOff, Failed, Forget, Halted, Healthy, Operator, Proven, Sent, Timer
 from tapeline.trading.linked import Linked
 from tapeline.trading.operating import Operating
 from tapeline.trading.orders import Blotter
@@ -84,7 +84,7 @@ class Engine:
             OrderUpdate: self._order_news, Fill: self._fill, Sent: self._order_news, Failed: self._order_news,
             Balance: self._balance, Position: self._position, Payment: self._payment, AccountMode: self._mode,
             Timer: self._nothing, Operator: self._operating.operator, Halted: self._operating.halted,
-            Healthy: self._healthy, Proven: self._proven,
+            Healthy: self._healthy, Proven: self._proven, Forget: self._operating.forget,
             ClockOff: self._clock_off, Adjustment: self._fills.adjusted,
         }  # fmt: skip
         for each in self.seats.values():

@@ -97,4 +97,18 @@ class Reduced(msgspec.Struct, frozen=True, tag="reduced"):
     at_ns: int
 
 
-EngineInput = Timer | Sent | Failed | Operator | Halted | Healthy | Proven | ClockOff
+class Forget(msgspec.Struct, frozen=True, tag="forget"):
+    """What of an account is over for so long that nothing comes of it any more; see `trading.forgetting`.
+
+    `orders` are ours, by client id; `foreign` those of other origin, by instrument and the venue's id. What the venue
+    stamped before `before_ns` needs not be remembered: it is known.
+    """
+
+    account: str
+    before_ns: int
+    at_ns: int
+    orders: tuple[str, ...] = ()
+    foreign: tuple[tuple[str, str], ...] = ()
+
+
+EngineInput = Timer | Sent | Failed | Operator | Halted | Healthy | Proven | ClockOff | Forget

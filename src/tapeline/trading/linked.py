@@ -115,6 +115,8 @@ class Linked:
 
     def cancelled(self, client_id: str) -> None:
         """A strategy cancels one of a group: the others go with it."""
+        if self._s.blotter.forgotten(client_id):
+            return
         order = self._order(client_id)
         group = self._groups.get(order.intent.group)
         if group is None:

@@ -1,11 +1,11 @@
 """Orders that a venue keeps as one list: it ends the others as it fills the one. Pure."""
 
-from collections.abc import Container, Sequence
+from collections.abc import Container, Iterable, Sequence
 from decimal import Decimal
 
 from tapeline.model.number import EXACT, ZERO
 from tapeline.model.order import Order
-from tapeline.trading.life import Life
+from tapeline.trading.life import Life, Worst
 
 
 class Lists:
@@ -43,6 +43,25 @@ class Lists:
             return lacking
         size = max(life.order.size or ZERO for life in self._lives[name])
         return max(ZERO, EXACT.subtract(size, held))
+
+    def worst(self, lives: Iterable[Life]) -> Worst:
+        """What may still be filled of these on either side, beyond the fills that we have. A list counts once."""
+        sizes = {"buy": ZERO, "sell": ZERO}
+        quote = ZERO
+        counted: set[str] = set()
+        for life in lives:
+            order, intent = life.order, life.order.intent
+            most = life.lacking if intent.reduce_only else life.most
+            if not intent.reduce_only and (name := self.of(order.client_id)):
+                most = ZERO if name in counted else self.most(name)
+                counted.add(name)
+            if most is None:
+                spent = EXACT.subtract(intent.quote_size or ZERO, life.held_value)
+                quote = EXACT.add(quote, max(ZERO, spent))
+                continue
+            for side in (intent.side,) if intent.side in sizes else sizes:
+                sizes[side] = EXACT.add(sizes[side], most)
+        return Worst(sizes["buy"], sizes["sell"], quote)
 
     def forget(self, gone: Container[int]) -> None:
         """Drop the lists that are over and of which an order, by its `id()`, is dropped."""

@@ -12,7 +12,7 @@ import msgspec
 from tapeline.errors import BadData
 from tapeline.model.instrument import Instrument
 from tapeline.trading.accounting.ledger import Ledger
-from tapeline.trading.orders import BlotterMemo
+from tapeline.trading.applied import BlotterMemo
 from tapeline.trading.risk.losses import Since
 
 PLAYBACK = 2  # raise it when the same records come to mean another state, though its parts have the same names

@@ -7,8 +7,9 @@ import msgspec
 from tapeline.errors import ConfigError
 from tapeline.model.order import Order
 from tapeline.trading.command import CancelAll, SetHalt
+from tapeline.trading.forgetting import forget
 from tapeline.trading.guard import Guard
-from tapeline.trading.input import Halted, Healthy, Operator
+from tapeline.trading.input import Forget, Halted, Healthy, Operator
 from tapeline.trading.linked import Linked
 from tapeline.trading.placing import Placing
 from tapeline.trading.risk.limits import Tables, newly
@@ -94,6 +95,11 @@ class Operating:
                     seat.strategy.on_health(Healthy("halt", state, text, halted.at_ns))
                 except Exception as error:  # noqa: BLE001  # a strategy's fault is its own
                     self.failed(seat, "on_health", error)
+
+    def forget(self, what: Forget) -> None:
+        """What is over for good is not kept."""
+        forget(what, self._s.blotter, self._s.ledger)
+        self._placing.forget(each for each in what.orders if self._s.blotter.order(each) is None)
 
     # ---- within --------------------------------------------------------------------------------------------------
 

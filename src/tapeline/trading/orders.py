@@ -5,60 +5,24 @@ Pure: the engine feeds in what it does and what venues say, in whatever order th
 
 from collections.abc import Container, Iterator, Sequence
 from decimal import Decimal
-from typing import NamedTuple, Self
+from typing import Self
 
 import msgspec
 
 from tapeline.errors import Broken
 from tapeline.model.account import Fill, OrderUpdate
-from tapeline.model.number import EXACT, ZERO
-from tapeline.model.order import Intent, Order
+from tapeline.model.number import ZERO
+from tapeline.model.order import FINAL, Intent, Order
 from tapeline.trading.accounting.once import Once
+from tapeline.trading.applied import Applied, BlotterMemo, Lack, Named, Place
 from tapeline.trading.client_ids import ClientIds
 from tapeline.trading.command import Note
-from tapeline.trading.input import Failed, Sent
+from tapeline.trading.input import Failed, Forget, Sent
 from tapeline.trading.life import Life, Worst, note_of, told_of
 from tapeline.trading.lists import Lists
 
+NEVER = 1 << 63
 NO_CLIENT_ID = "#"  # begins the handle of a claimed order that has no client id: it is addressed by its venue id
-
-Place = tuple[str, str]  # account, instrument
-Named = tuple[str, str, str]  # account, instrument, the venue's id
-
-
-class Applied(msgspec.Struct, frozen=True):
-    """What a piece of news changed: orders as they are now, and what was odd about it.
-
-    `fill` is "new" | "fee" (only its fee is news) | "known" | "" where the news was no fill. `order` is whose news it
-    was, changed or not; None for a fill of an order that nobody told us of.
-    """
-
-    orders: tuple[Order, ...] = ()
-    notes: tuple[Note, ...] = ()
-    fill: str = ""
-    order: Order | None = None
-
-
-class Lack(NamedTuple):
-    """`size` of an order is filled by the venue's word, and the fills are not here; since when we know."""
-
-    order: Order
-    size: Decimal
-    since_ns: int
-
-
-class BlotterMemo(msgspec.Struct):
-    """All of a blotter: every order once in `lives`, and in the order of its tables by what each is found there."""
-
-    counter: int
-    lives: list[Life]
-    ours: dict[str, int]
-    foreign: dict[Named, int]
-    by_venue_id: dict[Named, int]
-    counting: dict[Place, list[int]]
-    lists: dict[str, list[int]]
-    once: Once
-    loose: dict[Named, list[Fill]]
 
 
 class Blotter:
@@ -70,6 +34,7 @@ class Blotter:
         self._foreign: dict[Named, Life] = {}
         self._by_venue_id: dict[Named, Life] = {}
         self._counting: dict[Place, dict[int, Life]] = {}  # of which something may come
+        self._forgotten = 0  # the number of the newest order of ours that is over and not here any more
         self._once = Once()
         self.lists = Lists()
         self._loose: dict[Named, list[Fill]] = {}  # fills of orders that nobody told us of
@@ -89,7 +54,8 @@ class Blotter:
             lives |= table
         at = {name: number for number, name in enumerate(lives)}
         return BlotterMemo(
-            counter=self._ids.counter, lives=list(lives.values()), once=self._once, loose=self._loose,
+            counter=self._ids.counter, forgotten=self._forgotten,
+            lives=list(lives.values()), once=self._once, loose=self._loose,
             ours={key: at[id(life)] for key, life in self._ours.items()},
             foreign={key: at[id(life)] for key, life in self._foreign.items()},
             by_venue_id={key: at[id(life)] for key, life in self._by_venue_id.items()},
@@ -102,7 +68,7 @@ class Blotter:
         """The blotter that gave this memo. Raises Broken where its tables name orders that it does not hold."""
         blotter, lives = cls(instance), memo.lives
         blotter._ids.go_on(memo.counter)
-        blotter._once, blotter._loose = memo.once, memo.loose
+        blotter._once, blotter._loose, blotter._forgotten = memo.once, memo.loose, memo.forgotten
         try:
             blotter._ours = {key: lives[at] for key, at in memo.ours.items()}
             blotter._foreign = {key: lives[at] for key, at in memo.foreign.items()}
@@ -213,6 +179,8 @@ class Blotter:
                         ),
                     )
                 )
+            if news.state in FINAL and self.forgotten(news.client_id):
+                return Applied()  # it was over when it was forgotten
             life = self._adopt(news, now_ns)
         if isinstance(news, OrderUpdate):
             odd = life.told(news, now_ns)
@@ -287,42 +255,56 @@ class Blotter:
         count as to come. Reduce-only orders do not: they cannot open or turn a position. Their missing fills do: where
         the venue closed what we still hold, an order that turns it would only open. A list counts once.
         """
-        sizes = {"buy": ZERO, "sell": ZERO}
-        quote = ZERO
-        counted: set[str] = set()
-        for life in self._where(account, instrument):
-            order, intent = life.order, life.order.intent
-            if position not in (None, intent.position):
-                continue
-            if strategy is not None and (not order.claimed or strategy != intent.strategy):
-                continue
-            most = life.lacking if intent.reduce_only else life.most
-            if not intent.reduce_only and (name := self.lists.of(order.client_id)):
-                most = ZERO if name in counted else self.lists.most(name)
-                counted.add(name)
-            if most is None:
-                spent = EXACT.subtract(intent.quote_size or ZERO, life.held_value)
-                quote = EXACT.add(quote, max(ZERO, spent))
-                continue
-            for side in (intent.side,) if intent.side in sizes else sizes:
-                sizes[side] = EXACT.add(sizes[side], most)
-        return Worst(sizes["buy"], sizes["sell"], quote)
-
-    def forget(self, before_ns: int) -> int:
-        """Drop orders that were over before then; how many. Their fills stay known."""
-        old = [
+        lives = (
             life
-            for life in (*self._ours.values(), *self._foreign.values())
-            if not life.counts and life.order.updated_ns < before_ns
-        ]
-        gone = {id(life) for life in old}
-        for table in (self._ours, self._foreign, self._by_venue_id):
-            for key in [key for key, life in table.items() if id(life) in gone]:
-                del table[key]  # type: ignore[arg-type]  # key is of the table that it was taken from
+            for life in self._where(account, instrument)
+            if position in (None, life.order.intent.position)
+            and (strategy is None or (life.order.claimed and strategy == life.order.intent.strategy))
+        )
+        return self.lists.worst(lives)
+
+    # ---- what is over --------------------------------------------------------------------------------------------
+
+    def forgotten(self, client_id: str) -> bool:
+        """Whether this is an order of ours that is over, and was forgotten."""
+        return client_id not in self._ours and 0 < self._ids.number(client_id) <= self._forgotten
+
+    def over(self, account: str, before_ns: int) -> tuple[tuple[str, ...], tuple[tuple[str, str], ...]]:
+        """What `forget` takes of orders that ended before then, by our clock: ours, and those of other origin."""
+        alive = self._tied(account)
+        return (
+            tuple(key for key, life in self._ours.items() if self._is_over(life, account, alive, before_ns)),
+            tuple(key[1:] for key, life in self._foreign.items() if self._is_over(life, account, alive, before_ns)),
+        )
+
+    def forget(self, forget: Forget) -> int:
+        """Drop these orders where nothing may come of them still, and what is older than its line; how many."""
+        account, alive = forget.account, self._tied(forget.account)
+        keys = [key for key in forget.orders if self._is_over(self._ours.get(key), account, alive)]
+        names = [(account, *key) for key in forget.foreign]
+        names = [key for key in names if self._is_over(self._foreign.get(key), account, alive)]
+        gone = {id(life): life for life in map(self._ours.pop, keys)}
+        gone |= {id(life): life for life in map(self._foreign.pop, names)}
+        self._by_venue_id = {name: life for name, life in self._by_venue_id.items() if id(life) not in gone}
         self.lists.forget(gone)
-        return len(old)
+        self._forgotten = max([self._forgotten, *map(self._ids.number, keys)])
+        self._once.forget(account, forget.before_ns)
+        for name in [each for each in self._loose if each[0] == account]:
+            self._loose[name] = [fill for fill in self._loose[name] if (fill.at_ns or 0) >= forget.before_ns]
+            if not self._loose[name]:
+                del self._loose[name]
+        return len(gone)
 
     # ---- within --------------------------------------------------------------------------------------------------
+
+    def _tied(self, account: str) -> set[str]:
+        """Groups of which an order is not over: whoever looks after one asks for all of it."""
+        return {life.order.intent.group for life in self._where(account, None)} - {""}
+
+    def _is_over(self, life: Life | None, account: str, alive: Container[str], before_ns: int = NEVER) -> bool:
+        if life is None or life.counts or life.order.updated_ns >= before_ns:
+            return False
+        return life.order.intent.account == account and life.order.intent.group not in alive
 
     def _filled(self, fill: Fill, now_ns: int) -> Applied:
         news = self._once.offer(fill)
@@ -332,6 +314,9 @@ class Blotter:
         if life is None:
             name = (fill.account, fill.instrument or "", fill.venue_id)
             self._loose.setdefault(name, []).append(fill)
+            if self.forgotten(fill.client_id):
+                text = f"{fill.instrument} {fill.client_id}: fill {fill.id} of an order that is over and forgotten"
+                return Applied((), (Note("order", fill.account, text, fill.client_id),), fill=news)
             return Applied(fill=news)
         before = life.order
         odd = life.filled(fill, now_ns)

@@ -1,6 +1,6 @@
 """Orders on their way out: rounded, judged by risk, then sent, held or refused; and their cancels and amends. Pure."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from decimal import Decimal
 
 from msgspec.structs import replace
@@ -17,6 +17,7 @@ from tapeline.trading.rounding import Unfit, down, fit, up
 from tapeline.trading.situation import Situation
 from tapeline.trading.waiting import Waiter, released
 
+FORGOTTEN = "it is over since long"
 ONLY_WAITING = "what it waits for is the venue's to watch: cancel it, and place another"
 OTHER_REFUSED = "the other order of its list cannot be"
 
@@ -29,6 +30,7 @@ class Placing:
 
     def __init__(self, situation: Situation, guard: Guard) -> None:
         self._s, self._guard = situation, guard
+        self._ends: dict[str, int] = {}  # client id -> the timer that ends it
 
     def place(self, intent: Intent, *, held: bool = False, after: str = "", refused: str = "") -> Order:
         """Take an order; it is given back as it is then. `held`: it waits with us, whatever the venue could do.
@@ -148,6 +150,8 @@ class Placing:
         """Cancel it where it rests, or withdraw it where it waits with us; nothing where it is final, or asked for."""
         s = self._s
         order = s.blotter.order(client_id)
+        if order is None and s.blotter.forgotten(client_id):
+            return
         if order is None:
             raise ConfigError(f"there is no order {client_id!r} of ours")
         if order.final or order.asked == "cancel":
@@ -167,6 +171,9 @@ class Placing:
         """Change its total size, its price or what it waits for; False, and a note why, where it cannot be."""
         s = self._s
         order = s.blotter.order(client_id)
+        if order is None and s.blotter.forgotten(client_id):
+            s.note("amend_denied", "", FORGOTTEN, client_id)
+            return False
         if order is None:
             raise ConfigError(f"there is no order {client_id!r} of ours")
         waiter = s.waiters.find(client_id)
@@ -192,7 +199,19 @@ class Placing:
     def end_at(self, client_id: str, intent: Intent) -> None:
         """Cancel it when its time is over."""
         assert intent.expires_ns is not None, "good till a date"
-        self._s.alarms.set(intent.expires_ns, "", lambda: self.cancel(client_id))
+
+        def end() -> None:
+            self._ends.pop(client_id, None)
+            self.cancel(client_id)
+
+        self._ends[client_id] = self._s.alarms.set(intent.expires_ns, "", end)
+
+    def forget(self, client_ids: Iterable[str]) -> None:
+        """These are over and forgotten: nothing has to end them."""
+        for client_id in client_ids:
+            timer = self._ends.pop(client_id, None)
+            if timer is not None:
+                self._s.alarms.forget(timer)
 
     # ---- within --------------------------------------------------------------------------------------------------
 

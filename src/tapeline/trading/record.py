@@ -25,7 +25,7 @@ from tapeline.trading.command import (
     SubmitList,
     Withdraw,
 )
-from tapeline.trading.input import Failed, Halted, Healthy, Operator, Sent
+from tapeline.trading.input import Failed, Forget, Halted, Healthy, Operator, Sent
 from tapeline.trading.risk.losses import Since
 
 
@@ -100,7 +100,10 @@ class SubmittedList(msgspec.Struct, frozen=True, tag="submit_list"):
     orders: tuple[Ordered, ...]
 
 
-News = OrderUpdate | Fill | Balance | Position | Payment | AccountMode | Sent | Failed | Operator | Halted | Healthy
+News = (
+    OrderUpdate | Fill | Balance | Position | Payment | AccountMode | Sent | Failed | Operator | Halted | Healthy
+    | Forget
+)  # fmt: skip
 Written = Command | News | Adjustment | Begun | Listed | Marked | Remembered | Agreed | Digest
 """What may be appended."""
 

@@ -11,7 +11,8 @@ from tapeline.model.account import Fill, OrderUpdate, Payment
 from tapeline.model.instrument import Instrument
 from tapeline.trading.accounting.ledger import Adjustment, Ledger
 from tapeline.trading.command import Amend, Cancel, Hold, Withdraw
-from tapeline.trading.input import Failed, Halted, Operator, Sent
+from tapeline.trading.forgetting import forget
+from tapeline.trading.input import Failed, Forget, Halted, Operator, Sent
 from tapeline.trading.memo import Memo
 from tapeline.trading.orders import Blotter
 from tapeline.trading.record import (
@@ -88,7 +89,7 @@ class Playback:
             Cancel: self._asked, OrderUpdate: self._news, Sent: self._news, Failed: self._news, Fill: self._fill,
             Payment: self._payment, Adjustment: self._adjustment, Halted: self._halted, Operator: self._operator,
             Listed: self._listed, Marked: self._marked, Remembered: self._remembered, Agreed: self._agreed,
-            Digest: self._digest,
+            Digest: self._digest, Forget: self._forget,
         }  # fmt: skip
 
     def memo(self) -> Memo:
@@ -199,6 +200,9 @@ class Playback:
             self._problem(f"record {self._to.records}: the commands before it are not those of its digest")
         self._to.digest = record.digest
         self._commands.clear()
+
+    def _forget(self, record: Forget, _at_ns: int) -> None:
+        forget(record, self._to.blotter, self._to.ledger)
 
     def _problem(self, text: str) -> None:
         if len(self._to.problems) < MOST_PROBLEMS:

@@ -161,6 +161,8 @@ class Seat:
 
     def _own(self, client_id: str) -> None:
         order = self._s.blotter.order(client_id)
+        if order is None and self._s.blotter.forgotten(client_id):
+            return  # whose it was is not known any more, and nothing happens to it
         if order is None or order.intent.strategy != self._name:
             raise ConfigError(f"strategy {self._name} has no order {client_id!r}")
 

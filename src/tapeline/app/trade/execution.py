@@ -17,14 +17,14 @@ from tapeline.model.number import plain
 from tapeline.model.order import Order
 from tapeline.trading.command import Amend, Cancel, CancelAll, Command, Note, SetHalt, Submit, SubmitList
 from tapeline.trading.engine import Engine
-from tapeline.trading.input import Failed, Halted, Healthy, Operator, Sent, Timer
+from tapeline.trading.input import Failed, Forget, Halted, Healthy, Operator, Sent, Timer
 from tapeline.trading.record import Digest, Marked, Written
 
 MOST_WAITING = 100_000  # market events that wait to be decided on; more are dropped, and the accounts halted
 SETTLED_WITHIN_S = 30.0
 CANCEL_AGAIN_S = 2.0  # between two cancels of an order, at a stop
 AT_ONCE = 500  # events between two looks at everything else that wants to run
-KEPT = (OrderUpdate, Fill, Payment, Sent, Failed, Operator, Halted)  # what the state is rebuilt from
+KEPT = (OrderUpdate, Fill, Payment, Sent, Failed, Operator, Halted, Forget)  # what the state is rebuilt from
 _NEVER_DROPPED = (*KEPT, Balance, Position, AccountMode, Healthy, Timer)
 
 

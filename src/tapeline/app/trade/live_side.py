@@ -18,7 +18,7 @@ from tapeline.errors import BadData, ConfigError, Refused, Retry
 from tapeline.model.account import AccountEvent, Balance, Fill
 from tapeline.model.event import Gap
 from tapeline.model.instrument import Instrument
-from tapeline.trading.input import Failed, Sent
+from tapeline.trading.input import Failed, Forget, Sent
 from tapeline.trading.restore import Restored
 from tapeline.trading.setup import Setup
 from tapeline.venues.orders import Orders
@@ -91,6 +91,11 @@ class LiveAccount:
     def hold(self) -> str:
         """Why nothing may be opened just now; "" where it may."""
         return self.reconciler.state.waiting or ("" if self.gateway.stream.open else DEAF)
+
+    def settled_ns(self) -> int:
+        """See `trading.Side`: when the venue and we last agreed, by its clock, and nothing was left unexplained."""
+        state = self.reconciler.state
+        return self._restored.ledger.agreed_ns(self.name) if state.done and not state.unexplained else 0
 
     async def run(self) -> Never:
         """Until cancelled."""
@@ -188,6 +193,13 @@ class LiveSide:
     def hold(self, account: str) -> str:
         """See `trading.Side`."""
         return self.accounts[account].hold()
+
+    def settled_ns(self, account: str) -> int:
+        """See `trading.Side`."""
+        return self.accounts[account].settled_ns()
+
+    def forget(self, _what: Forget) -> None:
+        """See `trading.Side`: a venue forgets by itself."""
 
     def begin(self, tasks: asyncio.TaskGroup) -> list[asyncio.Task[Any]]:
         """See `trading.Side`."""

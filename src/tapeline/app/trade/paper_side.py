@@ -14,6 +14,8 @@ from tapeline.clock import Clock
 from tapeline.config import Config
 from tapeline.model.channel import channel as parse_channel
 from tapeline.model.instrument import split_id
+from tapeline.trading.accounting.once import NEAR_NS
+from tapeline.trading.input import Forget
 from tapeline.trading.restore import Restored
 from tapeline.trading.setup import Setup
 from tapeline.watch.hand import Hand
@@ -27,7 +29,7 @@ class PaperSide:
     def __init__(
         self, config: Config, setup: Setup, restored: Restored, *, clock: Clock, tell: Callable[[Any], None]
     ) -> None:
-        self._config, self._setup, self._restored = config, setup, restored
+        self._config, self._setup, self._restored, self._clock = config, setup, restored, clock
         self.gateways: dict[str, PaperGateway] = {}
         self.papers: dict[str, PaperGateway] = {}
         for venue in dict.fromkeys(account.venue for account in setup.accounts.values()):
@@ -45,6 +47,14 @@ class PaperSide:
     def hold(self, _account: str) -> str:
         """See `trading.Side`: nothing that is in this process has to be waited for."""
         return ""
+
+    def settled_ns(self, _account: str) -> int:
+        """See `trading.Side`: an exchange in this process tells all within its latency."""
+        return self._clock.wall_ns() - NEAR_NS
+
+    def forget(self, what: Forget) -> None:
+        """See `trading.Side`."""
+        self.gateways[what.account].venue.exchange.forget(what.account, what.before_ns)
 
     def begin(self, tasks: asyncio.TaskGroup) -> list[asyncio.Task[Any]]:
         """See `trading.Side`."""

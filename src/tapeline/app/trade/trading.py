@@ -17,6 +17,7 @@ from tapeline.app.trade.aftermath import Aftermath, aftermath
 from tapeline.app.trade.books import EngineBooks
 from tapeline.app.trade.execution import Execution, Gateway
 from tapeline.app.trade.flattening import Flattening
+from tapeline.app.trade.forgetting import Forgetting
 from tapeline.app.trade.gate import Gate
 from tapeline.app.trade.journalling import Journalling, journalling
 from tapeline.app.trade.live_side import LiveSide
@@ -37,7 +38,7 @@ from tapeline.model.order import Order
 from tapeline.store.latch import HaltLatch
 from tapeline.trading.command import Note
 from tapeline.trading.engine import Engine
-from tapeline.trading.input import Halted
+from tapeline.trading.input import Forget, Halted
 from tapeline.trading.record import Begun, Remembered, Written
 from tapeline.trading.recorded import RecordedEngine
 from tapeline.trading.restore import Restored
@@ -73,6 +74,14 @@ class Side(Protocol):
 
     def hold(self, account: str) -> str:
         """Why nothing may be opened there for the moment; "" where it may."""
+        ...
+
+    def settled_ns(self, account: str) -> int:
+        """Up to when, by the venue's clock, nothing is missing from our books; 0: that is not known."""
+        ...
+
+    def forget(self, what: Forget) -> None:
+        """The engine forgets this: whoever keeps the same in this process may, too."""
         ...
 
     def begin(self, tasks: asyncio.TaskGroup) -> list[asyncio.Task[Any]]:
@@ -140,6 +149,9 @@ class Trading:
             self.engine, self.execution, running, config.watch, clock=clock, heart=self.heart,
             flattening=self.flattening, halt=self._halt,
         )  # fmt: skip
+        self._forgetting = Forgetting(
+            restored.blotter, restored.ledger, self.side.settled_ns, round(config.trade.keep_h * 3600e9)
+        )
         self.left: list[Order] = []
 
     async def begin(self, tasks: asyncio.TaskGroup) -> list[asyncio.Task[None]]:
@@ -248,6 +260,9 @@ class Trading:
             looks += 1
             if looks % REMEMBER_EVERY == 0:
                 self._remember()
+                for what in self._forgetting.look(list(self.gates), self._clock.wall_ns()):
+                    self.side.forget(what)
+                    self.execution.offer(what)
             await asyncio.sleep(LOOK_EVERY_S)
 
     def _snapshots(self) -> Snapshotting:

@@ -40,6 +40,7 @@ from tapeline.wire.pipe import Response
 
 JSON = {"content-type": "application/json"}
 MOST_NAMED = 5  # instruments of a ticker call that are followed for it
+FORGET_EVERY_NS = 3600 * SECOND_NS
 STILL_S = 0.25  # how soon a timer is looked at again while the tape's clock stands still
 
 
@@ -52,6 +53,7 @@ class PaperSettings:
     fees: Fees | None = None
     rules: Rules | None = None
     matching: Matching | None = None
+    keep_ns: int | None = None  # how long orders that are over are kept, and fills and payments; None: for ever
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +94,7 @@ class Paper:
         self._meters: dict[str, Meter] = {}  # of orders, by account
         self._weight: Mapping[str, Meter] = {}
         self.witness: Callable[[Sequence[AccountEvent]], None] | None = None  # hears all that happens to any account
+        self._keep_ns, self._forget_ns = settings.keep_ns, 0
         self._begun = False
         self._timed = asyncio.Event()
 
@@ -328,10 +331,18 @@ class Paper:
     def _perform(self, key: Key, ask: OrderAsk) -> Sequence[OrderAnswer]:
         now_ns = self._player.now_ns()
         self._tell(self.exchange.advance(now_ns))
+        self._forget(now_ns)
         done = self._desk.perform(key.name, ask, now_ns)
         self._tell(done.told)
         self._timed.set()
         return done.answers
+
+    def _forget(self, now_ns: int) -> None:
+        """Now and then, of all accounts: they grow by calls, so calls are when it is looked."""
+        if self._keep_ns is not None and now_ns >= self._forget_ns:
+            self._forget_ns = now_ns + FORGET_EVERY_NS
+            for name in {key.name for key in self._keys.values()}:
+                self.exchange.forget(name, now_ns - self._keep_ns)
 
     def _market(self, event: Event, now_ns: int) -> None:
         self._tell(self.exchange.market(event, now_ns))

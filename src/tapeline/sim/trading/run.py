@@ -17,6 +17,7 @@ from typing import Any, Never
 from tapeline.app.instance import Instance, World
 from tapeline.app.settings import delays
 from tapeline.app.trade.execution import Execution
+from tapeline.app.trade.forgetting import Forgetting
 from tapeline.app.trade.gate import Gate
 from tapeline.app.trade.live_side import LiveAccount
 from tapeline.app.trade.reconciling import Reconciled
@@ -59,6 +60,7 @@ READY_S, STOP_S = 60.0, 120.0
 FEED_S = 5.0  # so often the strategies hear of the market
 RECONCILE_S = 90.0
 LATCH_S = 1.0  # so often it is looked whether somebody has halted the account; each order looks for itself
+KEEP_S, FORGET_EVERY_S = 150.0, 13.0
 CHANNELS, CONNECTION = ("trades", "quotes"), ConnectionConfig()
 COMMIT_S = 0.01  # most that an append to the journal takes, before it is durable and after
 
@@ -187,6 +189,7 @@ class TradingRun:
                 self.execution.write(Halted(name, gate.latched, "as it stood at the start", now_ns))
         await self.execution.start()
         self.begun = True
+        self._work += (tasks.create_task(self._forget(), name="forgetting"),)
         self._work += tuple(tasks.create_task(gate.watch(), name=f"latch {name}") for name, gate in self.gates.items())
         if around.streamed:
             for each in around.instruments:
@@ -257,6 +260,17 @@ class TradingRun:
     def _count(self, instance: Instance) -> None:
         for kinds in instance.problems.by_kind().values():
             self.around.problems.update(kinds)
+
+    async def _forget(self) -> Never:
+        """As a run of weeks does, only that hours are minutes here."""
+        restored, clock = self.restored, self.around.clock
+        forgetting = Forgetting(
+            restored.blotter, restored.ledger, lambda name: self.sides[name].settled_ns(), round(KEEP_S * 1e9)
+        )
+        while True:
+            for what in forgetting.look(list(self.sides), clock.wall_ns()):
+                self.execution.offer(what)
+            await asyncio.sleep(FORGET_EVERY_S)
 
     async def _market(self) -> Never:
         """Trades and best prices of every instrument."""

@@ -118,6 +118,8 @@ def _orders(exchange: Exchange, account: str, blotter: Blotter, others: Others |
         if others.is_theirs(each) or (each.client_id.startswith(FLATTENER) and not blotter.owns(each.client_id)):
             continue
         mine = blotter.order(each.client_id)
+        if mine is None and each.state not in ALIVE and blotter.forgotten(each.client_id):
+            continue
         if mine is None:
             yield f"order {each.client_id} is {each.state} at the venue, and we know none"
         elif mine.filled != (each.filled or ZERO) or mine.final != (each.state not in ALIVE):

@@ -169,6 +169,19 @@ class Ledger(msgspec.Struct, eq=False):
         wallet.basis = cost.copy_sign(size) if size else ZERO
         return Booking()
 
+    def forget(self, account: str, before_ns: int) -> None:
+        """Fills and payments that the venue stamped before then are in figures that are its own: known from now on."""
+        for name, fill in list(self._feeless.items()):
+            if fill.account == account and _time(fill) < before_ns:
+                self._once.settle(self._feeless.pop(name))
+        self._once.forget(account, before_ns)
+        self._paid.forget(account, before_ns)
+        self._bare = {name: ours for name, ours in self._bare.items() if self._once.holds(*name)}
+
+    def remembers(self, account: str) -> int:
+        """How many fills and payments of an account are remembered, so that none of them counts twice."""
+        return self._once.count(account) + self._paid.count(account)
+
     def mark(self, instrument: str, price: Decimal) -> None:
         """What an instrument is worth now."""
         self._marks[instrument] = price

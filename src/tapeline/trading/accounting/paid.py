@@ -6,8 +6,8 @@ from decimal import Decimal
 import msgspec
 
 from tapeline.model.account import Payment
+from tapeline.trading.accounting.once import NEAR_NS
 
-NEAR_NS = 60_000_000_000  # how far the two stamps of one payment may be apart
 MOST = 500  # that may still meet their other half
 
 # account, currency, kind, amount
@@ -17,7 +17,9 @@ Alike = tuple[str, str, str, Decimal]
 class Paid(msgspec.Struct, eq=False):
     """Remembers payments by id. One without is the same as one with an id that is alike, and within a minute."""
 
-    _ids: dict[tuple[str, str, str, str], bool] = {}  # in the order they came: a memo is the same bytes each time
+    # With the venue's stamp, in the order they came: a memo is the same bytes each time.
+    _ids: dict[tuple[str, str, str, str], int | None] = {}
+    _known_ns: dict[str, int] = {}  # account -> what is stamped before then is known
     _halves: deque[tuple[Alike, int, bool]] = msgspec.field(default_factory=deque)  # stamp, and whether it has an id
 
     def __post_init__(self) -> None:
@@ -29,7 +31,7 @@ class Paid(msgspec.Struct, eq=False):
             return False
         at_ns = payment.received_ns if payment.at_ns is None else payment.at_ns
         if payment.id:
-            self._ids[payment.account, payment.currency, payment.kind, payment.id] = True
+            self._ids[payment.account, payment.currency, payment.kind, payment.id] = payment.at_ns
         alike = (payment.account, payment.currency, payment.kind, payment.amount)
         for half in self._halves:
             other, stamp_ns, has_id = half
@@ -42,8 +44,23 @@ class Paid(msgspec.Struct, eq=False):
     def copy(self) -> "Paid":
         """One that learns by itself."""
         other = Paid()
-        other._ids, other._halves = dict(self._ids), self._halves.copy()
+        other._ids, other._halves, other._known_ns = dict(self._ids), self._halves.copy(), dict(self._known_ns)
         return other
 
+    def forget(self, account: str, before_ns: int) -> None:
+        """What the venue stamped before then is known from now on, remembered or not: see `Once.forget`."""
+        self._known_ns[account] = max(before_ns, self._known_ns.get(account, 0))
+        self._ids = {
+            name: at_ns
+            for name, at_ns in self._ids.items()
+            if name[0] != account or at_ns is None or at_ns >= before_ns - NEAR_NS
+        }
+
+    def count(self, account: str) -> int:
+        """How many payments of an account are remembered by their id."""
+        return sum(name[0] == account for name in self._ids)
+
     def _known(self, payment: Payment) -> bool:
+        if payment.at_ns is not None and payment.at_ns < self._known_ns.get(payment.account, 0):
+            return True
         return bool(payment.id) and (payment.account, payment.currency, payment.kind, payment.id) in self._ids

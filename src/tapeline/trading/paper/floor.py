@@ -199,6 +199,13 @@ class Floor:
         self._out.append(payment)
         self._settle(account)
 
+    # ---- what is over
+
+    def forget(self, name: str, before_ns: int) -> None:
+        """Drop the account's orders and lists that were over before then, and its fills and payments from before."""
+        self.account(name).forget(before_ns)
+        self._timers.forget()
+
     # ---- time
 
     def _due(self, now_ns: int) -> None:

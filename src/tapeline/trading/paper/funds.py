@@ -126,6 +126,11 @@ class Working:
         return self.state in FINAL
 
     @property
+    def over(self) -> bool:
+        """Whether nothing more can become of it, nor of its list."""
+        return self.final and (self.listing is None or self.listing.final)
+
+    @property
     def waits(self) -> bool:
         """Whether its trigger has not come yet."""
         return self.ticket is not None and self.ticket.trigger is not None
@@ -251,6 +256,20 @@ class Account:
             if each.client_id == client_id or (list_id and each.list_id == list_id):
                 return each
         raise OrderRefused(f"account {self.name} has no list {client_id or list_id!r}", reason="unknown_order")
+
+    def forget(self, before_ns: int) -> None:
+        """Drop orders and lists that were over before then, and fills and payments from before."""
+        gone = [each for each in self.orders.values() if each.over and each.updated_ns < before_ns]
+        for order in gone:
+            del self.orders[order.client_id]
+        self.clients = {venue_id: name for venue_id, name in self.clients.items() if name in self.orders}
+        for listing in [each for each in self.lists.values() if each.final and not self._keeps(each)]:
+            del self.lists[listing.client_id]
+        self.fills = [each for each in self.fills if (each.at_ns or 0) >= before_ns]
+        self.payments = [each for each in self.payments if (each.at_ns or 0) >= before_ns]
+
+    def _keeps(self, listing: Listing) -> bool:
+        return any(self.orders.get(each.client_id) is each for each in listing.orders)
 
     def reducible(self, order: Working) -> Decimal:
         """How much this order may still take off its position."""

@@ -44,6 +44,11 @@ class Timers:
         assert order.intent.expires_ns is not None, f"{order.client_id} is good for ever"
         heapq.heappush(self._expiries, (order.intent.expires_ns, order.number, order))
 
+    def forget(self) -> None:
+        """Drop what is to end orders that are over."""
+        self._expiries = [each for each in self._expiries if not each[2].final]
+        heapq.heapify(self._expiries)
+
     def dead_man(self, account: str, instrument: str | None, at_ns: int | None) -> None:
         """Arm it, or take it away."""
         if at_ns is None:
