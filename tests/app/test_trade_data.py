@@ -275,6 +275,19 @@ def test_a_paper_venue_goes_on_with_what_the_ledger_knows() -> None:
     assert balances_of(fresh, "b", START_NS)[0].total == D(100_000)
 
 
+def test_a_fill_of_a_paper_venue_is_not_taken_for_one_of_the_run_before() -> None:
+    ledger, intent = Ledger(), Intent(instrument=PERP.id, side="buy", kind="market", size=D(1), account="a")
+    for payment in deposits("a", {"USDT": D(1000)}, START_NS):
+        ledger.pay(payment)
+    for run in (1, 2, 3):
+        exchange = paper_exchange({PERP.id: PERP}, TradeConfig(), [Account(name="a", venue="binance")], ledger)
+        exchange.market(BookSnapshot(PERP.id, "book", 1, 1, "ws", [("99", "5")], [("100", "5")], last_seq=1), 1)
+        told = exchange.place("a", f"c{run}", intent, START_NS + run * SECOND)
+        (fill,) = (each for each in told if isinstance(each, Fill))
+        assert ledger.apply(fill, PERP, "s").changes
+    assert ledger.holding("a", PERP.id).size == D(3)
+
+
 def test_orders_of_the_run_before_are_told_as_gone_but_not_what_waits_with_us() -> None:
     blotter = Blotter("i")
     intent = Intent(instrument=BTC, side="buy", kind="limit", size=D(1), price=D(1), account="a")

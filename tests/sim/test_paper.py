@@ -40,11 +40,11 @@ URL = "ws://x/public"
 
 def played(
     client: Callable[[SimulatedVenue], Coroutine[Any, Any, Any]], *, faults: Sequence[str] = (),
-    keys: Sequence[Key] = KEYS, frames: Sequence[tuple[int, bytes]] = TAPE,
+    keys: Sequence[Key] = KEYS, frames: Sequence[tuple[int, bytes]] = TAPE, keep_ns: int | None = None,
 ) -> Any:  # fmt: skip
     async def main() -> Any:
         source = Recording(toy.TRADING, [(at_ns, raw.replace(b'"toy:AB"', b'"toy:A/B"')) for at_ns, raw in frames])
-        settings = PaperSettings(keys=keys, balances={"B": D(1000), "A": D(3)})
+        settings = PaperSettings(keys=keys, balances={"B": D(1000), "A": D(3)}, keep_ns=keep_ns)
         sim = SimulatedVenue(
             toy.TRADING, source, clock=VirtualClock(START_NS), speed=1.0, faults=[fault(one) for one in faults],
             paper=settings,
@@ -112,6 +112,24 @@ def test_orders_by_rest_fill_on_the_market_that_is_played() -> None:
         assert words((await asked(sim, OrderAsk(call="closed_orders")))[1]) == ["order_update filled"]
 
     played(client)
+
+
+def test_an_exchange_that_serves_for_weeks_keeps_what_is_over_for_its_time_and_no_longer() -> None:
+    async def client(sim: SimulatedVenue) -> None:
+        await started(sim)
+        await asked(sim, buy("old", "1"))
+        await asyncio.sleep(1800)
+        await asked(sim, buy("rests", "1", "90"))
+        await asked(sim, buy("young", "1"))
+        await asyncio.sleep(1799)
+        assert len((await asked(sim, OrderAsk(call="fills", instrument=AB)))[1]) == 2, "it is looked once an hour"
+        await asyncio.sleep(2)
+        assert [one["client_id"] for one in (await asked(sim, OrderAsk(call="fills", instrument=AB)))[1]] == ["young"]
+        assert (await asked(sim, OrderAsk(call="order", client_id="old")))[1]["reason"] == "unknown_order"
+        assert [one["client_id"] for one in (await asked(sim, OrderAsk(call="open_orders")))[1]] == ["rests"]
+
+    later = [toy_venue.trade(number, at_s=number, price="100", size="0.5") for number in range(40, 4000, 100)]
+    played(client, keep_ns=3000 * SECOND_NS, frames=[*TAPE, *later])
 
 
 def test_a_resting_order_is_amended_cancelled_and_cancelled_with_all() -> None:

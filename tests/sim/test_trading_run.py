@@ -16,6 +16,7 @@ from tapeline.sim.paper.exchange import PaperSettings
 from tapeline.sim.paper.keys import Key
 from tapeline.sim.trading.run import (
     ACCOUNT,
+    KEEP_S,
     KEY,
     PASSPHRASE,
     SECRET,
@@ -101,6 +102,30 @@ def test_a_run_that_is_killed_goes_on_with_what_the_journal_holds(tmp_path: Path
         assert stage.around.wrong == []
 
     played(tmp_path, story, streamed=streamed)
+
+
+def test_what_is_over_is_forgotten_once_the_account_agreed_and_a_restart_knows_it_no_more(tmp_path: Path) -> None:
+    async def story(stage: Stage) -> None:
+        run = stage.run()
+        async with run.live():
+            assert not run.sides or run.sides[ACCOUNT].settled_ns() == 0
+            await asyncio.sleep(20)
+            order = run.traders[0].buy(NAME, "0.001")
+            await run.execution._do(run.engine._commands())
+            await asyncio.sleep(60)
+            assert run.restored.blotter.order(order.client_id) is not None
+            await asyncio.sleep(4 * KEEP_S)
+            assert run.sides[ACCOUNT].settled_ns() > 0
+            run.sides[ACCOUNT].reconciler.state.unexplained = ("1 USDT that nothing tells of",)
+            assert run.sides[ACCOUNT].settled_ns() == 0
+            assert run.restored.blotter.forgotten(order.client_id)
+        run.journal.close()
+        second = stage.run()
+        assert second.restored.blotter.forgotten(order.client_id)
+        assert second.restored.ledger.balances(ACCOUNT) == run.restored.ledger.balances(ACCOUNT)
+        second.journal.close()
+
+    played(tmp_path, story)
 
 
 @pytest.mark.parametrize(("end", "state", "left"), [("halt", "halted", D("0.001")), ("flatten", "flat", D(0))])

@@ -16,6 +16,7 @@ from tapeline.sim.trading.witness import Witness
 from tapeline.store.journal import Journal
 from tapeline.trading.accounting.ledger import Adjustment, Ledger
 from tapeline.trading.command import Submit
+from tapeline.trading.input import Forget
 from tapeline.trading.orders import Blotter
 from tapeline.trading.paper.exchange import Exchange
 from tapeline.trading.record import Listed
@@ -82,6 +83,17 @@ def test_what_is_equal_is_silent() -> None:
     assert stage.wrong == []
     assert (stage.witness.orders, stage.witness.fills) == (3, 2)
     assert stage.differ(flattened=True) == [f"1 of {NAME} is left after flattening"]
+
+
+def test_an_order_that_was_forgotten_is_not_missing_unless_it_is_alive_there() -> None:
+    stage = Stage()
+    over, resting = stage.order("buy", "3"), stage.order("sell", "1", "120")
+    stage.blotter.forget(Forget(A, 0, 9, (over,)))
+    assert stage.differ() == []
+    stage.hear(stage.exchange.cancel(A, resting, 4))
+    stage.blotter.forget(Forget(A, 0, 9, (resting,)))
+    stage.exchange.account(A).orders[resting].state = "open"
+    assert stage.differ() == [f"order {resting} is open at the venue, and we know none"]
 
 
 def test_every_figure_that_is_not_the_venues_is_named() -> None:

@@ -16,6 +16,7 @@ def test_one_key_on_the_command_line() -> None:
     (key,) = settings.keys
     assert (key.key, key.name, key.passphrase) == ("k", "paper", "p")
     assert settings.balances == {"USDT": Decimal(5)}
+    assert settings.keep_ns == 7 * 24 * 3600 * 10**9
     assert settings.fees is not None
     assert settings.rules is not None
     assert (settings.fees.maker, settings.fees.taker) == (Decimal("0.0001"), Decimal("0.0005"))

@@ -1,4 +1,4 @@
-from tapeline.trading.alarms import NEVER, Alarms
+from tapeline.trading.alarms import NEVER, SLACK, Alarms
 
 
 def rung(alarms: Alarms, now_ns: int) -> list[tuple[int, object]]:
@@ -37,3 +37,12 @@ def test_forgotten_ones_do_not_ring() -> None:
     alarms.set(12, "b", "z")
     alarms.forget_all("b")
     assert (alarms.due_ns, rung(alarms, 100)) == (NEVER, [])
+
+
+def test_timers_that_are_ended_long_before_their_time_leave_nothing() -> None:
+    alarms = Alarms()
+    kept = [alarms.set(10 + at, "a", f"kept {at}") for at in range(3)]
+    for at in range(10_000):
+        alarms.forget(alarms.set(1_000 + at, "a", "never"))
+    assert len(alarms._heap) <= 2 * len(kept) + SLACK  # what is left behind is what this is about
+    assert rung(alarms, 2_000) == [(10, "kept 0"), (11, "kept 1"), (12, "kept 2")]

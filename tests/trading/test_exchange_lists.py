@@ -186,3 +186,32 @@ def test_a_name_may_be_used_again_where_the_venue_allows_it_once_the_list_is_ove
     events = unnamed.place_list("a", "", [("", each) for _, each in legs()], 5)
     assert [each.client_id for each in events if isinstance(each, ListUpdate)] == ["list1"]
     assert set(states(unnamed)) == {"auto1", "auto2"}
+
+
+def test_what_is_over_is_forgotten_with_its_list_and_what_rests_is_not() -> None:
+    at = exchange(btc="5")
+    placed(at)
+    at.place("a", "bought", intent("buy", "1"), 6)
+    at.place("a", "rests", intent("buy", "1", "90", time_in_force="gtd", expires_ns=99), 6)
+    at.forget("a", 8)
+    assert [each.client_id for each in at.orders("a")] == ["limit", "stop", "rests"]
+    at.cancel("a", "limit", 10)
+    at.forget("a", 10)
+    assert [each.client_id for each in at.lists("a")] == ["both"], "it was over no sooner"
+    at.place("a", "sold", intent("sell", "1"), 20)
+    at.forget("a", 11)
+    assert [each.client_id for each in at.orders("a")] == ["rests", "sold"]
+    assert (at.lists("a"), [each.side for each in at.fills("a")]) == ([], ["sell"])
+    with pytest.raises(OrderRefused, match="has no order"):
+        at.order("a", venue_id="1")
+    assert at.order("a", venue_id=at.orders("a")[0].venue_id).client_id == "rests"
+    assert [each.client_id for each in at.open_orders("a")] == ["rests"]
+    assert at.next_ns() == 99
+
+
+def test_payments_are_forgotten_by_their_time() -> None:
+    at = exchange()
+    for at_ns in (5, 6):
+        at.transfer("a", "USDT", D(1), at_ns)
+    at.forget("a", 6)
+    assert [each.at_ns for each in at.payments("a")] == [6]

@@ -17,7 +17,7 @@ from tapeline.model.instrument import Instrument
 from tapeline.trading.accounting.ledger import Adjustment
 from tapeline.trading.command import Amend, Cancel, Hold, Note, Submit, Withdraw
 from tapeline.trading.engine import Engine
-from tapeline.trading.input import Halted, Operator
+from tapeline.trading.input import Forget, Halted, Operator
 from tapeline.trading.memo import Memo, decode, encode, layout
 from tapeline.trading.orders import Blotter
 from tapeline.trading.record import Agreed, Digest, Entry, Listed, Marked, Remembered
@@ -92,6 +92,11 @@ records: st.SearchStrategy[Any] = st.one_of(
     st.builds(lambda count, who: Agreed(A, 2, count, who, 3), st.integers(0, 2), st.sampled_from(["", "me"])),
     st.sampled_from(["0" * 32, "f" * 32]).map(lambda digest: Digest(digest, 4)),
     st.just(Note("a", A, "b")),
+    st.builds(
+        lambda before_ns, names, others: Forget(A, before_ns, 5, tuple(names), tuple(others)), stamps,
+        st.lists(orders, max_size=3, unique=True), st.lists(st.tuples(places, st.integers(1, 4).map(str)), max_size=2,
+                                                            unique=True),
+    ),
 )  # fmt: skip
 
 

@@ -57,3 +57,14 @@ def test_the_newest_rate_counts_and_none_for_what_is_past() -> None:
 def test_an_order_that_is_good_for_ever_has_no_end() -> None:
     with pytest.raises(AssertionError, match="good for ever"):
         Timers().expire(order(1, None))
+
+
+def test_what_is_to_end_an_order_that_is_over_is_forgotten() -> None:
+    timers = Timers()
+    orders = [order(number, 100 - number) for number in range(1, 5)]
+    for each in orders:
+        timers.expire(each)
+    orders[0].state = orders[3].state = "filled"
+    timers.forget()
+    assert [name for _, name, _ in timers._expiries] == [3, 2]  # the ended ones would be there until their time
+    assert list(timers.due(100)) == [Expiry(orders[2]), Expiry(orders[1])]

@@ -19,10 +19,15 @@ RESTARTED = "the paper venue was restarted, and its orders with it"
 def paper_exchange(
     instruments: Mapping[str, Instrument], settings: TradeConfig, accounts: Iterable[Account], ledger: Ledger
 ) -> Exchange:
-    """One venue's exchange, its accounts as the ledger has them, or with the configured balances where it has none."""
+    """One venue's exchange, its accounts as the ledger has them, or with the configured balances where it has none.
+
+    What was numbered in the run before would be known by its number: it goes on behind, by a number a millisecond.
+    """
     fees = Fees(maker=settings.maker_fee, taker=settings.taker_fee)
-    exchange = Exchange(instruments, fees=fees)
-    for account in accounts:
+    own = list(accounts)
+    newest_ns = max((ledger.newest_ns(account.name) for account in own), default=0)
+    exchange = Exchange(instruments, fees=fees, first=newest_ns // 1_000_000)
+    for account in own:
         balances = dict(ledger.balances(account.name)) or dict(settings.balances)
         exchange.open_account(account.name, balances, hedge=account.hedge)
         for (name, position), held in ledger.holdings(account.name).items():

@@ -22,11 +22,14 @@ OTHER_WENT = "the other order of its list was filled, or its price came"
 
 
 class Floor:
-    """State, and what happens inside. What is told waits in `_out` until somebody asks."""
+    """State, and what happens inside. What is told waits in `_out` until somebody asks.
+
+    Orders, fills and payments are numbered from behind `first`: no two exchanges of one journal may share numbers.
+    """
 
     def __init__(
         self, instruments: Mapping[str, Instrument], *, fees: Fees | None = None, rules: Rules | None = None,
-        matching: Matching | None = None,
+        matching: Matching | None = None, first: int = 0,
     ) -> None:  # fmt: skip
         self.instruments = dict(instruments)
         self.fees = fees or Fees()
@@ -40,7 +43,7 @@ class Floor:
         self._called: dict[str, Decimal] = {}  # at which price margin was looked at last, and nothing has moved since
         self._timers = Timers()
         self._working: dict[str, Working] = {}  # by the name of its ticket
-        self._numbers = self._fills = self._payments = self._lists = 0
+        self._numbers = self._fills = self._payments = self._lists = first
         self._out: list[AccountEvent] = []
         self._now_ns = 0
 
