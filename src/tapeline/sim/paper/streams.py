@@ -76,6 +76,7 @@ class Streams:
             raise AuthenticationRefused("this listen key does not exist")
         if not found:
             self._made += 1
+            self._listen = {key: each for key, each in self._listen.items() if each[1] > now_ns}
             found = f"paper{self._made:08d}{'0' * 51}"
         self._listen[found] = (account, now_ns + self._life_ns)
         return found

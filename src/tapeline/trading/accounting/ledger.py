@@ -174,6 +174,7 @@ class Ledger(msgspec.Struct, eq=False):
         for name, fill in list(self._feeless.items()):
             if fill.account == account and _time(fill) < before_ns:
                 self._once.settle(self._feeless.pop(name))
+                self._shared.pop(name, None)
         self._once.forget(account, before_ns)
         self._paid.forget(account, before_ns)
         self._bare = {name: ours for name, ours in self._bare.items() if self._once.holds(*name)}
