@@ -1,10 +1,10 @@
 """Whose it is what an account holds: lines add up to it, and no strategy holds what somebody else has closed."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from decimal import Decimal
 from functools import reduce
 
-from tapeline.model.account import Fill
+from tapeline.model.account import Fill, OrderUpdate
 from tapeline.model.number import EXACT, ZERO, plain
 from tapeline.model.order import POSITIONS
 from tapeline.sim.trading.others import Others
@@ -22,7 +22,10 @@ def shares(
     flattened: bool = False, others: Others | Nobody = NOBODY,
 ) -> Iterator[str]:  # fmt: skip
     """In words, everything in which strategies' lines are not what the journal and the venue say of them."""
-    fills = [each for each in records if isinstance(each, Fill) and each.account == account]
+    told = [each for each in records if isinstance(each, Fill | OrderUpdate) and each.account == account]
+    fills = [each for each in told if isinstance(each, Fill)]
+    # Of orders that are forgotten only the journal knows which they were.
+    names = {(each.instrument, each.venue_id): each.client_id for each in told if each.venue_id and each.client_id}
     for known in exchange.instruments.values():
         for position in POSITIONS:
             whole = ledger.holding(account, known.id, position)
@@ -39,7 +42,7 @@ def shares(
                 left = [sellable(size, known, price) for size in of_strategies if size > ZERO]
             else:
                 of_place = [each for each in fills if (each.instrument, each.position) == (known.id, position)]
-                expected = _played(of_place, account, blotter)
+                expected = _played(of_place, names, blotter)
                 if mine != expected:
                     yield f"strategies hold {plain(mine)} of {name}, by the journal's fills {plain(expected)}"
                 left = of_strategies
@@ -77,7 +80,7 @@ def _covered(
         yield f"strategies hold {plain(mine)} {currency}, and {plain(there)} are there"
 
 
-def _played(fills: Iterable[Fill], account: str, blotter: Blotter) -> Decimal:
+def _played(fills: Iterable[Fill], names: Mapping[tuple[str | None, str], str], blotter: Blotter) -> Decimal:
     """What strategies hold together after these fills of one derivative, by sizes alone.
 
     Others close what nobody holds first, a stop what strategies do; whoever closes all closes all that there is.
@@ -89,8 +92,8 @@ def _played(fills: Iterable[Fill], account: str, blotter: Blotter) -> Decimal:
             continue
         seen.add((fill.id, fill.side))
         size = fill.size if fill.side == "buy" else fill.size.copy_negate()
-        order = blotter.order(fill.client_id) or blotter.by_venue_id(account, fill.instrument or "", fill.venue_id)
-        if order is not None and order.claimed:
+        orders = (fill.client_id, names.get((fill.instrument, fill.venue_id), ""))
+        if any(map(blotter.owns, orders)):
             mine = EXACT.add(mine, size)
             continue
         held = EXACT.add(mine, theirs)
@@ -99,7 +102,7 @@ def _played(fills: Iterable[Fill], account: str, blotter: Blotter) -> Decimal:
         elif abs(size) >= abs(held):
             mine, theirs = ZERO, EXACT.add(held, size)
         else:
-            stop = fill.client_id.startswith(STOPS) or (order is not None and order.client_id.startswith(STOPS))
+            stop = any(each.startswith(STOPS) for each in orders)
             first = mine if stop else theirs
             part = min(abs(size), abs(first)) if (first > ZERO) == (held > ZERO) else ZERO
             rest = EXACT.subtract(abs(size), part)
