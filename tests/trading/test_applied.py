@@ -1,7 +1,6 @@
 """What the blotter gives are values: equal where they say the same, and nothing where nothing happened."""
 
 from account_fixtures import A, placed, update
-
 from tapeline.trading.applied import Applied, BlotterMemo, Lack
 from tapeline.trading.orders import Blotter
 

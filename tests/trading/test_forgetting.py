@@ -4,10 +4,10 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
-from account_fixtures import BTC, A, fill, placed, update
 from list_fixtures import SECOND, SPOT, Desk, bracket
 from msgspec.structs import replace
 
+from account_fixtures import BTC, A, fill, placed, update
 from tapeline.model.account import Payment
 from tapeline.trading.accounting.ledger import Adjustment, Booking, Ledger
 from tapeline.trading.accounting.once import NEAR_NS

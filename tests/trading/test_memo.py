@@ -6,10 +6,10 @@ from typing import Any
 
 import msgspec
 import pytest
-from account_fixtures import BTC, A, approved, failed, fill, intent, sent, update
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from account_fixtures import BTC, A, approved, failed, fill, intent, sent, update
 from tapeline.errors import BadData, Broken
 from tapeline.model.account import Fill, Payment
 from tapeline.model.event import Trade

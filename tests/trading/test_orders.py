@@ -3,8 +3,8 @@
 from decimal import Decimal
 
 import pytest
-from account_fixtures import BTC, A, failed, fill, intent, order_of, placed, update, words, worst
 
+from account_fixtures import BTC, A, failed, fill, intent, order_of, placed, update, words, worst
 from tapeline.errors import Broken
 from tapeline.trading.applied import Applied
 from tapeline.trading.input import Forget

@@ -3,7 +3,6 @@
 from decimal import Decimal
 
 from account_fixtures import A
-
 from tapeline.model.account import Payment
 from tapeline.trading.accounting.once import NEAR_NS
 from tapeline.trading.accounting.paid import Paid
