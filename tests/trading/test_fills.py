@@ -3,6 +3,8 @@
 from decimal import Decimal
 from typing import Any
 
+from msgspec.structs import replace
+
 from engine_fixtures import BTC, PERP, SECOND, Bench
 from tapeline.model.account import Fill, Payment
 from tapeline.model.limits import RiskLimits
@@ -164,3 +166,29 @@ def test_what_cannot_be_booked_is_noted() -> None:
     notes = [each for each in bench.step(fill) if isinstance(each, Note)]
     assert [(each.kind, each.text) for each in notes] == [("unbooked", "fill 1 of sim:NEW/USDT, which nobody knows")]
     assert bench.engine.fee_mark(fill) is None
+
+
+def test_a_fee_in_a_third_coin_is_valued_at_the_last_price_of_the_coin() -> None:
+    coin = replace(BTC, symbol="BNB/USDT", native="BNBUSDT", base="BNB")
+    bench = Bench(instruments=(BTC, PERP, coin))
+    bench.price("600", coin)
+    fill = Fill(
+        PERP.id, "fills", 1, 1, "ws", "main", id="1", client_id="", venue_id="", side="buy", price=D(100), size=D(1),
+        fee=D("0.01"), fee_currency="BNB",
+    )  # fmt: skip
+    assert bench.engine.fee_mark(fill) == (coin.id, D(600))
+    assert bench.engine.fee_mark(replace(fill, fee_currency="USDT")) is None
+    assert bench.engine.fee_mark(replace(fill, fee_currency="XYZ")) is None
+    bench.step(fill)
+    assert bench.engine.situation.ledger.holding("main", PERP.id, strategy=NOBODY).realised == -6
+
+
+def test_what_the_books_do_not_keep_is_noted() -> None:
+    option = replace(BTC, symbol="BTC/USDT:USDT-C", native="C", kind="option")
+    bench = Bench(instruments=(option,))
+    fill = Fill(
+        option.id, "fills", 1, 1, "ws", "main", id="1", client_id="", venue_id="", side="buy", price=D(1), size=D(1)
+    )
+    assert [each.text for each in bench.step(fill) if isinstance(each, Note)] == [
+        f"fill 1 of {option.id}: options are not kept in the ledger"
+    ]
