@@ -3,9 +3,9 @@
 from decimal import Decimal
 from typing import Any
 
-from account_fixtures import fill
 from test_trading_truth import NAME, PERP, A, Stage
 
+from account_fixtures import fill
 from tapeline.model.account import Fill
 from tapeline.model.event import BookSnapshot
 from tapeline.model.instrument import Instrument

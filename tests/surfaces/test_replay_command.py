@@ -4,8 +4,8 @@ import json
 from pathlib import Path
 
 import pytest
-from test_trade_recordings import CODE, run
 
+from recording_fixtures import CODE, run
 from tapeline.config import StrategyConfig
 from tapeline.surfaces.cli import main
 

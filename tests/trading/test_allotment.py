@@ -4,10 +4,10 @@ from decimal import Decimal
 from fractions import Fraction
 from functools import reduce
 
-from account_fixtures import fill
 from hypothesis import given
 from hypothesis import strategies as st
 
+from account_fixtures import fill
 from tapeline.model.instrument import Instrument
 from tapeline.model.number import EXACT, plain
 from tapeline.trading.accounting.allotment import NOBODY, Piece, allotted, pieces, pro_rata, share_out

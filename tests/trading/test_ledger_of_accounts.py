@@ -6,10 +6,10 @@ from typing import Any
 
 import msgspec
 import pytest
-from account_fixtures import BTC, A, fill
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from account_fixtures import BTC, A, fill
 from tapeline.model.account import Payment
 from tapeline.model.instrument import Instrument
 from tapeline.trading.accounting.allotment import NOBODY

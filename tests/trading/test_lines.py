@@ -5,8 +5,8 @@ from typing import Any
 
 import msgspec
 import pytest
-from account_fixtures import fill
 
+from account_fixtures import fill
 from tapeline.model.instrument import Instrument
 from tapeline.trading.accounting.lines import Line, Wallet, add, effect, settle_of, unsupported, worth
 from tapeline.trading.accounting.lots import Lots

@@ -5,10 +5,10 @@ from fractions import Fraction
 from typing import Any
 
 import msgspec
-from account_fixtures import A, fill
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from account_fixtures import A, fill
 from tapeline.model.account import Payment
 from tapeline.model.instrument import Instrument
 from tapeline.trading.accounting.allotment import NOBODY

@@ -4,11 +4,11 @@ from collections.abc import Sequence
 from decimal import Decimal
 from typing import Any
 
-from account_fixtures import BTC, A, fill, intent, order_of, placed, sent, update
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
+from account_fixtures import BTC, A, fill, intent, order_of, placed, sent, update
 from tapeline.model.account import Balance, Fill, OrderUpdate, Payment, Position
 from tapeline.model.instrument import Instrument
 from tapeline.trading.accounting.allotment import NOBODY

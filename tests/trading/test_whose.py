@@ -1,7 +1,6 @@
 """Whose a fill is, and who made it."""
 
 from account_fixtures import fill, order_of, placed, update
-
 from tapeline.trading.client_ids import is_slice, slice_id
 from tapeline.trading.orders import Blotter
 from tapeline.trading.whose import is_stop, strategy_of, who_did
