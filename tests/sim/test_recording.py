@@ -69,6 +69,25 @@ def test_a_bad_frame_in_the_recording_is_played_and_means_nothing() -> None:
     assert [trade.id for trade in rows(source, "trades")] == ["1", "3", "4", "5", "6", "7", "8", "9"]
 
 
+def test_trades_alone_are_listed_as_aggregates_of_one_each() -> None:
+    """By time they can be listed no other way at Binance spot, and repair wants the list."""
+    frame = (
+        b'{"stream":"btcusdt@trade","data":{"e":"trade","E":%d,"s":"BTCUSDT","t":%d,"p":"61837.63","q":"0.02","T":%d,'
+        b'"m":true,"M":true}}'
+    )
+    at = range(1723161255343, 1723161255346)
+    venue = venue_named("binance")
+    source = Recording(venue, [(ms * 10**6, frame % (ms, ms - at[0] + 7, ms)) for ms in at])
+    source.take(None, 9, ())
+    ask = Ask("aggtrades", "BTCUSDT", to_ns=at[2] * 10**6, limit=2)
+    body = source.answer(ask, source.at_ns)
+    assert body is not None
+    found = [each for each in venue.rest["aggtrades"].parse(body, ask, {}, 0) if isinstance(each, Trade)]
+    assert [(each.first_id, each.last_id, each.at_ns) for each in found] == [
+        (7, 7, at[0] * 10**6), (8, 8, at[1] * 10**6),
+    ]  # fmt: skip
+
+
 def test_recorded_answers_that_cannot_be_read_are_left_out() -> None:
     good = msgspec.json.encode([toy.AB])
     answers = [

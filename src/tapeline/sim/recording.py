@@ -4,6 +4,8 @@ from bisect import bisect_left
 from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from msgspec.structs import replace
+
 from tapeline.errors import BadData, TapelineError
 from tapeline.model.channel import Channel, channel
 from tapeline.model.event import Bar, BookDelta, BookSnapshot, Event, Trade
@@ -145,10 +147,12 @@ class Recording:
 
     def _trades_answer(self, ask: Ask, now_ns: int) -> bytes | None:
         del now_ns
-        topic = Topic(ask.call, ask.native)
-        if topic not in self._reads:
+        kept = next((kind for kind in (ask.call, "trades") if Topic(kind, ask.native) in self._reads), "")
+        if not kept:
             return None
-        rows = [event for event in self._events(topic) if isinstance(event, Trade)]
+        rows = [event for event in self._events(Topic(kept, ask.native)) if isinstance(event, Trade)]
+        if kept != ask.call:
+            rows = [_alone(trade) for trade in rows]
         chosen = window(rows, ask, lambda trade: trade.at_ns or 0, _trade_number, self._page(ask))
         return self._server.answer_rest(ask, chosen)
 
@@ -286,6 +290,12 @@ _COMPUTED: dict[str, Callable[[Recording, Ask, int], bytes | None]] = {
     "aggtrades": Recording._trades_answer,  # noqa: SLF001
     "bars": Recording._bars_answer,  # noqa: SLF001
 }
+
+
+def _alone(trade: Trade) -> Trade:
+    """A trade as an aggregate of its own: which ones the venue took together, trades alone do not say."""
+    number = _trade_number(trade)
+    return replace(trade, channel="aggtrades", seq=number, first_id=number, last_id=number)
 
 
 def _trade_number(trade: Trade) -> int | None:
