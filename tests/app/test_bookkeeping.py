@@ -6,7 +6,7 @@ from pathlib import Path
 from tapeline.app.bookkeeping import Bookkeeping, registered_feed
 from tapeline.market.bus import Bus
 from tapeline.model.channel import channel
-from tapeline.model.event import Event, Gap, Trade
+from tapeline.model.event import Bar, Event, Gap, Trade
 from tapeline.model.fact import Fact, Wanted
 from tapeline.store.reader import open_store
 from tapeline.store.schema import MIGRATIONS, connect
@@ -37,7 +37,9 @@ class Desk:
         if folder is not None:
             with open_store(folder) as store:
                 self.ledger.load(store)
-        self.ledger.attach(self.bus, [channel("trades"), channel("bars:1m@trades"), channel("quotes")])
+        self.ledger.attach(
+            self.bus, [channel("trades"), channel("bars:1m@trades"), channel("bars:1m"), channel("quotes")]
+        )
         self.bus.subscribe(self.rows.append, name="store")
 
     def hear(self, *events: Event) -> "Desk":
@@ -117,6 +119,28 @@ def test_after_a_crash_rows_without_their_fact_are_proven_up_to_the_first_gap(tm
         assert after.ledger.coverage(BTC, "trades").proven == want
         missing = [(each.from_ns, each.to_ns, each.first, each.last) for each in after.ledger.stretches(BTC, "trades")]
         assert missing == ([] if number == 0 else [(110, 131, 3, 3)]), "ids of what may be missing between the two"
+
+
+def test_after_a_crash_bars_without_their_fact_are_proven_as_long_as_bar_follows_bar(tmp_path: Path) -> None:
+    def minute(number: int, source: str = "ws") -> Bar:
+        one, at_ns = Decimal(1), number * 60 * 10**9
+        return Bar(
+            BTC, "bars:1m", at_ns + 1, at_ns + 60 * 10**9, source, "1m", at_ns, one, one, one, one, one, one, 1, one, 1,
+            1, True,  # closed
+        )  # fmt: skip
+
+    for number, (rows, want) in enumerate((
+        ((2, 3), [(0, 6)]), ((3,), [(0, 2), (5, 6)]), ((), [(0, 2), (5, 6)]),
+    )):  # fmt: skip
+        folder = tmp_path / str(number)
+        desk = Desk().hear(minute(0), minute(1))
+        desk.ledger.write()
+        desk.rows += [minute(each) for each in rows]
+        desk.saved(folder)
+        after = Desk(folder).hear(*([minute(4), minute(5)] if number == 0 else [minute(5)]))
+        after.ledger.write()
+        found = after.ledger.coverage(BTC, "bars:1m").proven
+        assert [(low // (60 * 10**9), high // (60 * 10**9)) for low, high in found] == want
 
 
 def test_a_store_from_before_the_ledger_leaves_nothing_to_go_on_from(tmp_path: Path) -> None:

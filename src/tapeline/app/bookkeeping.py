@@ -13,6 +13,7 @@ from tapeline.model.channel import channel as parse_channel
 from tapeline.model.event import Bar, Gap, Trade
 from tapeline.model.fact import Fact, Stretch, Wanted
 from tapeline.model.instrument import split_id
+from tapeline.model.interval import INTERVALS
 from tapeline.store.reader import Store
 from tapeline.store.series import PointRow, Row
 from tapeline.sync.coverage import Coverage, Range
@@ -57,7 +58,8 @@ class Bookkeeping:
             self._remember(wanted)
         points = {(point.instrument, point.channel): point for point in store.points()}
         for key, fact in ledger.live().items():
-            self._resumed[key] = _up_to(fact, points.get(key), store.gaps(*key))
+            bars = fact.evidence == "bars"
+            self._resumed[key] = _on(fact, store) if bars else _up_to(fact, points.get(key), store.gaps(*key))
         for instrument, channel in store.series():
             facts = ledger.facts(instrument, channel)
             if facts:
@@ -178,6 +180,21 @@ def _up_to(fact: Fact, point: PointRow | None, gaps: Iterable[Gap]) -> Fact:
     if at_ns < fact.to_ns:
         return fact
     return msgspec.structs.replace(fact, to_ns=at_ns, last_seq=point.seq)
+
+
+def _on(fact: Fact, store: Store) -> Fact:
+    """The same of bars: what is proven goes on as long as bar follows bar."""
+    step = INTERVALS[fact.channel.removeprefix("bars:")]
+    end_ns = fact.to_ns
+    try:
+        bars = store.bars(fact.instrument, str(step), end_ns)
+    except NotHeld:  # retention has taken them
+        return fact
+    for bar in bars:
+        if bar.open_at_ns != end_ns or bar.source != fact.source:
+            break
+        end_ns = step.next(end_ns)
+    return msgspec.structs.replace(fact, to_ns=end_ns)
 
 
 def _after_gap(fact: Fact, gap: Gap, seq: int, at_ns: int) -> Fact:
