@@ -143,6 +143,13 @@ def test_after_a_crash_bars_without_their_fact_are_proven_as_long_as_bar_follows
         assert [(low // (60 * 10**9), high // (60 * 10**9)) for low, high in found] == want
 
 
+def test_bars_that_retention_took_leave_the_fact_as_it_is(tmp_path: Path) -> None:
+    store = SeriesStore(tmp_path)
+    store.write([Fact(BTC, "bars:1m", 0, 60 * 10**9, "proven", "bars", "ws", "", 1, run=1)])
+    store.close()
+    assert Desk(tmp_path).ledger.coverage(BTC, "bars:1m").proven == [(0, 60 * 10**9)]
+
+
 def test_a_store_from_before_the_ledger_leaves_nothing_to_go_on_from(tmp_path: Path) -> None:
     connect(tmp_path, migrations=MIGRATIONS[:1]).close()
     assert Desk(tmp_path).ledger.series() == []
