@@ -83,6 +83,8 @@ def backtest(
     strategies = strategies_of(settings, None)
     feeds = feeds_of(strategies)
     span = (FIRST if from_ is None else instant(from_), LAST if to is None else instant(to))
+    if span[1] <= span[0]:
+        raise ConfigError("there is nothing to play: --to is not after --from")
     with ExitStack() as stack:
         found = _source(stack, feeds, span, store=store, tapes=tape, answers=rest)
         _warn(found.missing, sys.stderr)
