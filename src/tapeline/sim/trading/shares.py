@@ -45,7 +45,7 @@ def shares(
                 expected = _played(of_place, names, blotter)
                 if mine != expected:
                     yield f"strategies hold {plain(mine)} of {name}, by the journal's fills {plain(expected)}"
-                left = of_strategies
+                left = [mine]  # those that hold against each other are nothing at the venue: nothing to close
             if flattened and any(left):
                 yield f"strategies hold {plain(mine)} of {name} after flattening"
 
