@@ -52,7 +52,7 @@ def test_a_quiet_outage_is_asked_about_and_says_nothing_where_nothing_was_missed
             await asyncio.sleep(400)
             assert [gap.cause for gap in scene.of(Gap, "trades")] == ["late_start"], "the first trade is a rare one"
             told = [repair for repair in scene.of(Repair, "trades") if repair.cause == "link_down"]
-            assert [repair.state for repair in told] == (["disputed"] if repeated else [])
+            assert [repair.state for repair in told] == (["disputed", "disputed"] if repeated else [])
             lists = [dict(request.query)["limit"] for request in on.asked if request.path == "/api/v3/aggTrades"]
             assert lists.count("3") >= 1, "by time: the two that are held, and one before"
 
@@ -64,12 +64,10 @@ def test_a_quiet_outage_is_asked_about_and_says_nothing_where_nothing_was_missed
     assert ids == list(range(ids[0], ids[0] + len(ids)))
     with open_store(tmp_path) as store:
         holes = store.holes(BTC, "trades")
-    assert [hole.state for hole in holes] == (["disputed"] if repeated else [])
-    for hole in holes:
-        assert hole.from_ns < START_NS + 178 * 10**9 < hole.to_ns < START_NS + 207 * 10**9, (
-            "the others could be had yet"
-        )
-        assert "to two trades" in hole.why
+    assert {hole.state for hole in holes} == ({"disputed"} if repeated else set())
+    for at_s in (178, 206, 295) if repeated else ():
+        assert any(hole.from_ns < START_NS + at_s * 10**9 < hole.to_ns for hole in holes), at_s
+    assert all(START_NS + 111 * 10**9 < hole.from_ns < hole.to_ns < START_NS + 310 * 10**9 for hole in holes)
 
 
 def test_bars_beside_a_trade_that_a_number_hides_are_whole_no_more(tmp_path: Path) -> None:

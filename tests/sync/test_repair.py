@@ -1,12 +1,14 @@
 """One errand: what it asks, which rows were missing, what the ledger is told."""
 
+from dataclasses import replace
 from decimal import Decimal
 
 from tapeline.model.event import Bar, Trade
-from tapeline.model.fact import Stretch
+from tapeline.model.fact import Fact, Stretch
 from tapeline.model.interval import MINUTE_NS
 from tapeline.sync.plan import Errand
-from tapeline.sync.repair import Mending
+from tapeline.sync.repair import Mending, unbroken
+from tapeline.sync.repair import listed as as_listed
 from tapeline.venues import venue_named
 from tapeline.venues.spec import Ask
 
@@ -144,3 +146,25 @@ def test_what_lies_in_a_hole_by_its_time_was_missed_whatever_its_number() -> Non
     page = [trade(seq, at_s * second, "aggtrades") for seq, at_s in told]
     rows = mending.took(page)
     assert sorted((row.at_ns or 0) // second for row in rows if isinstance(row, Trade)) == [20, 30, 40, 70, 80]
+
+
+def test_a_trade_that_the_venue_lists_and_does_not_give_is_in_dispute() -> None:
+    """Of an outage over which numbers followed each other: nobody would know of it but by the list."""
+    call = replace(REST["trades"], page=10)
+    second, of_list = 10**9, "aggtrades"
+    mending = Mending(Errand(BTC, "trades", (Stretch(0, 99 * second + 1, 11, 10),)), call, "BTCUSDT")
+    told = [(10, 0), (11, 50), (11, 99)]
+    listing = [trade(seq, at_s * second, of_list, seq, seq) for seq, at_s in told]
+    while (ask := mending.next()) is not None:
+        mending.took(listing[-(ask.limit or 1) :] if ask.call == of_list else ())
+    states = {fact.state for fact in map(as_listed, mending.settled(1)) if fact.from_ns <= 50 * second < fact.to_ns}
+    assert states == {"disputed"}
+
+
+def test_what_else_is_lost_stays_as_it_was_said() -> None:
+    lost = Fact(BTC, "trades", 0, 9, "unrecoverable", "", "rest", "the venue has no older ones", 1)
+    whole = Fact(BTC, "trades", 0, 9, "repaired", "ids", "rest", "fetched after link_down", 1)
+    assert as_listed(lost) == lost
+    assert (unbroken(lost), unbroken(whole).state, unbroken(whole).why) == (
+        lost, "proven", "asked for again: nothing was missing",
+    )  # fmt: skip

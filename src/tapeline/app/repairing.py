@@ -9,7 +9,6 @@ import sqlite3
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-import msgspec
 import structlog
 
 from tapeline.app.bookkeeping import Bookkeeping, Key
@@ -35,7 +34,7 @@ from tapeline.model.fact import HELD, Fact, Stretch
 from tapeline.model.instrument import Instrument, split_id
 from tapeline.store.writer import Writer
 from tapeline.sync.plan import Errand, errands, precedence, too_old
-from tapeline.sync.repair import Mending
+from tapeline.sync.repair import Mending, listed, unbroken
 from tapeline.sync.walk import Row
 from tapeline.venues.spec import Answer, Ask, Priority, RestCall
 
@@ -326,16 +325,14 @@ class Repairer:
 
     def _settle(self, job: _Job, mending: Mending, dropped: int) -> None:
         """What was found so far: to the bars, then to the ledger, so that a crash between them repeats it."""
-        facts = mending.settled(self._clock.wall_ns())
-        if job.unseen and not job.delivered:  # an outage in which nothing was missed is no news to anybody
-            facts = [fact for fact in facts if fact.state not in HELD]
+        facts = _news(job, mending.settled(self._clock.wall_ns()))
         rows, job.fresh = job.fresh, []
         if self._writer.statistics().dropped != dropped:
             job.trouble = "rows did not reach the disk: it is full or too slow"
             facts = [fact for fact in facts if fact.state not in HELD]
         errand = mending.errand
         if not job.delivered:  # all of it was held: nothing had been missing
-            facts = [_unbroken(fact) for fact in facts]
+            facts = [unbroken(fact) for fact in facts]
         held = [(fact.from_ns, fact.to_ns) for fact in facts if fact.state in HELD]
         trades = [row for row in rows if isinstance(row, Trade)]
         bars = job.desk.bar_desk(errand.instrument, errand.channel)
@@ -379,10 +376,11 @@ class Repairer:
             await asyncio.sleep(ROOM_EVERY_S)
 
 
-def _unbroken(fact: Fact) -> Fact:
-    """A repair that brought nothing new."""
-    why = "asked for again: nothing was missing"
-    return msgspec.structs.replace(fact, state="proven", why=why) if fact.state == "repaired" else fact
+def _news(job: _Job, facts: Sequence[Fact]) -> Sequence[Fact]:
+    """Of an outage over which numbers follow: what was missed. That nothing was is no news to anybody."""
+    if not job.unseen:
+        return facts
+    return [fact for fact in map(listed, facts) if job.delivered or fact.state not in HELD]
 
 
 def _length(errand: Errand) -> int:

@@ -9,6 +9,7 @@ from collections.abc import Collection, Sequence
 
 import msgspec
 
+NOT_GIVEN = "asked twice: the venue does not have it"
 ASKED = 2  # so often without anything new, and the venue does not have it
 MANY = 3  # holes in one window; beyond, the window is asked for again and not each hole
 
@@ -92,7 +93,7 @@ class Places:
         holes = self._missing(window)
         asked = 1 if fresh else window.asked + 1
         if asked >= ASKED:
-            self.holes += [Hole(*hole, "unrecoverable", "asked twice: the venue does not have it") for hole in holes]
+            self.holes += [Hole(*hole, "unrecoverable", NOT_GIVEN) for hole in holes]
             return
         if len(holes) > MANY:
             holes = [(holes[0][0], holes[-1][1])]

@@ -11,6 +11,7 @@ from tapeline.sync.coverage import fact_of
 from tapeline.sync.history import bars_walk, trades_walk
 from tapeline.sync.listed_walk import ListedWalk
 from tapeline.sync.numbering import DISORDER_NS
+from tapeline.sync.places import NOT_GIVEN
 from tapeline.sync.plan import Errand
 from tapeline.sync.walk import IdsWalk, Row, Walk
 from tapeline.venues.spec import Answer, Ask, RestCall
@@ -110,3 +111,16 @@ def _within(whole: Fact, hole: Stretch) -> Fact | None:
         first_seq=whole.first_seq if from_ns == whole.from_ns else None,
         last_seq=whole.last_seq if to_ns == whole.to_ns else None,
     )  # fmt: skip
+
+
+def listed(fact: Fact) -> Fact:
+    """A trade of an outage that seemed to have none: the venue lists it, and gives no such number."""
+    if fact.state != "unrecoverable" or fact.why != NOT_GIVEN:
+        return fact
+    return replace(fact, state="disputed", why="the venue lists a trade that it does not give")
+
+
+def unbroken(fact: Fact) -> Fact:
+    """A repair that brought nothing new."""
+    why = "asked for again: nothing was missing"
+    return replace(fact, state="proven", why=why) if fact.state == "repaired" else fact
