@@ -39,14 +39,14 @@ def shares(
             if known.kind == "spot":
                 yield from _covered(exchange, account, known.base, mine, others)
                 price = exchange.matcher(known.id).price("sell")
-                left = [sellable(size, known, price) for size in of_strategies if size > ZERO]
+                left = max(sellable(mine, known, price), ZERO)
             else:
                 of_place = [each for each in fills if (each.instrument, each.position) == (known.id, position)]
                 expected = _played(of_place, names, blotter)
                 if mine != expected:
                     yield f"strategies hold {plain(mine)} of {name}, by the journal's fills {plain(expected)}"
-                left = [mine]  # those that hold against each other are nothing at the venue: nothing to close
-            if flattened and any(left):
+                left = mine
+            if flattened and left:  # what they hold against each other is nothing at the venue
                 yield f"strategies hold {plain(mine)} of {name} after flattening"
 
 
