@@ -4,10 +4,10 @@ from collections.abc import Sequence
 from decimal import Decimal
 
 import pytest
-from account_fixtures import BTC, A, failed, fill, intent, order_of, placed, sent, update, words, worst
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from account_fixtures import BTC, A, failed, fill, intent, order_of, placed, sent, update, words, worst
 from tapeline.errors import Broken
 from tapeline.model.account import Fill, OrderUpdate
 from tapeline.trading.orders import Blotter

@@ -4,8 +4,8 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
-from account_fixtures import A, approved, failed, fill, intent, sent, update
 
+from account_fixtures import A, approved, failed, fill, intent, sent, update
 from tapeline.errors import BadData
 from tapeline.trading.accounting.ledger import Adjustment
 from tapeline.trading.command import Cancel, Hold, Note, Submit

@@ -6,8 +6,8 @@ from hashlib import blake2b
 from typing import Any
 
 import msgspec
-from account_fixtures import BTC, A, approved, failed, fill, intent, sent, update
 
+from account_fixtures import BTC, A, approved, failed, fill, intent, sent, update
 from tapeline.model.account import Payment
 from tapeline.model.instrument import Instrument
 from tapeline.trading.accounting.ledger import Adjustment, Ledger

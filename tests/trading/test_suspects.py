@@ -3,7 +3,6 @@
 from decimal import Decimal
 
 from account_fixtures import A, fill
-
 from tapeline.model.instrument import Instrument
 from tapeline.trading.accounting.ledger import Ledger
 from tapeline.trading.suspects import OPENING, Suspects
