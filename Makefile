@@ -24,7 +24,7 @@ coverage:
 worlds:
 	uv run pytest -q -m worlds
 
-# Kept days: 24 virtual hours of one instrument each, with store, repair, restarts and crashes. CI runs 700 of these.
+# Kept days: 24 virtual hours of one instrument each, with store, repair, restarts and crashes. CI runs 1,200 of these.
 days:
 	uv run python -m tapeline.sim.kept.soak --days 2000
 
