@@ -413,7 +413,7 @@ def test_rest_instruments() -> None:
 @pytest.mark.parametrize(
     ("path", "query", "status"),
     [("/nothing", {}, 404), ("/depth", {"native": "XX"}, 400), ("/depth", {"native": "AB"}, 400),
-     ("/bars", {"limit": "x"}, 400), ("/aggtrades", {"native": "AB"}, 400)],
+     ("/bars", {"limit": "x"}, 400), ("/aggtrades", {"native": "XX"}, 400)],
 )  # fmt: skip
 def test_rest_says_no_in_the_venues_words(path: str, query: dict[str, str], status: int) -> None:
     async def client(sim: SimulatedVenue) -> Any:
