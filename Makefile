@@ -24,11 +24,11 @@ coverage:
 worlds:
 	uv run pytest -q -m worlds
 
-# Kept days: 24 virtual hours of one instrument each, with store, repair, restarts and crashes. CI runs 1,200 of these.
+# Kept days: 24 virtual hours of one instrument each, with store, repair, restarts and crashes. CI runs as many.
 days:
 	uv run python -m tapeline.sim.kept.soak --days 2000
 
-# Trading days: 25 virtual minutes of orders each, against a paper exchange, with faults, crashes and an end. CI runs 400.
+# Trading days: 25 virtual minutes of orders each, against a paper exchange, with faults, crashes and an end. CI runs as many.
 trading-days:
 	uv run python -m tapeline.sim.trading.soak --days 2000
 

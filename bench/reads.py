@@ -1,17 +1,20 @@
 """Reading back: a year of 1m bars to tables, the last 500 bars while a writer writes, trades in a file to bars.
 
 The store holds 10 M bars in 1,000 series (`--large`: 100 M, 30 GB free; `--small`: 1 M) beside a year of one symbol; it is
-made once, in bench/out. Each figure is the median of the rounds, after one that does not count.
+made once, in bench/out. Each figure is the median of the rounds, after one that does not count; milliseconds of CPU
+time stand beside those by the clock, which other work on the machine makes longer.
 """
 
 import argparse
 import json
 import multiprocessing
+import os
 import random
 import shutil
 import statistics
 import time
 from decimal import Decimal
+from functools import partial
 from pathlib import Path
 
 from tapeline.clock import SystemClock
@@ -67,13 +70,14 @@ def _rest(bar):
 
 
 def took(rounds, read):
+    """(milliseconds by the clock, milliseconds of CPU), the median of each."""
     read()
     times = []
     for _ in range(rounds):
-        began = time.perf_counter()
+        began, cpu = time.perf_counter(), time.process_time()
         read()
-        times.append((time.perf_counter() - began) * 1000)
-    return round(statistics.median(times), 1)
+        times.append(((time.perf_counter() - began) * 1000, (time.process_time() - cpu) * 1000))
+    return tuple(round(statistics.median(each), 2) for each in zip(*times, strict=True))
 
 
 def year(folder, rounds):
@@ -83,6 +87,8 @@ def year(folder, rounds):
         yield "sqlite usual to arrow", took(rounds, lambda: store.bars(name, "1m").to_arrow()), 350
         yield "sqlite usual to polars", took(rounds, lambda: store.bars(name, "1m").to_polars()), 350
         yield "sqlite usual to decimals", took(rounds, lambda: store.bars(name, "1m").to_arrow(numbers="decimal")), None
+        for of in ("5m", "1h", "1d"):
+            yield f"sqlite resampled to {of}", took(rounds, lambda of=of: list(store.resample(name, of))), None
         archive = OUT / "reads-archive"
         shutil.rmtree(archive, ignore_errors=True)
         for kind in ("year", "day"):
@@ -127,9 +133,12 @@ def last_500(folder, rounds, per_s):
                 ("arrow", lambda name: store.bars(name, "1m", last=500).to_arrow()),
             ):
                 read(names[0])
-                times = sorted(took(1, lambda name=name, read=read: read(name)) for name in names)
-                yield f"last 500 bars to {kind}, {per_s} rows/s written", round(times[len(times) // 2], 2), 5
-                yield f"the same, 99 of 100, to {kind}", round(times[len(times) * 99 // 100], 2), None
+                walls, cpus = (
+                    sorted(each) for each in zip(*(took(1, partial(read, name)) for name in names), strict=True)
+                )
+                middle, late = len(names) // 2, len(names) * 99 // 100
+                yield f"last 500 bars to {kind}, {per_s} rows/s written", (walls[middle], cpus[middle]), 5
+                yield f"the same, 99 of 100, to {kind}", (walls[late], cpus[late]), None
     finally:
         stop.set()
         writer.join()
@@ -145,10 +154,10 @@ def trades_to_bars(count):
                 at_ms, price = at_ms + rnd.randrange(20), price + rnd.randrange(-50, 51)
                 side = "buy" if i & 1 else "sell"
                 file.write(f"{at_ms},{i},{side},{price / 100:.8f},{rnd.randrange(1, 10**7) / 1e5:.8f}\n")
-    began = time.perf_counter()
+    began, cpu = time.perf_counter(), time.process_time()
     found = bulk.bars_of_file(path, interval("1m"))
     assert found is not None, "in bulk"
-    return round(count / (time.perf_counter() - began))
+    return round(count / (time.perf_counter() - began)), round(time.process_time() - cpu, 1)
 
 
 def main():
@@ -161,14 +170,15 @@ def main():
     options = parser.parse_args()
     size = "small" if options.small else "large" if options.large else "normal"
     folder = made(SIZES[size])
-    for what, ms, aim in year(folder, options.rounds):
-        print(json.dumps({"case": "reads", "what": f"a year of 1m bars, {what}", "ms": ms, "aim_ms": aim}), flush=True)
-    for what, ms, aim in last_500(folder, options.rounds, options.rows_s):
-        print(json.dumps({"case": "reads", "what": what, "ms": ms, "aim_ms": aim}), flush=True)
-    rate = trades_to_bars(options.trades)
-    print(
-        json.dumps({"case": "reads", "what": "CSV to 1m bars", "trades_s": rate, "aim_trades_s": 1_000_000}), flush=True
-    )
+    for what, (ms, cpu_ms), aim in year(folder, options.rounds):
+        row = {"case": "reads", "what": f"a year of 1m bars, {what}", "ms": ms, "cpu_ms": cpu_ms, "aim_ms": aim}
+        print(json.dumps(row), flush=True)
+    for what, (ms, cpu_ms), aim in last_500(folder, options.rounds, options.rows_s):
+        row = {"case": "reads", "what": what, "ms": ms, "cpu_ms": cpu_ms, "aim_ms": aim}
+        print(json.dumps(row), flush=True)
+    rate, cpu_s = trades_to_bars(options.trades)
+    row = {"case": "reads", "what": "CSV to 1m bars", "trades_s": rate, "cpu_s": cpu_s, "aim_trades_s": 1_000_000}
+    print(json.dumps(row | {"load": os.getloadavg()[0]}), flush=True)
 
 
 if __name__ == "__main__":

@@ -1,19 +1,27 @@
 """What every test may ask for."""
 
+import logging
 import os
 from collections.abc import Generator, Iterator
 from pathlib import Path
 
 import coverage
 import pytest
+import structlog
+from hypothesis import settings
 
-from market_fixtures import market
+from market_fixtures import market, rising
+from relisting_fixtures import lists
 from stage_fixtures import patient, staged
 from store_fixtures import bar, trade
 from tapeline.surfaces.cli import resolved
 
 pytest_plugins = ["secret_watch", "tapeline.testing"]
-__all__ = ["bar", "market", "patient", "shared", "staged", "trade"]
+# CI draws the same examples every time: what it holds up is the change, not chance. Elsewhere they are new each time.
+settings.register_profile("same", derandomize=True)
+if os.environ.get("CI"):
+    settings.load_profile("same")
+__all__ = ["bar", "lists", "market", "patient", "rising", "shared", "staged", "trade"]
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -22,6 +30,19 @@ def _own_state(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("XDG_STATE_HOME", str(tmp_path_factory.mktemp("state")))
         yield
+
+
+@pytest.fixture(autouse=True)
+def _own_log() -> Iterator[None]:
+    """The log that a command opened in a test ends with it; the stream it went to does."""
+    yield
+    root = logging.getLogger()
+    for handler in root.handlers[:]:
+        if isinstance(handler.formatter, structlog.stdlib.ProcessorFormatter):
+            root.removeHandler(handler)
+            handler.close()
+    if structlog.is_configured():
+        structlog.reset_defaults()
 
 
 @pytest.fixture(scope="session")

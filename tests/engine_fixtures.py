@@ -11,6 +11,7 @@ from tapeline.trading.accounting.ledger import Ledger
 from tapeline.trading.command import Command, Submit
 from tapeline.trading.engine import Engine
 from tapeline.trading.orders import Blotter
+from tapeline.trading.risk.losses import Since
 from tapeline.trading.setup import Abilities, Account, Setup
 from tapeline.trading.strategy import Strategy
 
@@ -31,7 +32,8 @@ class Bench:
 
     def __init__(
         self, *strategies: Strategy, instruments: Sequence[Instrument] = (BTC, PERP), able: Abilities | None = None,
-        held: dict[str, str] | None = None, blotter: Blotter | None = None, ledger: Ledger | None = None, **setup: Any,
+        held: dict[str, str] | None = None, blotter: Blotter | None = None, ledger: Ledger | None = None,
+        losses: dict[str, Since] | None = None, **setup: Any,
     ) -> None:  # fmt: skip
         self.strategy = strategies[0] if strategies else Strategy(name="s", instruments=(BTC.id, PERP.id))
         whole = Setup(
@@ -41,7 +43,7 @@ class Bench:
         )  # fmt: skip
         self.engine = Engine(
             whole, strategies or [self.strategy], blotter=blotter or Blotter("test"),
-            ledger=ledger or Ledger("average"), held=held,
+            ledger=ledger or Ledger("average"), held=held, losses=losses,
         )  # fmt: skip
         self.now_ns = SECOND
         self.engine.start(0)

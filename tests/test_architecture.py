@@ -27,9 +27,10 @@ IMPURE_MODULES = {"asyncio", "socket", "selectors", "ssl", "time", "random", "th
                   "os", "pathlib", "io", "gzip", "shutil", "tempfile", "secrets", "uuid", "urllib", "http",
                   "picows", "websockets", "httpx2", "structlog", "logging"}  # fmt: skip
 MAY_BE_IMPURE = (
-    "wire/transport", "wire/feed", "wire/leg", "wire/lane", "wire/rest", "wire/turns", "wire/signed", "wire/keys",
-    "wire/private_line", "wire/listening", "wire/entry", "wire/inquiry", "wire/sweep", "wire/orders",
-    "wire/account", "wire/ccxt/", "sync/repair", "sync/audit",
+    "wire/transport", "wire/feed", "wire/leg", "wire/lane", "wire/rest", "wire/turns", "wire/ccxt/",
+    "wire/private/signed", "wire/private/keys", "wire/private/line", "wire/private/listening", "wire/private/account",
+    "wire/gateway/entry", "wire/gateway/inquiry", "wire/gateway/sweep", "wire/gateway/orders",
+    "sync/repair", "sync/audit",
     "store/", "outlet", "clock", "config", "app", "control", "watch", "sim/", "surfaces/", "testing", "__init__",
 )  # fmt: skip
 BANNED_NAMES = {"utils", "util", "helpers", "common", "base", "manager", "misc", "core"}

@@ -262,6 +262,21 @@ def test_closing_frees_whoever_waits_for_room() -> None:
     in_world(main())
 
 
+def test_closing_tells_whoever_feeds_it_once() -> None:
+    async def main() -> None:
+        outlet, told = Outlet(), list[str]()
+        outlet.on_close(lambda: told.append("first"))
+        outlet.put(trade(1))
+        outlet.close()
+        outlet.close()
+        outlet.on_close(lambda: told.append("late"))
+        outlet.put(trade(2))
+        assert told == ["first", "late"]
+        assert [event.seq async for event in outlet] == [1]
+
+    in_world(main())
+
+
 @pytest.mark.parametrize("options", [{"size": 0}, {"max_per_s": 0}, {"policy": "forget"}])
 def test_what_makes_no_sense_is_refused(options: dict[str, Any]) -> None:
     with pytest.raises(ConfigError):

@@ -18,6 +18,7 @@ TapelineError
  |   |- NotProven        the store cannot prove that nothing is missing in what was asked for
  |   |- StoreLocked      another instance writes this store
  |   |- StoreTooNew      the store was written by a later version
+ |   |- StoreClosed      the store or archive was closed: open it again
  |   |- StoreUnusable    the store's files cannot be opened: damaged, not ours to write, no room
  |- BadData       bytes that do not mean what they should: skip them, count them, go on
  |   |- Impossible       well-formed, but no market can have produced it (high < low, a negative size)
@@ -121,8 +122,12 @@ class StoreTooNew(Refused):
     """The store was written by a later version of Tapeline."""
 
 
+class StoreClosed(Refused):
+    """The store, or the archive, was closed before this read: open it again."""
+
+
 class StoreUnusable(Refused):
-    """The store's files cannot be opened: damaged, not ours to write, no room. The message says what to do."""
+    """A store or an archive is of no use: damaged, not ours to write, without room. The message says what to do."""
 
 
 class BadData(TapelineError):

@@ -80,6 +80,7 @@ class Outlet:
         self._awake = asyncio.Event()
         self._drained = asyncio.Event()
         self._closed = False
+        self._left: list[Callable[[], object]] = []
         self._next_at = 0.0
         self._taken = self._delivered = self._dropped = self._conflated = 0
 
@@ -118,10 +119,19 @@ class Outlet:
             await self._drained.wait()
 
     def close(self) -> None:
-        """Take nothing more; the reader ends once it has read what waits."""
+        """Take nothing more, and be forgotten by whoever feeds it; the reader ends once it has read what waits."""
         self._closed = True
+        while self._left:
+            self._left.pop()()
         self._awake.set()
         self._drained.set()
+
+    def on_close(self, leave: Callable[[], object]) -> None:
+        """Call this once it is closed; at once where it is already."""
+        if self._closed:
+            leave()
+        else:
+            self._left.append(leave)
 
     def __aiter__(self) -> "Outlet":
         return self

@@ -38,7 +38,20 @@ from tapeline.sim.loop import VirtualClock, run
 from tapeline.sim.market import Market
 from tapeline.sim.venue import SimulatedVenue
 from tapeline.sim.world import WorldPlan, WorldReport, run_world
-from tapeline.venues.spec import Ack, Ask, Decode, Feed, Ping, Pong, Refusal, Server, ServerTime, Subscribe, Venue
+from tapeline.venues.spec import (
+    Ack,
+    Answer,
+    Ask,
+    Decode,
+    Feed,
+    Ping,
+    Pong,
+    Refusal,
+    Server,
+    ServerTime,
+    Subscribe,
+    Venue,
+)
 
 AT_NS = 1_723_161_255_342_000_000
 RECEIVED_NS = AT_NS + 1_000_000
@@ -94,7 +107,10 @@ def simulated_venue() -> Callable[..., None]:
 
 @pytest.fixture
 def world() -> Callable[..., WorldReport]:
-    """`world(venue, seed)`: a whole seeded day with faults; its report's `violations` are to be empty."""
+    """`world(venue, seed)`: a whole seeded day with faults; its report's `violations` are to be empty.
+
+    Further words are those of `WorldPlan`: `bars="1m"` for a venue without bars of 15 minutes, `symbols=1`, ...
+    """
 
     def live(venue: Venue, seed: int, **plan: Any) -> WorldReport:
         return run_world(WorldPlan(venue=venue, seed=seed, **plan))
@@ -147,6 +163,10 @@ def example_instrument(venue: Venue) -> Instrument:
     return Instrument(venue=venue.name, symbol="BTC/USDT", native="BTCUSDT", kind="spot", base="BTC", quote="USDT")
 
 
+def _streamed(venue: Venue) -> list[Feed]:
+    return [feed for feed in venue.feeds.values() if not feed.asked]
+
+
 def _decoder(venue: Venue, instrument: Instrument) -> Decode:
     return venue.decoder(venue.name, {instrument.native: instrument})
 
@@ -164,7 +184,9 @@ def _check_declarations(venue: Venue) -> None:
     for kind, feed in venue.feeds.items():
         assert kind == feed.channel, f"{venue.name}: feed {kind!r} says it is {feed.channel!r}"
         assert feed.endpoint in venue.urls, f"{venue.name} {kind}: endpoint {feed.endpoint!r} has no URL"
-        assert venue.urls[feed.endpoint].startswith(("wss://", "ws://")), f"{venue.name} {kind}: not a WebSocket URL"
+        schemes = ("https://", "http://") if feed.asked else ("wss://", "ws://")
+        assert venue.urls[feed.endpoint].startswith(schemes), f"{venue.name} {kind}: its URL is not {schemes[0]}..."
+        assert not feed.asked or feed.asked in venue.rest, f"{venue.name} {kind}: no REST call {feed.asked!r} to ask"
         assert example_channels(feed), f"{venue.name} {kind} offers no channel"
         if kind == "book":
             assert feed.snapshot in {"stream", "rest", ""}, f"{venue.name}: unknown snapshot source {feed.snapshot!r}"
@@ -211,7 +233,7 @@ def _check_history(venue: Venue) -> None:
 def _check_requests(venue: Venue) -> None:
     """What we send, the venue's own side reads back."""
     server, instrument = _server(venue), example_instrument(venue)
-    for feed in venue.feeds.values():
+    for feed in _streamed(venue):
         for of in example_channels(feed):
             for on in (True, False):
                 asked = Subscribe((Topic(str(of), instrument.native),), 7, on)
@@ -234,7 +256,7 @@ def _check_garbage(venue: Venue) -> None:
     rng = random.Random(1)
     frames = [b"", b"{", b"[]", b"null", b"{}", b"\xff\xfe", b'"x"', b"1" * 5000, b'{"a":' * 500]
     server = _server(venue)
-    for feed in venue.feeds.values():
+    for feed in _streamed(venue):
         for of in example_channels(feed)[:2]:
             whole = server.encode(example_event(instrument, of), instrument.native)
             frames += [whole[: rng.randrange(len(whole))] for _ in range(10)]
@@ -255,7 +277,7 @@ def _check_market_frames(venue: Venue) -> None:
     """decode(encode(event)) is the event, and the frame's topic is the event's."""
     server, instrument = _server(venue), example_instrument(venue)
     decode = _decoder(venue, instrument)
-    for feed in venue.feeds.values():
+    for feed in _streamed(venue):
         for of in example_channels(feed):
             event = example_event(instrument, of)
             frame = server.encode(event, instrument.native)
@@ -283,20 +305,20 @@ def _check_rest(venue: Venue) -> None:
     server, instrument = _server(venue), example_instrument(venue)
     ids = {instrument.native: instrument.id}
     time = ServerTime(AT_NS)
-    for name, ask, items in (
-        ("time", Ask("time"), [time]),
-        (
-            "depth",
-            Ask("depth", instrument.native, limit=5),
-            [_rest(example_event(instrument, Channel("book", levels=5)))],
+    depth, bar, trade = Channel("book", levels=5), channel("bars:1m"), Channel("trades")
+    cases: list[tuple[Ask, Answer]] = [
+        (Ask("time"), time),
+        (Ask("depth", instrument.native, limit=5), _rest(example_event(instrument, depth))),
+        (Ask("bars", instrument.native, interval="1m", limit=5), _rest(example_event(instrument, bar))),
+        (Ask("trades", instrument.native, limit=5), _rest(example_event(instrument, trade))),
+        *(
+            (Ask(feed.asked, instrument.native), _rest(example_event(instrument, Channel(kind))))
+            for kind, feed in venue.feeds.items()
+            if feed.asked
         ),
-        (
-            "bars",
-            Ask("bars", instrument.native, interval="1m", limit=5),
-            [_rest(example_event(instrument, channel("bars:1m")))],
-        ),
-        ("trades", Ask("trades", instrument.native, limit=5), [_rest(example_event(instrument, Channel("trades")))]),
-    ):
+    ]
+    for ask, item in cases:
+        name = ask.call
         call = venue.rest.get(name)
         if call is None:
             continue
@@ -304,12 +326,12 @@ def _check_rest(venue: Venue) -> None:
         read = server.read_rest(request.path, dict(request.query))
         assert read is not None, f"{venue.name}: its own server does not know {request.path}"
         assert read.call == name, f"{venue.name}: {request.path} is read back as {read!r}"
-        got = call.parse(server.answer_rest(read, items), ask, ids, RECEIVED_NS)
+        got = call.parse(server.answer_rest(read, [item]), ask, ids, RECEIVED_NS)
         assert len(got) == 1, f"{venue.name} {name}: one item came back as {got!r}"
         if name == "time":
             assert got[0] == time, f"{venue.name}: its clock came back as {got[0]!r}"
         else:
-            assert type(got[0]) is type(items[0]), f"{venue.name} {name}: {items[0]!r} came back as {got[0]!r}"
+            assert type(got[0]) is type(item), f"{venue.name} {name}: {item!r} came back as {got[0]!r}"
 
 
 def _rest(event: Event) -> Event:

@@ -1,6 +1,8 @@
 """The continuous audit in virtual time: an instance with a store, a venue that may revise its bars or lie."""
 
 import asyncio
+import sqlite3
+from contextlib import closing
 from decimal import Decimal
 from pathlib import Path
 
@@ -19,6 +21,7 @@ from tapeline.model.fact import Fact
 from tapeline.model.interval import MINUTE_NS
 from tapeline.sim.loop import VirtualClock, run
 from tapeline.store.reader import open_store
+from tapeline.store.schema import FILE
 from tapeline.venues.spec import Request
 from tapeline.wire.pipe import Response
 
@@ -228,6 +231,27 @@ def test_a_bar_in_the_store_that_was_tampered_with(tmp_path: Path) -> None:
         (dispute,) = scene.of(Dispute, "bars:1m")
         assert dispute.from_ns == bars[0].open_at_ns
         assert dispute.why.startswith("audit: volume ours 1, theirs ")
+
+    assert audited(tmp_path, watch, "bars:1m").mismatches == 1
+
+
+def test_a_bar_that_is_gone_from_the_store_is_missed_and_comes_back(tmp_path: Path) -> None:
+    """The ledger says that it is held: its row was deleted."""
+
+    async def watch(_on: Theatre, scene: Scene, _auditor: Auditor) -> None:
+        await asyncio.sleep(200)
+        first = next(bar for bar in scene.of(Bar, "bars:1m") if bar.closed)
+        with closing(sqlite3.connect(tmp_path / FILE)) as connection:
+            assert connection.execute("DELETE FROM bars WHERE open_at_ns = ?", (first.open_at_ns,)).rowcount == 1
+            connection.commit()
+        await asyncio.sleep(400)
+        (dispute,) = scene.of(Dispute, "bars:1m")
+        assert dispute.why.startswith("audit: bar ours none, theirs ")
+        (repair,) = scene.of(Repair, "bars:1m")
+        assert (repair.state, repair.why, repair.rows) == ("repaired", "fetched after disputed", 1)
+        with open_store(tmp_path) as store:
+            assert next(store.bars(first.instrument, "1m")).open_at_ns == first.open_at_ns
+            assert store.holes() == []
 
     assert audited(tmp_path, watch, "bars:1m").mismatches == 1
 

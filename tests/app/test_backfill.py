@@ -170,6 +170,42 @@ def test_trades_by_whatever_walk_the_venue_has(venue: str, symbol: str, channel:
     )  # fmt: skip
 
 
+@pytest.mark.parametrize(
+    ("venue", "symbol", "channel", "repeated"),
+    [
+        ("binance", "BTC/USDT", "trades", 2500), ("binance", "BTC/USDT", "aggtrades", 100),
+        ("binance-usdm", "BTC/USDT:USDT", "aggtrades", 100), ("okx", "BTC/USDT", "trades", 100),
+        ("okx", "BTC/USDT", "trades", 100_000),
+    ],
+)  # fmt: skip
+def test_trades_that_numbers_given_anew_hide_come_too_or_are_in_dispute(
+    venue: str, symbol: str, channel: str, repeated: int
+) -> None:
+    """The venue restarts, and goes on from a number that it has given out: by numbers alone nothing is missing."""
+
+    async def story(scene: Scene) -> None:
+        await asyncio.sleep(3 * HOUR_NS / 10**9)
+        await scene.backfill.run()
+        pit = next(pit for pit in scene.market.pits if pit.instrument.symbol == symbol)
+        told = pit.aggregates if channel == "aggtrades" else pit.between
+        happened = [(trade.id, trade.at_ns) for trade in told(AT_NS, AT_NS + 2 * HOUR_NS)]
+        assert len({number for number, _ in happened}) == len(happened) - (repeated % 100_000), "numbers come again"
+        rows = [(row.id, row.at_ns) for row in scene.kept.rows if isinstance(row, Trade)]
+        assert set(rows) <= set(happened)
+        by_number = venue == "binance" and channel == "trades"
+        hidden = set(happened) - set(rows)
+        assert bool(hidden) is by_number
+        for _, at_ns in hidden:
+            said = {each.state for _, _, each, _ in scene.notes if each.from_ns <= (at_ns or 0) < each.to_ns}
+            assert said == {"disputed"}, "asked by number the venue gives the later one"
+        assert scene.backfill.incomplete is by_number
+
+    play(
+        story, venue=venue, instruments=(f"{venue}:{symbol}",), channels=(channel,), from_ns=AT_NS,
+        to_ns=AT_NS + 2 * HOUR_NS, rate=60, faults=(f"anew@+1h:{repeated}",),
+    )  # fmt: skip
+
+
 def test_trades_begin_where_the_venue_has_them() -> None:
     async def story(scene: Scene) -> None:
         await scene.backfill.run()
@@ -286,6 +322,17 @@ def test_a_series_that_is_refused_does_not_stop_the_others() -> None:
         assert scene.backfill.incomplete
 
     play(story, channels=("trades", "bars:1m"), answer=answer)
+
+
+def test_one_that_is_stopped_before_the_venue_has_answered_is_not_complete() -> None:
+    async def story(scene: Scene) -> None:
+        running = asyncio.create_task(scene.backfill.run())
+        await asyncio.sleep(0.05)
+        running.cancel()
+        await asyncio.wait({running})
+        assert (scene.backfill.series, scene.backfill.part, scene.backfill.incomplete) == ([], 0.0, True)
+
+    play(story)
 
 
 def test_it_waits_for_the_disk() -> None:

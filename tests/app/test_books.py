@@ -4,7 +4,9 @@ from typing import Any
 
 import pytest
 
+from tapeline.app.trade.books import EngineBooks
 from tapeline.errors import Unsynchronised
+from tapeline.model.event import BookDelta, BookSnapshot, Gap
 
 BTC, ETH = "binance:BTC/USDT", "binance:ETH/USDT"
 Staged = Callable[..., None]
@@ -62,3 +64,80 @@ def test_a_book_that_is_dropped_is_forgotten(staged: Staged) -> None:
         await asyncio.sleep(10)
 
     staged(play)
+
+
+class Own:
+    """A book of one's own, kept as an engine keeps it: from the bus, and from what is told beside it."""
+
+    def __init__(self, instance: Any) -> None:
+        self.instance, self.books = instance, EngineBooks()
+        self.told: list[str] = []
+        self.compared = self.readable = 0
+        self.book: Any = None
+        instance.on(self.hear, instrument=BTC, of="book")
+        instance.on_book_state(self.hear, instrument=BTC)
+
+    def hear(self, event: BookSnapshot | BookDelta | Gap) -> None:
+        if isinstance(event, Gap):
+            self.told += [event.cause] if event.open else []
+            if event.open:
+                self.books.lose(BTC, "book", event.cause, event.received_ns)
+                assert not self.book.synchronised
+            return
+        self.told += ["whole"] if isinstance(event, BookSnapshot) else []
+        self.book = self.books.apply(event, event.received_ns) or self.book
+        kept = self.instance.book(BTC)
+        self.compared += 1
+        if kept.synchronised and self.book is not None:
+            self.readable += 1
+            assert (self.book.sequence, self.book.top(20)) == (kept.sequence, kept.top(20))
+
+
+def test_a_book_of_ones_own_is_the_one_that_is_kept_at_every_event(staged: Staged) -> None:
+    async def play(on: Any) -> None:
+        await on.instance.subscribe(BTC, ["book"])
+        await asyncio.sleep(15)
+        own = Own(on.instance)  # it begins late: the snapshot was long before
+        assert own.told == ["whole"]
+        await asyncio.sleep(200)
+        assert own.told == ["whole", "whole", "link_down", "whole"], "a hole in the stream, then its end"
+        assert own.readable > 0.7 * own.compared > 500
+
+    staged(play, faults=("drop@+30s:book", "cut@+90s", "refuse@+90s+20s"))
+
+
+def test_a_book_of_ones_own_from_the_beginning(staged: Staged) -> None:
+    async def play(on: Any) -> None:
+        await on.instance.desk("binance")
+        own = Own(on.instance)
+        await on.instance.subscribe(BTC, ["book"])
+        await asyncio.sleep(20)
+        assert own.told == ["whole"]
+        assert own.book.synchronised
+
+    staged(play)
+
+
+def test_of_the_top_levels_alone_it_is_told_at_once_that_they_are_gone(staged: Staged) -> None:
+    async def play(on: Any) -> None:
+        await on.instance.subscribe(BTC, ["book:20"])
+        books, told = EngineBooks(), list[bool]()
+
+        def hear(event: BookSnapshot | Gap) -> None:
+            if isinstance(event, Gap):
+                if event.open:
+                    books.lose(BTC, "book:20", event.cause, event.received_ns)
+            else:
+                books.apply(event, event.received_ns)
+            told.append(isinstance(event, BookSnapshot))
+
+        on.instance.on(hear, instrument=BTC, of="book:20")
+        on.instance.on_book_state(hear, instrument=BTC, of="book:20")
+        await asyncio.sleep(25)
+        assert told[-1] is False
+        kept = books._books[BTC, "book:20"]
+        assert not kept.synchronised
+        await asyncio.sleep(60)
+        assert kept.synchronised, "the next snapshot is the whole of it"
+
+    staged(play, faults=("cut@+20s", "refuse@+20s+20s"))

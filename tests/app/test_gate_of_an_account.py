@@ -63,7 +63,7 @@ def closing() -> Submit:
 
 @pytest.mark.parametrize(
     ("state", "sent"),
-    [("running", ["open", "close", "amend"]), ("reduce_only", ["close"]), ("halted", []), ("flattening", ["close"])],
+    [("running", ["open", "close", "amend"]), ("reduce_only", ["close"]), ("halted", []), ("flattening", [])],
 )
 def test_what_passes_in_each_state(stage: Stage, state: str, sent: list[str]) -> None:
     stage.another().worsen(state, who="ann", why="a test")

@@ -122,3 +122,19 @@ def test_a_hole_between_imported_rows_is_listed_until_it_is_filled(
     take(tmp_path, *trades[2:], minutes[2])
     with open_store(tmp_path) as held:
         assert held.ledger.holes() == []
+
+
+def test_what_comes_twice_in_one_batch_is_counted_once(
+    tmp_path: Path, bar: Callable[..., Bar], trade: Callable[..., Trade]
+) -> None:
+    rows: list[Found] = [
+        bar(open_at_ns=0),
+        bar(open_at_ns=0),
+        bar(open_at_ns=0, close=Decimal(61830)),
+        trade(1),
+        trade(1),
+    ]
+    assert take(tmp_path, *rows) == Imported(new=2, held=2, differ=1, refused=0)
+    with open_store(tmp_path) as held:
+        assert [each.close for each in held.bars(BTC, "1m@trades")] == [bar().close]
+        assert list(held.trades(BTC)) == [trade(1)]

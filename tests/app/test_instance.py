@@ -108,6 +108,16 @@ def test_an_outlet_reads_at_its_own_pace_and_block_stops_the_feed(staged: Staged
         assert outlet.statistics().waiting < 20, "the feed stops reading soon after the mark"
         seqs = [(await anext(outlet)).seq for _ in range(40)]
         assert seqs == list(range(seqs[0], seqs[0] + 40))
+        other = Outlet(clock=on.clock)
+        handle = on.instance.outlet(other, instrument=BTC, of="trades")
+        before = len(on.instance.bus.statistics())
+        outlet.close()
+        await asyncio.sleep(30)
+        assert other.statistics().waiting > 20, "nobody holds the feed back any more"
+        assert len(on.instance.bus.statistics()) == before - 1
+        handle.close()
+        other.close()
+        assert len(on.instance.bus.statistics()) == before - 2
 
     staged(play)
 
@@ -160,3 +170,18 @@ def test_an_exception_of_the_block_comes_out_as_it_is(staged: Staged) -> None:
                 raise KeyError("mine")
 
     staged(play)
+
+
+def test_what_a_venue_says_of_itself_is_told_whatever_venue_it_is(
+    staged: Staged, capsys: pytest.CaptureFixture[str]
+) -> None:
+    async def play(on: Any) -> None:
+        notices = on.collect(channel="notice", types=(Notice,))
+        answers = await on.instance.subscribe("okx:BTC/USDT", ["trades", "status"])
+        assert [answer.state for answer in answers] == ["live", "live"]
+        await asyncio.sleep(60)
+        (notice,) = notices
+        assert (notice.venue, notice.code) == ("okx", "64008")
+
+    staged(play, venue="okx", faults=("closing@+20s+20s",))
+    assert "code=64008" in capsys.readouterr().out

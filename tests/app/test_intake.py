@@ -1,5 +1,7 @@
 import gzip
+import hashlib
 import json
+import zipfile
 from collections.abc import Callable
 from decimal import Decimal
 from pathlib import Path
@@ -41,6 +43,17 @@ def test_a_file_that_a_tape_needs(shared: Path) -> None:
     assert sum(isinstance(row, Instrument) for row in found) > 100
     assert {row.instrument for row in found if isinstance(row, Trade)} >= {"okx:BTC/USDT"}
     assert [row for row in found if isinstance(row, Refused)] == []
+
+
+def test_a_folder_of_tapes_has_their_instruments_from_the_answers_in_it(shared: Path, tmp_path: Path) -> None:
+    for kind in ("ws", "rest"):
+        name = f"okx_v5_cryptofeed_20220513.{kind}.jsonl.gz"
+        (tmp_path / name).symlink_to(shared / "captures" / name)
+    found = list(rows_of(tmp_path, Asked(venue="okx")))
+    assert sum(isinstance(row, Instrument) for row in found) > 100
+    assert {row.instrument for row in found if isinstance(row, Trade)} >= {"okx:BTC/USDT"}
+    with pytest.raises(ConfigError, match="say which venue it is from, with --venue"):
+        list(rows_of(tmp_path, Asked()))
 
 
 def test_a_tape_of_ours(tmp_path: Path) -> None:
@@ -86,6 +99,12 @@ def test_half_a_name_is_refused_before_any_row(tmp_path: Path, name: str) -> Non
         next(iter(rows_of(tmp_path / "x.csv", Asked(instrument=name, channel="bars:1m"))))
 
 
+@pytest.mark.parametrize("channel", ["quotes", "book", "mark"])
+def test_what_is_neither_bars_nor_trades_is_refused_before_any_row(tmp_path: Path, channel: str) -> None:
+    with pytest.raises(ConfigError, match=f"only bars and trades are imported, .* not {channel}"):
+        next(iter(rows_of(tmp_path / "x.csv", Asked(instrument=BTC, channel=channel))))
+
+
 def test_what_must_be_said(tmp_path: Path) -> None:
     (tmp_path / "notes.txt").touch()
     (gone,) = rows_of(tmp_path / "gone.txt", Asked())
@@ -105,3 +124,45 @@ def test_what_must_be_said(tmp_path: Path) -> None:
             list(rows_of(tmp_path / path, asked))
     with pytest.raises(ConfigError, match="no file"):
         list(rows_of(tmp_path / "a.db", Asked(table="candles", instrument=BTC, channel="bars:1m")))
+
+
+def klines(path: Path, opens: range) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    lines = (f"{JAN_MS + n * 60_000},1,2,1,2,5,{JAN_MS + n * 60_000 + 59_999},9,3,2,4,0" for n in opens)
+    with zipfile.ZipFile(path, "w") as packed:
+        packed.writestr(path.with_suffix(".csv").name, "\n".join(lines))
+    return path
+
+
+def test_a_folder_of_files_is_all_of_them_in_order(tmp_path: Path) -> None:
+    """As the venue's public files lie on disk, a folder each symbol and interval, checksums beside them."""
+    for name, opens in (("BTCUSDT-1m-2024-02", range(2, 4)), ("BTCUSDT-1m-2024-01", range(2))):
+        file = klines(tmp_path / "klines" / "BTCUSDT" / "1m" / f"{name}.zip", opens)
+        told = f"{hashlib.sha256(file.read_bytes()).hexdigest()}  {file.name}\n"
+        file.with_name(f"{file.name}.CHECKSUM").write_text(told)
+    (tmp_path / "readme.txt").write_text("not ours")
+    found = list(rows_of(tmp_path, Asked(instrument=BTC)))
+    assert [(row.instrument, row.open_at_ns // 10**6) for row in found if isinstance(row, Bar)] == [
+        (BTC, JAN_MS + n * 60_000) for n in range(4)
+    ]
+    assert len(found) == 4
+
+
+def test_a_folder_with_nothing_of_ours_is_said(tmp_path: Path) -> None:
+    (tmp_path / "readme.txt").write_text("not ours")
+    (refused,) = rows_of(tmp_path, Asked(instrument=BTC))
+    assert isinstance(refused, Refused)
+    assert refused.reason.startswith("neither an export nor a folder with files that can be imported: zip, csv")
+
+
+@pytest.mark.parametrize("listed", [{}, {"binance:BTCUSDT": LISTED}])
+def test_a_zip_of_another_symbol_than_the_one_named_is_refused(tmp_path: Path, listed: dict[str, Instrument]) -> None:
+    """Two symbols of one command would be one series."""
+    asked = Asked(instrument=BTC, listed=listed)
+    (refused,) = rows_of(klines(tmp_path / "ETHUSDT-1m-2024-01.zip", range(2)), asked)
+    assert isinstance(refused, Refused)
+    assert refused.reason == "its name says ETHUSDT, --as says binance:BTC/USDT"
+    assert len(list(rows_of(klines(tmp_path / "BTCUSDT-1m-2024-01.zip", range(2)), asked))) == 2
+    assert {row.instrument for row in rows_of(tmp_path, Asked(venue="binance")) if isinstance(row, Bar)} == {
+        "binance:BTCUSDT", "binance:ETHUSDT",
+    }  # fmt: skip

@@ -110,6 +110,8 @@ def test_after_hours_away_all_is_there_that_the_venue_still_has(
         minutes = {bar.open_at_ns: bar for bar in store.bars(who, "1m")}
         built = {bar.open_at_ns: bar for bar in store.bars(who, "1m@aggtrades")}
         hours = {bar.open_at_ns: bar for bar in store.bars(who, "1h@aggtrades")}
+        fives = list(store.resample(who, "5m@aggtrades"))
+    lost_from_ns = holes[0].from_ns
     lost_to_ns = holes[-1].to_ns
     assert len(minutes) >= 5 * 60
     whole = {at: bar for at, bar in built.items() if at >= lost_to_ns}
@@ -119,6 +121,9 @@ def test_after_hours_away_all_is_there_that_the_venue_still_has(
         assert (bar.volume, bar.open, bar.high, bar.low, bar.close) == (
             minutes[at].volume, minutes[at].open, minutes[at].high, minutes[at].low, minutes[at].close,
         )  # fmt: skip
+    for found, length_ns in ((built.values(), MINUTE_NS), (fives, 5 * MINUTE_NS), (hours.values(), HOUR_NS)):
+        torn = [bar for bar in found if bar.open_at_ns < lost_to_ns and bar.open_at_ns + length_ns > lost_from_ns]
+        assert {bar.certificate for bar in torn} == {"partial"}, "what nobody has any more is in no whole bar"
     sound = sorted(at for at, bar in hours.items() if bar.certificate != "partial")
     assert len(sound) == 2
     assert hours[sound[0]].volume == sum(

@@ -100,11 +100,13 @@ def test_a_venue_that_does_not_answer_is_asked_again_later(tmp_path: Path) -> No
             await asyncio.sleep(60)
             assert scene.ledger.to_fetch("binance:BTC/USDT", "trades") != []
             told = scene.repairer.statistics()
+            assert told.trouble.startswith("binance:BTC/USDT trades: ")
             assert "500" in told.trouble
             assert told.holes_filled == 1, "the bars came"
             down = False
             await asyncio.sleep(300)
             assert scene.ledger.to_fetch("binance:BTC/USDT", "trades") == []
+            assert scene.repairer.statistics().trouble == "", "it is over"
 
         await on.run(play, "trades", "bars:1m", "bars:1m@trades")
 
@@ -136,6 +138,39 @@ def test_what_the_venue_has_no_more_is_said_to_be_lost(tmp_path: Path) -> None:
         assert (hole.state, hole.channel) == ("unrecoverable", "trades")
         (bar,) = store.bars("binance:BTC/USDT", "1m@trades", START_NS + MINUTE_NS, START_NS + 2 * MINUTE_NS)
         assert bar.certificate == "partial"
+
+
+def test_a_hole_that_holds_rows_already_waits_for_the_list_though_the_venue_gives_nothing(tmp_path: Path) -> None:
+    """Its numbers came once, and no list said that they are all; now the venue has a bad hour."""
+
+    async def act(on: Theatre) -> None:
+        silent = ["aggTrades"]
+
+        async def fetch(base: str, request: Request) -> Response:
+            if any(name in request.path for name in silent):
+                return Response(200, {}, b"[]")
+            return await on.sim.fetch(base, request)
+
+        async def play(scene: Scene) -> None:
+            on.fetch = fetch
+            await asyncio.sleep(125)
+            came = {trade.seq for trade in scene.of(Trade, "trades") if trade.source == "rest"}
+            assert len(came) > 10
+            assert scene.ledger.to_fetch("binance:BTC/USDT", "trades") != [], "no list has shown that they are all"
+            silent.append("historicalTrades")
+            await asyncio.sleep(60)
+            assert scene.of(Repair, "trades") == [], "nothing is given up that is held"
+            silent.clear()
+            await asyncio.sleep(400)
+            (repair,) = scene.of(Repair, "trades")
+            assert repair.state == "repaired"
+            assert {trade.seq for trade in scene.of(Trade, "trades") if trade.source == "rest"} == came
+
+        await on.run(play, "trades", "bars:1m@trades")
+
+    played(tmp_path, act, faults=("cut@+100s+20s",))
+    with open_store(tmp_path) as store:
+        assert store.holes() == []
 
 
 def test_trades_that_a_venue_merges_live_come_back_one_by_one_and_none_twice(tmp_path: Path) -> None:

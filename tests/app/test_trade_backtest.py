@@ -214,6 +214,12 @@ def test_drawdown_is_from_the_peak_in_depth_and_in_time() -> None:
     assert drawdowns(samples)[2] == 0.25
 
 
+def test_what_only_rises_was_never_below_its_peak() -> None:
+    rising = [Sample(at * SECOND, D(value), exposed=False) for at, value in enumerate((100, 110, 110, 120))]
+    assert drawdown(rising) == (0.0, D(0), 0.0)
+    assert drawdown([*rising, Sample(9 * SECOND, D(119), exposed=False)])[2] == 6.0, "from the peak to the end"
+
+
 @pytest.mark.parametrize(
     ("run", "settings", "names", "fills"),
     [
@@ -288,3 +294,41 @@ def test_a_strategy_that_watches_nothing_or_nonsense_is_said() -> None:
         feeds_of([Strategy(name="idle")])
     with pytest.raises(ConfigError, match="is no instrument"):
         feeds_of([Strategy(name="idle", instruments=("BTC",))])
+
+
+WRONG = """
+from tapeline import Strategy
+
+class Bare(Strategy):
+    instruments = ("binance:BTC/USDT",)
+    def __init__(self):
+        self.seen = 0
+
+class Awaits(Strategy):
+    instruments = ("binance:BTC/USDT",)
+    async def on_trade(self, trade):
+        self.buy(trade.instrument, 1)
+
+class Narrow(Strategy):
+    instruments = ("binance:BTC/USDT",)
+    def __init__(self, fast):
+        super().__init__()
+
+async def later(desk, event):
+    desk.buy(event.instrument, 1)
+"""
+
+
+@pytest.mark.parametrize(
+    ("name", "why"),
+    [
+        ("Bare", "has to call super"),
+        ("Awaits", "on_trade is async, and would never run"),
+        ("Narrow", "cannot be made of its settings: .*fast"),
+        ("later", "is async, and would never run"),
+    ],
+)
+def test_a_strategy_that_would_do_nothing_without_a_word_is_refused(name: str, why: str, tmp_path: Path) -> None:
+    (tmp_path / "wrong.py").write_text(WRONG, encoding="utf-8")
+    with pytest.raises(ConfigError, match=why):
+        load(StrategyConfig(run=f"wrong.py:{name}", instruments=(BTC,) if name == "later" else None), tmp_path)

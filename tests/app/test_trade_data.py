@@ -15,7 +15,7 @@ from tapeline.app.trade.books import EngineBooks
 from tapeline.app.trade.feed import StoreFeed, with_built_bars
 from tapeline.app.trade.paper_world import balances_of, deposits, gone_with_a_restart, paper_exchange
 from tapeline.app.trade.record import Deal, Record, Sample
-from tapeline.app.trade.setting_up import accounts_of, limits_of, setup_of, with_streams
+from tapeline.app.trade.setting_up import accounts_of, idle_limits, limits_of, setup_of, with_streams
 from tapeline.app.trade.tables import write_arrow, write_csv
 from tapeline.app.trade.tapes import TapeFeed, only
 from tapeline.app.trade.warming import proven_now, stored_bars
@@ -226,6 +226,35 @@ def test_tables_hold_exact_money(tmp_path: Path) -> None:
     assert record.samples == [Sample(START_NS, D("1000.000000000001"), exposed=True)]
 
 
+def turned(*fills: tuple[str, str, str, str, str]) -> list[tuple[str, Decimal, Decimal, Decimal, int]]:
+    """The round trips of fills (side, size, price, fee, its currency) on coins that an account had before."""
+    record = Record({BTC: spot()}, lambda _venue, one, other: D(1) if one == other else D(90))
+    for at, (side, size, price, fee, currency) in enumerate(fills):
+        record.filled(
+            Fill(
+                BTC, "fills", at, at, "paper", "main", id=str(at), client_id="c", venue_id="v", side=side,
+                price=D(price), size=D(size), fee=D(fee), fee_currency=currency,
+            ),
+            None,
+        )  # fmt: skip
+    record.finish(9, lambda _name: D(90))
+    return [(each.side, each.size, each.won, each.fees, each.fills) for each in record.trips]
+
+
+def test_a_purchase_that_turns_a_position_bears_its_fee_in_coins_where_it_opens() -> None:
+    sold, bought = ("sell", "1", "100", "0", "USDT"), ("buy", "2", "90", "0.002", "BTC")
+    assert turned(sold, bought, ("sell", "0.998", "95", "0", "USDT")) == [
+        ("short", D(1), D(10), D("0.09"), 2),
+        ("long", D("0.998"), D("4.81"), D("0.09"), 2),
+    ], "together what came in less what was paid: 100 - 180 + 94.81"
+
+
+def test_a_fee_that_was_given_in_coins_turns_no_trip_round() -> None:
+    assert turned(("sell", "1", "100", "0", "USDT"), ("buy", "1", "90", "-0.002", "BTC")) == [
+        ("short", D(1), D(10), D("-0.18"), 2)
+    ]
+
+
 # ---- what a run is made of -------------------------------------------------------------------------------------------
 
 
@@ -302,3 +331,13 @@ def test_the_walk_of_these_tests_is_the_same_every_time(tmp_path: Path) -> None:
     assert list(walk(5)) == list(walk(5))
     with open_store(stored(tmp_path, 5)) as store:
         assert [event for event in store.trades(BTC) if isinstance(event, Trade)] == list(walk(5))
+
+
+def test_limits_that_hold_for_nobody_and_accounts_at_no_venue_are_said() -> None:
+    tables = RiskConfig(strategy={"Grid": RiskLimits(), "Gird": RiskLimits()}, account={"mian": RiskLimits()})
+    assert list(idle_limits(Config(risk=tables), ["main"], ["Grid"])) == [
+        "risk.account.mian holds for nobody: this run has main",
+        "risk.strategy.Gird holds for nobody: this run has Grid",
+    ]
+    with pytest.raises(ConfigError, match=r"account.a.venue: unknown venue 'binanse'"):
+        accounts_of(Config(account={"a": AccountConfig(venue="binanse")}), {BTC: ("trades",)}, "paper")

@@ -3,26 +3,29 @@
 import asyncio
 from collections.abc import Sequence
 from decimal import Decimal
+from itertools import pairwise
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from engine_fixtures import BTC, SECOND
 from tapeline.app.trade import execution as execution_module
 from tapeline.app.trade.execution import Execution
 from tapeline.app.trade.paper import Latency, PaperVenue
 from tapeline.app.trade.paper_gateway import PaperGateway
+from tapeline.app.trade.status import open_orders
 from tapeline.errors import Broken, TimedOut
 from tapeline.model.account import Fill, OrderUpdate
 from tapeline.model.event import Trade
-from tapeline.sim.loop import VirtualClock, run
+from tapeline.sim.loop import VirtualClock, VirtualLoop, run
 from tapeline.trading.accounting.ledger import Ledger
 from tapeline.trading.command import Amend, Cancel, CancelAll, Command, Hold, Note, Submit
 from tapeline.trading.engine import Engine
-from tapeline.trading.input import Failed, Sent
+from tapeline.trading.input import Failed, Halted, Sent
 from tapeline.trading.orders import Blotter
 from tapeline.trading.paper.exchange import Exchange
-from tapeline.trading.record import Digest
+from tapeline.trading.record import Digest, Listed
 from tapeline.trading.setup import Account, Setup
 from tapeline.trading.strategy import Strategy
 
@@ -109,6 +112,29 @@ def test_nothing_is_sent_before_it_is_durable() -> None:
     found = stage.execution.statistics()
     assert (found.orders, found.commits, found.commit_s > 0, found.digest) == (1, 1, True, stage.kept[-1].digest)
     assert isinstance(stage.kept[-1], Digest)
+
+
+def test_that_an_account_is_flat_is_kept_with_what_its_holdings_were_worth() -> None:
+    stage = Stage()
+    bought = Fill(
+        BTC.id, "fills", START_NS, START_NS, "ws", "main", id="1", client_id="", venue_id="v", side="buy",
+        price=D(90), size=D(1), fee=D(0), fee_currency="USDT",
+    )  # fmt: skip
+    stage.execution.engine.situation.ledger.apply(bought, BTC, stage.buyer.name)
+    run(stage.play(trade(), Halted("main", "flat", "verified", START_NS)))
+    assert [each.prices for each in stage.kept if isinstance(each, Halted)] == [{BTC.id: D(101)}]
+    assert stage.buyer.position(BTC.id) == 1, "on spot it can be sold yet: what the stop sold is still to be told"
+
+
+def test_new_terms_are_known_to_gateways_before_an_order_goes_by_them_and_are_kept() -> None:
+    stage = Stage()
+    coarse = replace(BTC, tick=D(10))
+    stage.execution._relisted = lambda new: stage.done.append(f"relisted {new.tick}")
+    run(stage.play(Listed(coarse, START_NS), trade("109")))
+    assert stage.done == ["relisted 10", "kept Listed Note Digest", "kept Submit Digest", "Submit"]
+    (order,) = [each.order for each in stage.kept if isinstance(each, Submit)]
+    assert order.intent.price == D(100)
+    assert [note.text for note in stage.notes] == [f"{BTC.id}: tick 0.01 -> 10"]
 
 
 def test_where_the_journal_fails_nothing_is_sent() -> None:
@@ -294,3 +320,69 @@ def test_what_the_exchange_refuses_is_a_failed_command_with_its_reason() -> None
     assert [event.state for _, event in paper.advance(START_NS) if isinstance(event, OrderUpdate)] == ["cancelled"]
     with pytest.raises(Broken, match="no command for a venue"):
         paper.execute(Hold("x", submit.order.intent), START_NS)
+
+
+def test_an_order_that_waits_with_us_is_said_to_stand_at_no_venue() -> None:
+    class Careful(Strategy):
+        instruments = (BTC.id,)
+
+        def on_trade(self, trade: Trade) -> None:
+            if not self.orders():
+                self.sell(trade.instrument, 1, stop="90")
+                self.bracket("buy", trade.instrument, 1, price="100", take_profit="120", stop="80")
+
+    stage = Stage()
+    setup = stage.execution.engine.situation.setup
+    stage.execution.engine = Engine(setup, [Careful()], blotter=Blotter("test"), ledger=Ledger("average"))
+    run(stage.play(trade()))
+    said = [(each.text, each.strategy) for each in stage.notes if each.kind == "waits_with_us"]
+    tail = ": it stands at no venue, and acts while this process lives"
+    (entry,) = [each.order.client_id for each in stage.kept if isinstance(each, Submit)]
+    assert said == [
+        (f"this stop waits with us for its price{tail}", "Careful"),
+        (f"this limit waits with us for the fills of {entry}{tail}", "Careful"),
+        (f"this stop waits with us for the fills of {entry}{tail}", "Careful"),
+    ]
+    assert not [each for each in stage.kept if isinstance(each, Note)], "the journal has the commands"
+    rows = open_orders(stage.execution.engine.situation)
+    assert [(each["kind"], each["where"]) for each in rows] == [
+        ("stop", "with us"), ("limit", "at the venue"), ("limit", "with us"), ("stop", "with us"),
+    ]  # fmt: skip
+
+
+def test_a_slow_strategy_leaves_their_turn_to_gates_and_heartbeats_between_its_events() -> None:
+    class Slow(Strategy):
+        instruments = (BTC.id,)
+        clock = VirtualClock(START_NS)
+
+        def on_trade(self, _trade: Trade) -> None:
+            loop = asyncio.get_running_loop()
+            assert isinstance(loop, VirtualLoop)
+            loop.jump(3.0)  # time goes by, and nobody else has it
+
+    stage = Stage()
+    setup = stage.execution.engine.situation.setup
+    stage.execution.engine = Engine(setup, [Slow()], blotter=Blotter("test"), ledger=Ledger("average"))
+    turns: list[float] = []
+
+    async def main() -> None:
+        async def others() -> None:
+            while True:
+                turns.append(stage.clock.now())
+                await asyncio.sleep(0)
+
+        async with asyncio.TaskGroup() as tasks:
+            work = [tasks.create_task(stage.execution.run()), tasks.create_task(others())]
+            await stage.execution.start()
+            for _ in range(10):
+                stage.execution.offer(trade())
+            async with asyncio.timeout(60):
+                while stage.execution.statistics().waiting:  # noqa: ASYNC110  # it is what is left to be done
+                    await asyncio.sleep(0)
+            for each in work:
+                each.cancel()
+
+    run(main())
+    lags = [later - before for before, later in pairwise(turns)]
+    assert max(lags) < 3.5, "one step at a time"
+    assert stage.halts[0] == ("main", "reduce_only", "overload")

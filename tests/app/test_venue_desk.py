@@ -74,13 +74,29 @@ def test_speeds_depths_and_intervals_that_are_not_offered_are_refused(staged: St
     async def play(on: Any) -> None:
         desk = await on.instance.desk("binance")
         btc = desk.symbols.find("BTC/USDT")
-        for text in ("book@7ms", "book:7", "funding"):
-            with pytest.raises(ConfigError, match=f"binance has no channel '{text}'"):
+        with pytest.raises(ConfigError, match="binance has no channel 'funding'"):
+            desk.want(btc, [channel("funding")])
+        for text in ("book@7ms", "book:7"):
+            with pytest.raises(
+                ConfigError, match=rf"binance has no channel '{text}'; it has book\[:5\|10\|20\]\[@1000ms\]"
+            ):
                 desk.want(btc, [channel(text)])
         topics = desk.want(btc, [channel("book:5"), channel("book@1000ms"), channel("bars:1s")])
         assert topics == [Topic(text, "BTCUSDT") for text in ("book:5", "book@1000ms", "bars:1s")]
 
     staged(play)
+
+
+def test_what_contracts_alone_have_is_not_asked_for_of_spot(staged: Staged) -> None:
+    async def play(on: Any) -> None:
+        desk = await on.instance.desk("okx")
+        listed = list(desk.symbols.by_native.values())
+        kinds = {each.kind: each for each in listed}
+        with pytest.raises(ConfigError, match="okx: funding is for perpetual instruments, not for spot ones"):
+            desk.want(kinds["spot"], [channel("funding")])
+        assert desk.want(kinds["perpetual"], [channel("funding")])
+
+    staged(play, venue="okx")
 
 
 def test_an_instrument_list_that_is_refused_at_first_is_asked_again(staged: Staged) -> None:

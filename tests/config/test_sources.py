@@ -6,6 +6,7 @@ import pytest
 from tapeline.config import Config, StreamConfig, VenueConfig, load, load_with_origins
 from tapeline.config.sources import MAX_FILE_BYTES
 from tapeline.errors import ConfigError
+from tapeline.model.secret import Secret
 
 WHOLE = """
 repair = false
@@ -77,6 +78,15 @@ def fault_of(tmp_path: Path, text: str | bytes) -> str:
 def test_a_typo_names_its_path_and_the_nearest_key(tmp_path: Path) -> None:
     text = WHOLE.replace("symbols", "symbls")
     assert fault_of(tmp_path, text) == "FILE: stream[0].symbls: unknown key, did you mean symbols?"
+
+
+def test_a_key_in_the_wrong_place_names_every_right_one(tmp_path: Path) -> None:
+    assert fault_of(tmp_path, "silence_s = 3\n") == (
+        "FILE: silence_s: unknown key, did you mean connection.silence_s or sync.silence_s?"
+    )
+    assert fault_of(tmp_path, "[store]\nrepair = false\n") == (
+        "FILE: store.repair: unknown key, repair stands at the top of the file, before the first [table]"
+    )
 
 
 def test_several_faults_come_one_a_line(tmp_path: Path) -> None:
@@ -170,13 +180,16 @@ def test_every_setting_can_be_given_as_text() -> None:
         assert {name: getattr(settings, name) for name in settings.__struct_fields__} == given[table]
 
 
-def test_keys_of_an_account_are_no_account_where_no_file_names_it(tmp_path: Path) -> None:
-    """Whoever has exported the keys of a trading account may still call `tapeline status --store`."""
+def test_keys_of_an_account_are_no_account_where_nothing_else_names_it(tmp_path: Path) -> None:
+    """Whoever has exported the keys of a trading account may call `tapeline status --store`, or use another file."""
     keys = {"TAPELINE_ACCOUNT__MAIN__KEY": "k", "TAPELINE_ACCOUNT__MAIN__SECRET": "s"}
     assert load(None, keys).account == {}
     whole = load(None, {**keys, "TAPELINE_ACCOUNT__MAIN__VENUE": "okx"}).account["main"]
     assert (whole.venue, whole.key is not None) == ("okx", True)
     path = tmp_path / "t.toml"
-    path.write_text("")
+    path.write_text("[account.other]\nvenue = 'okx'\n")
+    assert list(load(path, keys).account) == ["other"]
+    assert load(path, {**keys, "TAPELINE_ACCOUNT__OTHER__KEY": "o"}).account["other"].key == Secret("o")
+    path.write_text("[account.main]\nkey = 'k'\n")
     with pytest.raises(ConfigError, match=r"account\.main: venue is missing"):
         load(path, keys)

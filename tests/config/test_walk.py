@@ -75,6 +75,10 @@ def test_named_tables_cannot_be_changed_afterwards() -> None:
         ({"item": [{"name": "n", "wrods": ["x"]}]}, "item[0].wrods: unknown key, did you mean words?"),
         ({"named": {"x": {"wait": 3}}}, "named.x.wait: unknown key, did you mean wait_s?"),
         ({"form": "red"}, "form: unknown key, did you mean inner.form?"),
+        (
+            {"inner": {"count": 1}},
+            "inner.count: unknown key, count stands at the top of the file, before the first [table]",
+        ),
         ({"zzz": 1}, "zzz: unknown key, known here: inner, named, item, count, on"),
         ({"count": "3"}, "count: expected a whole number, got text"),
         ({"count": 3.5}, "count: expected a whole number, got a number"),

@@ -1,3 +1,4 @@
+import decimal
 from decimal import Decimal
 from typing import Any
 
@@ -135,3 +136,13 @@ def test_however_trades_are_split_and_ordered_the_sum_is_the_same(
     assert shown(merged) == shown(whole)
     assert whole.volume == sum(one.size for one in trades)
     assert whole.low <= min(whole.open, whole.close) <= max(whole.open, whole.close) <= whole.high
+
+
+@pytest.mark.parametrize("price", ["10", "NaN", "1E+40"])
+def test_the_callers_own_decimal_context_is_left_alone(price: str) -> None:
+    own = decimal.Context(prec=5)
+    with decimal.localcontext(own):
+        before = decimal.getcontext()
+        tally([trade(1, 1, price, "2"), trade(2, 2, "3", "4")])
+        assert decimal.getcontext() is before
+        assert Decimal("1.23456") * 1 == Decimal("1.2346")

@@ -56,3 +56,11 @@ def test_what_a_venue_has_to_stream_for_it(text: str, wire: str) -> None:
 def test_what_is_no_channel_is_refused_with_the_nearest_word(text: str, message: str) -> None:
     with pytest.raises(ConfigError, match=message):
         channel(text)
+
+
+@pytest.mark.parametrize("wrong", [["trades"], None, 5])
+def test_what_is_no_text_is_told(wrong: object) -> None:
+    with pytest.raises(
+        ConfigError, match="is no channel: write it as text, as 'trades', and several one after the other"
+    ):
+        channel(wrong)  # type: ignore[arg-type]  # what a notebook may give

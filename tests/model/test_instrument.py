@@ -3,7 +3,7 @@ from decimal import Decimal
 
 import pytest
 
-from tapeline.model.instrument import Instrument, base_size, notional, split_id
+from tapeline.model.instrument import Instrument, base_size, kind_said, notional, split_id
 
 SPOT = Instrument(venue="toy", symbol="BTC/USDT", native="BTCUSDT", kind="spot", base="BTC", quote="USDT")
 
@@ -47,3 +47,14 @@ def test_its_name() -> None:
     assert split_id("okx:BTC/USDT:USDT-251226") == ("okx", "BTC/USDT:USDT-251226")
     assert split_id("nothing") == ("nothing", "")
     assert (SPOT.status, SPOT.tick, SPOT.contract_size) == ("trading", None, Decimal(1))
+
+
+@pytest.mark.parametrize(
+    ("symbol", "kind"),
+    [
+        ("BTC/USDT", "spot"), ("BTC/USDT:USDT", "perpetual"), ("BTC/USD:BTC-251226", "future"),
+        ("BTC/USD:BTC-251226-60000-C", "option"), ("BTC-USDT-SWAP", ""), ("BTCUSDT", ""), ("", ""),
+    ],
+)  # fmt: skip
+def test_a_unified_symbol_says_what_kind_it_is_of(symbol: str, kind: str) -> None:
+    assert kind_said(symbol) == kind

@@ -58,6 +58,8 @@ def test_names() -> None:
     for unknown in ("1H", "60m", "", "2d"):
         with pytest.raises(ConfigError, match=f"unknown interval '{unknown}': one of 1s, 1m"):
             interval(unknown)
+    with pytest.raises(ConfigError, match=r"unknown interval \['1m'\]"):
+        interval(["1m"])  # type: ignore[arg-type]  # what a notebook may give
 
 
 def test_a_span_is_half_open() -> None:

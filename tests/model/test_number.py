@@ -1,4 +1,5 @@
 import decimal
+from collections.abc import Callable
 from decimal import Decimal
 
 import pytest
@@ -6,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tapeline.errors import BadData
-from tapeline.model.number import EXACT, ROUNDING, number, plain
+from tapeline.model.number import EXACT, RECENT, ROUNDING, Recent, exact, number, plain
 
 DECIMALS = st.decimals(allow_nan=False, allow_infinity=False, places=12, min_value=-(10**15), max_value=10**15)
 
@@ -97,3 +98,21 @@ def test_what_cannot_be_exact_is_refused_not_rounded() -> None:
     assert ROUNDING.divide(Decimal(1), Decimal(3)) == Decimal("0." + "3" * 60)
     with pytest.raises(decimal.DivisionByZero):
         ROUNDING.divide(Decimal(1), Decimal(0))
+
+
+@pytest.mark.parametrize("read", [exact, Recent().__getitem__])
+def test_decoders_read_exactly_what_a_text_says(read: Callable[[str], Decimal]) -> None:
+    for text in ("0.10", "1e-7", "-3", "61837.63000000", "1" * 60):
+        assert read(text).as_tuple() == Decimal(text).as_tuple()
+        assert read(text).as_tuple() == Decimal(text).as_tuple()
+    for text in ("1,300", "1_000", " 1", "1 ", "", "x", "1" * 61):
+        with pytest.raises(ArithmeticError):
+            read(text)
+    assert read("NaN").is_nan()
+
+
+def test_what_is_remembered_is_bounded() -> None:
+    recent = Recent()
+    for each in range(1000):
+        assert recent[str(each)] == each
+        assert len(recent) <= RECENT

@@ -1,6 +1,6 @@
 """Orders as values, and the table of their states."""
 
-from decimal import Decimal
+from decimal import Context, Decimal, localcontext
 
 import pytest
 
@@ -35,4 +35,6 @@ def test_what_is_left_is_never_negative() -> None:
     assert order.left == Decimal(2)
     assert Order(client_id="a", intent=INTENT, size=Decimal(3), filled=Decimal(4)).left == 0
     assert Order(client_id="a", intent=INTENT).left is None
+    with localcontext(Context(prec=3)):  # as a strategy may set it
+        assert Order(client_id="a", intent=INTENT, size=Decimal("1.23456789")).left == Decimal("1.23456789")
     assert (order.final, Order(client_id="a", intent=INTENT, state="expired").final) == (False, True)

@@ -106,6 +106,7 @@ def test_what_the_venue_keeps_for_two_days_only_is_lost_and_the_rest_comes() -> 
     report = kept("binance-usdm", hours=4 * 24 + 6, lives=lives, audit=False)
     assert held(report) == pytest.approx((2 + 48 + 6) * 60, abs=2)
     assert report.rows["bars:15m"] == (4 * 24 + 6) * 4, "the venue's own bars are kept for ever"
+    assert report.facts["unrecoverable"] >= 1
 
 
 @pytest.mark.parametrize("venue", VENUES)

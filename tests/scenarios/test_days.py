@@ -1,6 +1,6 @@
 """Whole days that are kept, each from one seed: whatever befalls them, the store holds what happened or says what not.
 
-CI plays 2,000 of them besides (`make days`), `make soak-sim` 100,000.
+CI plays many more of them besides (`.ci/run`), `make days` 2,000, `make soak-sim` 100,000.
 """
 
 import logging

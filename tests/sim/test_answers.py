@@ -118,7 +118,7 @@ def test_a_closed_bar_that_is_revised_stays_so(venue: str) -> None:
         assert [each.volume for each in revised if isinstance(each, Bar)] == [
             each.volume for each in again if isinstance(each, Bar)
         ]
-        (bar,) = desk.sim.answers.revised
+        (bar,) = desk.sim.rest.answers.revised
         assert bar.open_at_ns == START_NS + 19 * MINUTE_NS
         (pit,) = [pit for pit in _market(desk).pits if pit.instrument.native == desk.native]
         (true,) = pit.candles("1m", bar.open_at_ns, bar.open_at_ns + MINUTE_NS, START_NS + HOUR_NS)
@@ -132,7 +132,7 @@ def test_a_bar_that_is_revised_twice_was_told_in_three_ways(venue: str) -> None:
     async def story(desk: Desk) -> None:
         for _ in range(3):
             await desk.rows("bars", **MINUTES)
-        once, twice = desk.sim.answers.revised
+        once, twice = desk.sim.rest.answers.revised
         assert once.open_at_ns == twice.open_at_ns == START_NS + 19 * MINUTE_NS
         assert twice.volume == 2 * once.volume
 
@@ -208,7 +208,7 @@ def test_who_asks_while_told_to_wait_is_impatient() -> None:
             await asyncio.sleep(wait_s)
             await desk.response(Ask("time"))
             assert desk.sim.impatient == impatient
-        assert desk.sim.requests["time"] == 2
+        assert desk.sim.rest.requests["time"] == 2
 
     told(story, "binance", "429@+0s:10")
 

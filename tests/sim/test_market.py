@@ -130,6 +130,15 @@ def test_streamed_bars_end_as_rest_has_them() -> None:
     assert len(volumes) == 60
 
 
+def test_long_bars_are_streamed_as_rest_has_them_from_where_history_begins() -> None:
+    market = Market(toy.TOY, 1, START_NS, Rates(trades_per_minute=2))
+    for interval in ("1w", "1M"):
+        streamed = told(market, f"bars:{interval} AB", 2)
+        rest = asked(market, market.at_ns, "bars", interval=interval, limit=1)
+        assert values(streamed[-1]) == values(rest[0])
+        assert streamed[-1].open_at_ns == rest[0].open_at_ns == INTERVALS[interval].floor(START_NS)
+
+
 def test_long_bars_and_their_limits() -> None:
     rates = Rates(trades_per_minute=2)
     market = Market(toy.TOY, 1, START_NS, rates)

@@ -9,7 +9,8 @@ import pytest
 import toy_venue as toy
 
 from tapeline.errors import ConfigError
-from tapeline.model.interval import HOUR_NS, MINUTE_NS
+from tapeline.model.interval import DAY_NS, HOUR_NS, MINUTE_NS
+from tapeline.sim.candles import Candles
 from tapeline.sim.pit import BEATS, Pit, Rates
 
 MINUTE = 29_395_000
@@ -92,3 +93,30 @@ def test_an_order_of_several_fills_is_told_one_by_one_merged_and_as_an_aggregate
     pit.number_anew(1000 * MINUTE_NS, 4)
     assert [fill.seq for fill in pit.between(from_ns, to_ns)] == [*range(6000, 6006), *range(6000, 6006)]
     assert pit.trade_minute(6000) == 1001
+    assert [one.seq for one in pit.merged(from_ns, to_ns)] == [6002, 6005, 6002, 6005], "though it was asked before"
+    assert [one.seq for one in pit.aggregates(from_ns, to_ns)] == [2000, 2001, 2000, 2001]
+
+
+def test_a_bar_of_a_minute_is_what_its_trades_come_to() -> None:
+    inverse = msgspec.structs.replace(toy.PERP, inverse=True)
+    for instrument in (toy.AB, toy.PERP, inverse):
+        for rates in (Rates(trades_per_minute=7), Rates(fills=3), Rates(step_beats=20, trades_per_minute=3)):
+            pit = Pit(instrument, 5, rates)
+            from_ns, to_ns = MINUTE * MINUTE_NS, (MINUTE + 2) * MINUTE_NS
+            added = Candles("1m", instrument)
+            for trade in pit.between(from_ns, to_ns):
+                added.add(trade)
+            reckoned, wanted = pit.candles("1m", from_ns, to_ns, to_ns), added.rows(to_ns)
+            assert list(reckoned) == list(wanted)
+
+
+def test_bars_of_a_long_time_are_made_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tapeline.sim.pit.KEPT_BARS", 100)
+    pit = Pit(toy.AB, 5, Rates(trades_per_minute=2))
+    from_ns = MINUTE * MINUTE_NS // DAY_NS * DAY_NS
+    to_ns = from_ns + 3 * DAY_NS
+    (first,) = pit.candles("1M", from_ns, to_ns, to_ns)
+    monkeypatch.setattr(pit, "_minute", None)  # a second look would need it
+    (second,) = pit.candles("1M", from_ns, to_ns, to_ns)
+    assert first == second
+    assert first.trades == 3 * 1440 * 2

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 import toy_venue as toy
-from test_venue import ACK, URL, collect, end_of, one, played
+from tape_stage import ACK, URL, collect, end_of, one, played
 
 from tapeline.errors import BadData, ConnectionLost
 from tapeline.sim.venue import SimulatedVenue
@@ -213,21 +213,6 @@ def test_slow() -> None:
     times = played(client, frames=TAPE, faults=["slow@+2.5s+20s:3"], speed=1.0)
     assert times == [0, 1, 2, 6, 7, 8, 9, 10, 3]
     assert played(client, frames=TAPE, faults=["slow@+2.5s+200s:3"])[-2:] == [3.25, 3]
-
-
-@pytest.mark.parametrize(("kind", "status", "after"), [("429", 429, "7"), ("ban", 418, "7")])
-def test_rest_limits(kind: str, status: int, after: str) -> None:
-    async def client(sim: SimulatedVenue) -> list[int]:
-        async with sim.dial(URL) as pipe:
-            await pipe.send(toy.subscribe("trades AB"))
-            await collect(pipe, 7)
-            first = sim.rest("/time", {})
-            assert first.status != status or first.headers["retry-after"] == after
-            return [first.status, sim.rest("/time", {}).status]
-
-    assert played(client, frames=TAPE, faults=[f"{kind}@+5s:7"], speed=1.0) == [status, 200]
-    assert played(client, frames=TAPE, faults=[f"{kind}@+5s+3s:7"], speed=1.0) == [status, status]
-    assert played(client, frames=TAPE, faults=[f"{kind}@+1s+1s:7"], speed=1.0) == [200, 200]
 
 
 def test_a_window_ends_even_while_the_tape_stands_still() -> None:

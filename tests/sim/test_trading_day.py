@@ -18,6 +18,7 @@ from tapeline.sim.trading import day as trading_day
 from tapeline.sim.trading.chance import Happening
 from tapeline.sim.trading.day import main, run_trading_day
 from tapeline.sim.trading.plan import DAY_S, TradingPlan
+from tapeline.sim.trading.trader import Trader
 from tapeline.trading import reconcile as reconciling
 from tapeline.trading.accounting import places
 from tapeline.trading.accounting.ledger import Booking, Ledger
@@ -129,12 +130,34 @@ def test_a_liquidation_that_is_not_booked_is_seen(monkeypatch: pytest.MonkeyPatc
     assert any(each.startswith("profit of binance-usdm:") for each in run_trading_day(plan).violations)
 
 
+def test_a_day_without_orders_is_no_day_but_where_the_clock_was_set_back_and_strategies_wait(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    plan = replace(QUIET, duration_s=600.0, lives=[Life(0, 600.0)])
+    early = run_trading_day(replace(plan, clock_steps=((1.0, -3600.0),)))
+    assert (early.orders, early.violations) == (0, ())
+    monkeypatch.setattr(Trader, "on_timer", lambda *_: None)
+    (said,) = run_trading_day(plan).violations
+    assert said == f"nobody placed an order at {plan.venue.name}: the day shows nothing"
+
+
 def test_a_strategy_that_holds_what_a_stop_has_closed_is_seen(monkeypatch: pytest.MonkeyPatch) -> None:
     plan = replace(QUIET, venue=venue_named("binance-usdm"), hedge=False, end="flatten", seed=3)
     assert run_trading_day(plan).violations == ()
     monkeypatch.setattr(places, "allotted", lambda delta, *_, **__: {"": delta})
+    monkeypatch.setattr(places.Places, "stand", lambda *_: None)
     found = run_trading_day(plan).violations
     assert any(each.startswith("strategies hold ") and each.endswith(" after flattening") for each in found)
+
+
+@pytest.mark.parametrize(("seed", "what"), [(3, "halt"), (4, "flatten")])
+def test_an_account_that_is_halted_or_closed_on_the_way_trades_again_once_a_person_resumes_it(
+    seed: int, what: str
+) -> None:
+    person = [Happening(60.0 + 30 * number, "person", f"p {number}") for number in range(30)]
+    plan = replace(QUIET, venue=venue_named("binance-usdm"), seed=seed, hedge=False, halt=True, happenings=person)
+    report = run_trading_day(plan)
+    assert (report.faults[what], report.violations) == (1, ())
 
 
 def test_a_limit_that_risk_does_not_hold_is_seen(monkeypatch: pytest.MonkeyPatch) -> None:

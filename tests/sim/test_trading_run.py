@@ -137,11 +137,22 @@ def test_an_emergency_stop_ends_a_run_from_outside(tmp_path: Path, end: str, sta
             run.traders[0].buy(NAME, "0.001")
             await run.execution._do(run.engine._commands())
             await asyncio.sleep(5)
-            report = await emergency_stop(stage.around, stage.place, run.held(ACCOUNT), flatten=end == "flatten")
+            report = await emergency_stop(stage.around, stage.place, flatten=end == "flatten")
             assert (report.done, report.state, latch_of(stage.around, ACCOUNT).state) == (True, state, state)
             await asyncio.sleep(5)
             held = run.restored.ledger.balance(ACCOUNT, "BTC")
             assert (held - 1 > D("0.0005")) is bool(left)
+        run.journal.close()
+
+    played(tmp_path, story)
+
+
+def test_what_is_written_at_once_is_written_in_the_order_it_was_asked(tmp_path: Path) -> None:
+    async def story(stage: Stage) -> None:
+        run = stage.run()
+        notes = [Note("order", ACCOUNT, str(number)) for number in range(20)]
+        await asyncio.gather(*(run._keep([each], START_NS) for each in notes))
+        assert [entry.record for entry in run.journal.replay()] == notes
         run.journal.close()
 
     played(tmp_path, story)

@@ -13,6 +13,7 @@ from tapeline.model.order import Intent
 from tapeline.sim.trading.shares import shares
 from tapeline.trading.accounting.ledger import Ledger
 from tapeline.trading.client_ids import slice_id
+from tapeline.trading.input import Halted
 from tapeline.trading.paper.exchange import Exchange
 
 D = Decimal
@@ -34,7 +35,7 @@ class Scene(Stage):
                 self.ledger.apply(event, PERP, stopped=client_id.startswith("f"))
 
     def found(self, **more: Any) -> list[str]:
-        return list(shares(self.exchange, A, self.blotter, self.ledger, self.told, **more))
+        return list(shares(self.exchange, A, self.blotter, self.ledger, [*self.told, *more.pop("beside", ())], **more))
 
 
 def test_what_others_close_is_expected_to_be_off_strategies_lines() -> None:
@@ -52,6 +53,18 @@ def test_what_others_close_is_expected_to_be_off_strategies_lines() -> None:
     scene.by_others("sell", "5", "web4")
     assert scene.found(flattened=True) == []
     assert scene.ledger.holding(A, NAME, strategy="s").size == 0
+
+
+def test_of_an_account_that_is_flat_no_strategy_holds_what_others_hold_against_it() -> None:
+    scene = Scene()
+    scene.by_others("buy", "2", "web1")
+    scene.order("sell", "2")
+    assert scene.found() == []
+    assert scene.found(flattened=True) == [f"strategies hold -2 of {NAME} after flattening"]
+    flat = [Halted(A, "flat", "verified", 5)]
+    assert scene.found(beside=flat) == [f"strategies hold -2 of {NAME}, by the journal's fills 0"]
+    scene.ledger.stand(A, "flat", {})
+    assert scene.found(flattened=True, beside=flat) == []
 
 
 def test_a_strategy_that_holds_what_somebody_else_closed_is_named() -> None:

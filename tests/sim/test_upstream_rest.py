@@ -17,12 +17,12 @@ def test_questions_are_asked_upstream_once_and_its_clock_is_ours() -> None:
     async def client(made: Relayed) -> None:
         first = await made.get(*DEPTH)
         assert first == await made.get(*DEPTH)
-        assert made.venue.requests["depth"] == 1
+        assert made.venue.rest.requests["depth"] == 1
         assert first == await made.get(*DEPTH, at=made.venue)
         await asyncio.sleep(1)
         both = await asyncio.gather(made.get(*DEPTH), made.get(*DEPTH))
         assert both[0] == both[1] != first
-        assert made.venue.requests["depth"] == 3
+        assert made.venue.rest.requests["depth"] == 3
         bars = "/api/v3/klines", "symbol=BTCUSDT&interval=1h&limit=2"
         assert await made.get(*bars) == await made.get(*bars, at=made.venue)
         _, body = await made.get("/api/v3/time")

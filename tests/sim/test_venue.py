@@ -1,80 +1,22 @@
 """The server side of any venue: confirms, plays, answers, enforces its limits. Over memory, in virtual time."""
 
 import asyncio
-from collections.abc import Callable, Coroutine, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import replace
 from typing import Any
 
-import msgspec
 import pytest
 import toy_venue as toy
+from tape_stage import ACK, TRADES, URL, collect, end_of, one, played
 
 from tapeline.errors import ConfigError, ConnectionLost
 from tapeline.model.event import BookSnapshot
 from tapeline.model.topic import Topic
-from tapeline.sim.faults import fault
 from tapeline.sim.loop import VirtualClock, run
 from tapeline.sim.market import Market
-from tapeline.sim.recording import Recorded, Recording
+from tapeline.sim.recording import Recording
 from tapeline.sim.venue import MORE_LIFE_S, SimulatedVenue
 from tapeline.venues import venue_named
-from tapeline.venues.spec import Ask, Request, Venue
-from tapeline.wire.pipe import Pipe
-
-TRADES = [toy.trade(n, at_s=n) for n in range(1, 11)]
-ACK = b'{"op":"ok","id":1,"topics":[],"code":"","text":""}'
-
-
-def played(
-    client: Callable[[SimulatedVenue], Coroutine[Any, Any, Any]], *, venue: Venue = toy.TOY,
-    frames: Sequence[tuple[int, bytes]] = TRADES, answers: Sequence[Recorded] = (), speed: float | None = None,
-    faults: Sequence[str] = (), says: list[Any] | None = None,
-) -> Any:  # fmt: skip
-    """Run one client against one tape."""
-
-    def say(what: str, **facts: object) -> None:
-        if says is not None:
-            says.append((what, facts))
-
-    async def main() -> Any:
-        clock = VirtualClock(toy.START_NS)
-        source = Recording(venue, frames, answers)
-        sim = SimulatedVenue(venue, source, clock=clock, speed=speed, faults=[fault(f) for f in faults], say=say)
-        async with sim.open():
-            return await client(sim)
-
-    return run(main())
-
-
-async def collect(pipe: Pipe, until: int | None = None, within_s: float = 1000.0) -> list[bytes]:
-    """Frames until there are so many, the connection ends, or nothing comes any more."""
-    frames: list[bytes] = []
-    try:
-        async with asyncio.timeout(within_s):
-            while until is None or len(frames) < until:
-                frames += await pipe.receive()
-    except (ConnectionLost, TimeoutError):
-        pass
-    return frames
-
-
-async def end_of(pipe: Pipe) -> tuple[int | None, str]:
-    """Close code and reason."""
-    while True:
-        try:
-            await pipe.receive()
-        except ConnectionLost as lost:
-            return lost.code, str(lost)
-
-
-URL = "ws://127.0.0.1:1/public"
-
-
-async def one(sim: SimulatedVenue, *topics: str, url: str = URL) -> list[bytes]:
-    async with sim.dial(url) as pipe:
-        await pipe.send(toy.subscribe(*topics))
-        return await collect(pipe)
 
 
 def test_the_tape_starts_with_the_subscription_and_is_played_whole() -> None:
@@ -308,132 +250,6 @@ def test_the_life_of_a_connection() -> None:
             return lost.value.code, len(frames)
 
     assert played(client, venue=short, speed=1.0) == (1001, 6)
-
-
-# ---- REST
-
-
-def asked(sim: SimulatedVenue, call: str, **query: Any) -> Any:
-    answer = sim.rest("/" + call, {name: str(value) for name, value in query.items()})
-    assert answer.status == 200, answer.body
-    return list(toy.parse(answer.body, Ask(call), {}, 0))
-
-
-def test_rest_time_is_tape_time() -> None:
-    async def client(sim: SimulatedVenue) -> list[int]:
-        seen = [asked(sim, "time")[0].at_ns]
-        async with sim.dial(URL) as pipe:
-            await pipe.send(toy.subscribe("trades AB"))
-            await asyncio.sleep(1)
-            seen.append(asked(sim, "time")[0].at_ns)
-            await asyncio.sleep(100)
-            seen.append(asked(sim, "time")[0].at_ns)
-        return [round((at_ns - toy.START_NS) / 1e9, 3) for at_ns in seen]
-
-    assert played(client, speed=4.0) == [1.0, 5.0, 10.0]
-
-
-def test_rest_trades_and_bars_follow_the_tape() -> None:
-    frames = [toy.trade(n, at_s=n * 10, price=str(100 + n), size="2") for n in range(1, 13)]
-
-    async def client(sim: SimulatedVenue) -> None:
-        async with sim.dial(URL) as pipe:
-            await pipe.send(toy.subscribe("trades AB"))
-            await asyncio.sleep(62)  # tape time 72 s: trades 1 to 7
-            assert [t.id for t in asked(sim, "trades", native="AB")] == ["1", "2", "3", "4", "5", "6", "7"]
-            assert [t.id for t in asked(sim, "trades", native="AB", limit=2)] == ["6", "7"]
-            assert [t.id for t in asked(sim, "trades", native="AB", from_id=3, limit=2)] == ["3", "4"]
-            from_ns = toy.START_NS + 20 * 10**9
-            between = asked(sim, "trades", native="AB", from_ns=from_ns, to_ns=from_ns + 20 * 10**9)
-            assert [t.id for t in between] == ["2", "3"]
-            bars = asked(sim, "bars", native="AB", interval="1m")
-            assert [(str(b.open), str(b.close), str(b.volume), b.trades, b.closed) for b in bars] == [
-                ("101", "103", "6", 3, True), ("104", "107", "8", 4, False),
-            ]  # fmt: skip
-            assert asked(sim, "bars", native="AB", interval="1m", limit=1) == bars[1:]
-            await asyncio.sleep(100)
-            assert asked(sim, "bars", native="AB", interval="1m")[-1].last_id == 12
-
-    played(client, frames=frames, speed=1.0)
-
-
-DEPTH = msgspec.json.encode([BookSnapshot("toy:AB", "book", None, 0, "rest", [("9", "1")], [("11", "1")], last_seq=6)])
-
-
-def test_rest_depth_is_the_recorded_snapshot_then_the_book_of_now() -> None:
-    frames = [toy.delta(n, n, [("9", str(n))], [("11", "0"), ("12", str(n))]) for n in range(5, 11)]
-    recorded = Recorded(toy.START_NS + 6 * 10**9 + 1, "/depth", {"native": "AB"}, DEPTH)
-
-    async def client(sim: SimulatedVenue) -> list[Any]:
-        seen: list[Any] = []
-        async with sim.dial(URL) as pipe:
-            seen.append(sim.rest("/depth", {"native": "AB"}).body == DEPTH)
-            await pipe.send(toy.subscribe("book AB"))
-            for _ in range(3):
-                await asyncio.sleep(1.6)
-                (book,) = asked(sim, "depth", native="AB")
-                seen.append((book.last_seq, book.bids, book.asks))
-        return seen
-
-    assert played(client, frames=frames, answers=[recorded], speed=1.0) == [
-        True,
-        (6, [("9", "1")], [("11", "1")]),
-        (8, [("9", "8")], [("12", "8")]),
-        (9, [("9", "9")], [("12", "9")]),
-    ]
-
-
-def test_rest_depth_after_a_hole_in_the_recording() -> None:
-    frames = [toy.delta(7, 1, [("9", "7")], []), toy.delta(9, 2, [("9", "9")], []), toy.delta(10, 3, [("9", "10")], [])]
-    later = DEPTH.replace(b'"last_seq":6', b'"last_seq":8')
-    answers = [
-        Recorded(toy.START_NS, "/depth", {"native": "AB"}, DEPTH),
-        Recorded(toy.START_NS + 1, "/depth", {"native": "AB"}, later),
-    ]
-
-    async def client(sim: SimulatedVenue) -> Any:
-        await one(sim, "book AB")
-        (book,) = asked(sim, "depth", native="AB")
-        return book.last_seq, book.bids
-
-    assert played(client, frames=frames, answers=answers) == (10, [("9", "10")])
-    # without a second snapshot the book is unknown from the hole on, and the recorded answer is all there is
-    assert played(client, frames=frames, answers=answers[:1]) == (6, [("9", "1")])
-
-
-def test_rest_instruments() -> None:
-    async def client(sim: SimulatedVenue) -> Any:
-        return [item.native for item in asked(sim, "instruments")]
-
-    assert played(client) == ["AB"]
-    listed = Recorded(toy.START_NS, "/instruments", {}, msgspec.json.encode([toy.PERP]))
-    assert played(client, answers=[listed]) == ["BTC-PERP"]
-
-
-@pytest.mark.parametrize(
-    ("path", "query", "status"),
-    [("/nothing", {}, 404), ("/depth", {"native": "XX"}, 400), ("/depth", {"native": "AB"}, 400),
-     ("/bars", {"limit": "x"}, 400), ("/aggtrades", {"native": "XX"}, 400)],
-)  # fmt: skip
-def test_rest_says_no_in_the_venues_words(path: str, query: dict[str, str], status: int) -> None:
-    async def client(sim: SimulatedVenue) -> Any:
-        return sim.rest(path, query)
-
-    answer = played(client)
-    assert answer.status == status
-    assert msgspec.json.decode(answer.body)["status"] == status
-
-
-def test_rest_weight_is_enforced_and_forgotten() -> None:
-    async def client(sim: SimulatedVenue) -> Any:
-        for _ in range(60):
-            assert (await sim.fetch("http://x", Request("GET", "/time"))).status == 200
-        limited = await sim.fetch("http://x", Request("GET", "/time"))
-        await asyncio.sleep(61)
-        again = await sim.fetch("http://x", Request("GET", "/time"))
-        return limited.status, limited.headers["retry-after"], again.status
-
-    assert played(client) == (429, "60", 200)
 
 
 def test_a_venue_without_a_server_side() -> None:

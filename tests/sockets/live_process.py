@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 
+from secret_watch import WATCH
 from tapeline.clock import SystemClock
 from tapeline.config import load
 from tapeline.store.journal import Journal
@@ -63,6 +64,9 @@ def process(*arguments: str, state: Path, log: Path) -> Iterator["subprocess.Pop
                 running.wait(20)
             except subprocess.TimeoutExpired:
                 running.kill()
+            for text in KEY, SECRET:  # of processes of their own, nobody but who started them hears the log
+                WATCH.keep(text)
+            WATCH.look(f"log of {arguments[0]}", log.read_text(encoding="utf-8"))
 
 
 @contextmanager

@@ -16,6 +16,7 @@ from tapeline.app.history.filling import fill
 from tapeline.clock import SystemClock
 from tapeline.errors import StoreLocked, TapelineError, UnknownInstrument
 from tapeline.model.interval import HOUR_NS, MINUTE_NS
+from tapeline.store.compact import compact
 from tapeline.store.reader import open_store
 from tapeline.store.writer import StoreWriter, WriterStatistics
 
@@ -89,6 +90,23 @@ def test_it_goes_on_from_where_it_was_stopped(market: Any, tmp_path: Path) -> No
     with open_store(tmp_path) as held:
         assert sum(1 for _ in held.trades(BTC)) == whole
         assert held.holes() == []
+
+
+def test_what_was_deleted_is_not_fetched_again_and_said(market: Any, tmp_path: Path) -> None:
+    to_ns = SystemClock.wall_ns() // MINUTE_NS * MINUTE_NS - 2 * HOUR_NS
+
+    async def main() -> None:
+        async with market(rate=6) as address:
+            asked = plan(address, to_ns - HOUR_NS, to_ns, channels=())
+            await fill(tmp_path, asked, stop=asyncio.Event(), watch=nobody)
+            compact(tmp_path, SystemClock(), keep_trades_ns=2 * HOUR_NS)
+            again = await fill(tmp_path, asked, stop=asyncio.Event(), watch=nobody)
+            (series,) = again.series
+            assert (series.rows, again.incomplete) == (0, False)
+            (known,) = series.known
+            assert (known.state, known.cause) == ("unrecoverable", "retention")
+
+    asyncio.run(main())
 
 
 def test_a_store_that_is_being_written_is_left_alone(tmp_path: Path) -> None:

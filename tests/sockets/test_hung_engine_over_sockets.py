@@ -19,11 +19,16 @@ def asleep(pid: int) -> bool:
     return Path(f"/proc/{pid}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()[0] == "T"
 
 
-def hung(path: Path, pid: int) -> None:
-    """Let the engine have a position and two orders, and stop it."""
+def hung(path: Path, pid: int) -> int:
+    """Let the engine have a position and two orders, and stop it; how many it was denied by then.
+
+    That is asked before: an engine that is stopped while it writes keeps the journal locked.
+    """
     until(lambda: exposed(path), "a position, and two orders that rest")
+    denied = len(notes(path, "denied"))
     os.kill(pid, signal.SIGSTOP)
     until(lambda: asleep(pid), "stopped")
+    return denied
 
 
 def woken(path: Path, pid: int, denied: int) -> None:
@@ -40,7 +45,7 @@ def woken(path: Path, pid: int, denied: int) -> None:
 def test_a_hung_engine_is_halted_by_a_person_and_by_the_watchdog(tmp_path: Path) -> None:
     watched = "[watch]\nheartbeat_s = 0.5\nwatchdog_s = 2.0\nwatchdog_flatten = true"
     with exchange(tmp_path) as (address, _), engine(path := configured(tmp_path, address, watched)) as running:
-        hung(path, running.pid)
+        denied = hung(path, running.pid)
         halted = tapeline("halt", "--config", str(path), "--flatten", "--who", "ann", "--why", "hangs", folder=tmp_path)
         assert halted.returncode == 0, halted.stdout + halted.stderr
         lines = halted.stdout.splitlines()
@@ -49,16 +54,16 @@ def test_a_hung_engine_is_halted_by_a_person_and_by_the_watchdog(tmp_path: Path)
         assert "of other origin" not in halted.stdout, "the journal knows its own, though its engine hangs"
         assert lines[-1] == "  verified with the venue"
         assert venue_says(path) == ([], ZERO)
-        woken(path, running.pid, len(notes(path, "denied")))
+        woken(path, running.pid, denied)
 
         said = tapeline("resume", "--config", str(path), "--who", "Ann", "--why", "it is awake", folder=tmp_path)
         assert said.returncode == 0, said.stderr
         with process("watchdog", "--config", str(path), state=tmp_path / "state", log=tmp_path / "dog.log") as dog:
-            hung(path, running.pid)
+            denied = hung(path, running.pid)
             assert dog.stdout is not None
             assert dog.stdout.readline().startswith("account main (live): flat, ")
             assert dog.stdout.readline().startswith(
                 f"  by watchdog: the engine (process {running.pid}) has not said for"
             )
             assert venue_says(path) == ([], ZERO)
-            woken(path, running.pid, len(notes(path, "denied")))
+            woken(path, running.pid, denied)

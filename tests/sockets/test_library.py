@@ -37,6 +37,14 @@ def test_subscribe_call_back_iterate_and_read_a_book(market: Any) -> None:
             await asyncio.sleep(0.5)
             assert len(seen) == count
             await feed.unsubscribe(BTC, "quotes")
+            told = feed.statistics()
+            (connection,) = told["connections"]
+            assert (connection["state"], connection["live_topics"]) == ("live", 2)
+            assert told["events"]["trade"] >= 10
+            outlets = [each for each in told["subscribers"] if each["name"].endswith("Outlet.put")]
+            assert [each["channel"] for each in outlets] == ["trades"]
+            stream.close()
+            assert not [each for each in feed.statistics()["subscribers"] if each["name"].endswith("Outlet.put")]
 
     asyncio.run(main())
 
@@ -70,6 +78,7 @@ def test_a_stream_that_wants_all_of_it_gets_all_of_it_across_a_cut(market: Any) 
             {"binance": {"ws_url": "ws://127.0.0.1:1"}},
             r"urls\['binance'\]: unknown key 'ws_url': there are ws and rest",
         ),
+        ({"binance": "ws://127.0.0.1:1"}, r"urls\['binance'\] is 'ws://127.0.0.1:1': write {'ws': 'wss://...', 'rest'"),
     ],
 )
 def test_addresses_that_name_nothing_do_not_lead_to_the_real_venue(given: Any, said: str) -> None:
@@ -91,6 +100,15 @@ def test_mistakes_come_out_as_they_are(market: Any) -> None:
             with pytest.raises(UnknownInstrument):
                 await unknown(address)
             async with tapeline.Feed(urls=urls(address)) as feed:
+                for wrong, said in (
+                    ((BTC, ["trades"]), r"\['trades'\] is no channel: .* several one after the other"),
+                    ((BTC,), "no channel of binance:BTC/USDT: name them one after the other"),
+                    ((["binance:BTC/USDT"], "trades"), "is no instrument: write it as text"),
+                    ((BTC, "trade"), "did you mean 'trades'"),
+                ):
+                    for ask in (feed.subscribe, feed.unsubscribe):
+                        with pytest.raises(ConfigError, match=said):
+                            await ask(*wrong)
                 with pytest.raises(ConfigError, match="coroutine function: use `async for`"):
                     feed.on(unknown)
                 with pytest.raises(ConfigError, match="trades cannot be conflated"):

@@ -26,9 +26,9 @@ from tapeline.trading.command import Amend, Cancel, CancelAll, Submit
 from tapeline.trading.input import Failed, Sent
 from tapeline.trading.risk.check import Approved
 from tapeline.venues import venue_named
-from tapeline.wire.keys import hmac_signer
-from tapeline.wire.orders import LiveGateway
+from tapeline.wire.gateway.orders import LiveGateway
 from tapeline.wire.pace import backoff
+from tapeline.wire.private.keys import hmac_signer
 from tapeline.wire.rest import Rest, real_fetch
 from tapeline.wire.transport import real_dial
 

@@ -47,6 +47,29 @@ def test_the_live_example_streams(
     assert len(re.findall(r"^\d+\.\d+ \d+\.\d+ \(\(Decimal", said, re.MULTILINE)) > 5
 
 
+def test_the_page_on_python_runs_to_its_end(
+    market: Any, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (program,) = blocks("docs/how-to/from-python.md", "python")
+    run = asyncio.run
+
+    def at_a_simulator(main: Coroutine[Any, Any, None]) -> None:
+        async def simulated() -> None:
+            async with market() as address, asyncio.timeout(30):
+                urls = {"binance": {"ws": f"ws://{address}", "rest": f"http://{address}"}}
+                monkeypatch.setattr(tapeline, "Feed", partial(tapeline.Feed, urls=urls), raising=False)
+                await main
+
+        run(simulated())
+
+    monkeypatch.setattr(asyncio, "run", at_a_simulator)
+    exec(compile(program, "from-python.md", "exec"), {"__name__": "__main__"})  # noqa: S102  # our own page
+    said = capsys.readouterr().out
+    assert re.findall(r"^(\S+) live", said, re.MULTILINE) == ["trades", "quotes", "book", "bars:1m"]
+    assert re.search(r"^\d+ trades \(\(Decimal.* \d+\.\d+$", said, re.MULTILINE)
+    assert "live" in said.splitlines()
+
+
 @pytest.mark.parametrize("page", PAGES)
 def test_the_configuration_runs_and_the_store_reads_back(
     page: str, market: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]

@@ -6,6 +6,7 @@ import os
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 from msgspec.structs import replace
 
@@ -157,6 +158,27 @@ def test_connections_that_have_given_up_end_a_run_unless_it_can_be_polled(
         instruments = [each.id for each in held.instruments()]
         polled = list(held.trades(BTC)) if BTC in instruments and mode == "auto" else []
     assert {trade.source for trade in polled} == ({"rest"} if mode == "auto" else set())
+
+
+def test_a_venue_that_is_not_there_ends_a_run_whose_attempts_are_bounded(
+    market: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    async def main(*, beside: bool) -> int:
+        settings = ConnectionConfig(reconnect_attempts=2, reconnect_delay_s=0.01, reconnect_delay_max_s=0.01)
+        async with market() as address:
+            there = config(tmp_path, address)
+            away = msgspec.structs.replace(
+                there.stream[0], venue="okx", ws_url="ws://127.0.0.1:9", rest_url="http://127.0.0.1:9"
+            )
+            streams = (away, *there.stream) if beside else (away,)
+            asked = msgspec.structs.replace(there, stream=streams, connection=settings)
+            return await run_config(asked, stop=asyncio.Event(), for_s=6)
+
+    assert asyncio.run(main(beside=False)) == EXIT_GAVE_UP
+    assert "venue given up" in capsys.readouterr().out
+    assert asyncio.run(main(beside=True)) == EXIT_DONE, "the others go on"
+    with open_store(tmp_path / "store") as held:
+        assert list(held.trades(BTC)) != []
 
 
 def test_what_cannot_run_says_why(market: Any, tmp_path: Path) -> None:

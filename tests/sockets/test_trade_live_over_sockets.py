@@ -26,6 +26,7 @@ from tapeline.sim.paper.exchange import PaperSettings
 from tapeline.sim.paper.keys import Key
 from tapeline.sim.server import serving
 from tapeline.sim.venue import SimulatedVenue
+from tapeline.store.latch import HaltLatch
 from tapeline.store.snapshot import snapshots
 from tapeline.trading.paper.exchange import Exchange
 from tapeline.trading.strategy import Strategy
@@ -156,6 +157,29 @@ def test_two_venues_at_once(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", sorted(SYMBOLS))
+def test_a_run_that_is_to_close_all_sells_what_its_strategies_hold_and_nothing_else(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
+
+    async def main() -> None:
+        async with paper(name) as (exchange, place):
+            exchange.transfer("paper", "BTC", Decimal(1), SystemClock.wall_ns())
+            async with trading(config(tmp_path, {name: place}), environ=os.environ, live=True) as run:
+                await until(run, lambda: held(run, name) > 0 and resting(run, name), "bought, and one order rests")
+                latch = HaltLatch(f"my-{name}", "live", os.environ, SystemClock())
+                latch.worsen("flattening", who="ann", why="enough")
+                await until(run, lambda: latch.read().state == "flat", "closed, and verified")
+                await until(run, lambda: held(run, name) < Decimal("0.0001"), "the books have it too")
+                await run.stop(10.0)
+            assert exchange.open_orders("paper") == []
+            there = {each.currency: each.total for each in exchange.balances("paper")}
+            assert Decimal(1) <= (there["BTC"] or 0) < Decimal("1.0001")
+
+    asyncio.run(main())
+
+
+@pytest.mark.parametrize("name", sorted(SYMBOLS))
 def test_a_run_that_dies_leaves_an_order_that_the_next_one_finds_and_cancels(name: str, tmp_path: Path) -> None:
     async def main() -> None:
         async with paper(name) as (exchange, place):
@@ -223,5 +247,50 @@ def test_the_venues_own_timer_is_armed_while_an_order_is_open_and_no_longer(
             assert 30e9 < armed["paper", timed] - SystemClock.wall_ns() <= 60e9
             await run.stop(10.0)
             await until(run, lambda: not armed, "nothing is open, and no timer runs")
+
+    asyncio.run(main())
+
+
+def test_orders_that_a_stop_keeps_outlive_the_venues_timer(tmp_path: Path) -> None:
+    async def main() -> None:
+        async with paper("binance-usdm") as (exchange, place):
+            asked = config(tmp_path, {"binance-usdm": place})
+            asked = msgspec.structs.replace(asked, trade=msgspec.structs.replace(asked.trade, at_stop="keep"))
+            async with trading(asked, environ=os.environ, live=True) as run:
+                armed = exchange._timers._dead_men
+                await until(run, lambda: resting(run, "binance-usdm") and armed, "an order rests, and the timer runs")
+                await run.stop(10.0)
+                assert not armed
+            assert [order.state for order in exchange.open_orders("paper")] == ["open"]
+
+    asyncio.run(main())
+
+
+class ByTheBook(Strategy):
+    """Hears nothing but the book, and buys at the best offer of it."""
+
+    channels = ("book",)
+
+    def on_book(self, book: Any) -> None:
+        (instrument,) = self.instruments
+        if not self.position(instrument) and not self.orders(instrument):
+            asks = book.top(1)[1]
+            self.buy(instrument, "0.01", price=asks[0][0])
+
+
+@pytest.mark.parametrize("live", [False, True])
+@pytest.mark.parametrize("name", sorted(SYMBOLS))
+def test_books_reach_a_strategy_that_begins_after_them(name: str, live: bool, tmp_path: Path) -> None:
+    async def main() -> None:
+        async with paper(name) as (_, place):
+            asked = config(tmp_path, {name: place})
+            here = StrategyConfig(run=f"{__file__}:ByTheBook", settings={"instruments": [f"{name}:{SYMBOLS[name]}"]})
+            asked = msgspec.structs.replace(asked, strategy=(here,), account=asked.account if live else {})
+            async with trading(asked, environ=os.environ, live=live) as run:
+                strategy = run.engine.seats["ByTheBook"].strategy
+                await until(
+                    run, lambda: strategy.position(f"{name}:{SYMBOLS[name]}"), "the book is heard and traded on"
+                )
+                await run.stop(10.0)
 
     asyncio.run(main())

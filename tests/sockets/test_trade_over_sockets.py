@@ -14,7 +14,7 @@ import pytest
 
 from tapeline.app.trade.trading import Trading, run_trading, trading
 from tapeline.clock import SystemClock
-from tapeline.config import Config, StoreConfig, StrategyConfig, TradeConfig, VenueConfig
+from tapeline.config import AccountConfig, Config, Secret, StoreConfig, StrategyConfig, TradeConfig, VenueConfig
 from tapeline.config.risk import RiskConfig
 from tapeline.errors import ConfigError, StoreLocked
 from tapeline.model.event import Trade
@@ -57,11 +57,11 @@ async def until(found: Any, within_s: float = 20.0) -> None:
             await asyncio.sleep(0.05)
 
 
-def test_the_first_example_runs_from_signal_to_fill_to_a_clean_stop(market: Any, tmp_path: Path) -> None:
+def test_the_first_example_runs_from_signal_to_fill_to_a_clean_stop(market: Any, rising: int, tmp_path: Path) -> None:
     seen: list[Trading] = []
 
     async def main() -> int:
-        async with market() as address:
+        async with market(seed=rising) as address:
             asked = config(
                 tmp_path, address, f"{EXAMPLES}/ma_cross.py:MovingAverageCross", fast=1, slow=2,
                 channels=("trades", "bars:1s@trades"),
@@ -69,7 +69,7 @@ def test_the_first_example_runs_from_signal_to_fill_to_a_clean_stop(market: Any,
             stop = asyncio.Event()
             running = asyncio.create_task(run_trading(asked, stop=stop, environ=os.environ, told=seen.append))
             await until(lambda: seen or running.done())
-            await until(lambda: seen[0].engine.seats["MovingAverageCross"].strategy.position(BTC) > 0, 120.0)
+            await until(lambda: seen[0].engine.seats["MovingAverageCross"].strategy.position(BTC) > 0)
             status = seen[0].running.status()["trading"]
             assert status["accounts"][0]["account"] == "binance"
             (told,) = status["strategies"]
@@ -135,6 +135,12 @@ def test_a_halt_from_outside_cancels_all_and_nothing_passes_any_more(
                 assert seat.strategy.buy(BTC, "0.01").state == "withdrawn"
             async with trading(asked, environ=os.environ) as run:
                 assert run.engine.halt("binance") == "halted", "a restart comes back in the state it left"
+            HaltLatch("binance", "paper", os.environ, SystemClock()).resume(who="ann", why="it was nothing")
+            for known in ("halted", "running"):
+                async with trading(asked, environ=os.environ) as run:
+                    assert run.engine.halt("binance") == "running"
+                    assert run.journal.restored.halts["binance"] == known, "the journal hears of it at the start"
+                    await until(lambda: run.journal.statistics().records)
 
     asyncio.run(main())
 
@@ -149,6 +155,24 @@ def test_what_is_wrong_with_the_configuration_is_said_before_anything_starts() -
     bare = Config(strategy=(StrategyConfig(run=f"{__file__}:Resting"),))
     with pytest.raises(ConfigError, match="no store"):
         asyncio.run(begin(bare))
+
+
+def test_a_live_run_does_not_go_on_from_a_paper_one(tmp_path: Path) -> None:
+    journal = Journal(tmp_path)
+    journal.belong(["main"], "paper")
+    journal.close()
+    asked = Config(
+        store=StoreConfig(path=str(tmp_path), tape=False), strategy=(StrategyConfig(run=f"{__file__}:Resting"),),
+        account={"main": AccountConfig(venue="binance", mode="live", key=Secret("k"), secret=Secret("s"))},
+    )  # fmt: skip
+
+    async def begin() -> None:
+        async with trading(asked, environ={}, live=True):
+            pass
+
+    with pytest.raises(ConfigError, match=r"the journal in .* is of its paper runs"):
+        asyncio.run(begin())
+    assert not (tmp_path / "status.json").exists(), "nothing has been started"
 
 
 def test_the_command_stops_at_sigint_with_its_orders_cancelled(market: Any, tmp_path: Path) -> None:

@@ -128,6 +128,30 @@ def test_all_that_waits_comes_in_one_batch() -> None:
     over_sockets(main)
 
 
+def test_a_burst_is_handed_over_piece_by_piece_in_order() -> None:
+    texts = [f"{n:05d}" * 40 for n in range(2000)]
+    pieces: list[Sequence[bytes]] = []
+
+    async def burst(socket: ServerConnection) -> None:
+        await socket.recv()  # until it waits for them
+        for text in texts:
+            await socket.send(text)
+        await socket.wait_closed()
+
+    def take(frames: Sequence[bytes]) -> bool:
+        pieces.append(frames)
+        return sum(map(len, pieces)) == len(texts)
+
+    async def main() -> None:
+        async with venue(burst) as url, real_dial()(url) as pipe:
+            await pipe.send(b"go")
+            assert await pipe.receive(take) == []
+
+    over_sockets(main)
+    assert [frame for piece in pieces for frame in piece] == [text.encode() for text in texts]
+    assert max(map(len, pieces)) <= wire_transport.TOGETHER
+
+
 @EVERY
 def test_fragments_are_joined_and_binary_frames_taken(kind: str) -> None:
     async def fragments(socket: ServerConnection) -> None:

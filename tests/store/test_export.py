@@ -89,3 +89,41 @@ def test_bars_by_month_and_as_arrow_and_csv(folder: Path, bar: Callable[..., Bar
         rows = list(csv.DictReader(file))
     assert (len(rows), rows[1]["start_ms"], rows[1]["volume"]) == (70, str(DAY_NS // 1_000_000), "12.43238")
     assert rows[0]["known_at_ns"] == str(bar().known_at_ns)
+
+
+def test_parquet_is_small_in_groups_that_are_read_beside_each_other(
+    folder: Path, bar: Callable[..., Bar], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(exporting, "GROUP", 32)
+    wide = bar(open_at_ns=70 * DAY_NS, volume=Decimal("12345678901.123456789"))
+    store = SeriesStore(folder / "store")
+    store.write([wide])
+    store.close()
+    with open_store(folder / "store") as held:
+        (bars,) = export_series(held, BTC, "bars:1m@trades", folder / "out", partition="none", end=70 * DAY_NS).files
+        stored = held.bars(BTC, "1m@trades", end=70 * DAY_NS).to_arrow(columns="all", numbers="decimal")
+        (trades, *_) = export_series(held, BTC, "trades", folder / "out").files
+        (finer,) = export_series(held, BTC, "bars:1m@trades", folder / "finer", partition="none").files
+        widest = held.bars(BTC, "1m@trades").to_arrow(columns="all", numbers="decimal")
+    found = pa.parquet.ParquetFile(bars)
+    assert [found.metadata.row_group(i).num_rows for i in range(3)] == [32, 32, 6]
+    assert found.read().equals(stored)
+    assert pa.parquet.read_table(finer, partitioning=None).equals(widest)
+    encoded = {name: encodings(found, name) for name in ("open_at_ns", "close", "quote_volume", "certificate")}
+    assert encoded == {
+        "open_at_ns": "DELTA_BINARY_PACKED", "close": "DELTA_BINARY_PACKED", "quote_volume": "DELTA_BINARY_PACKED",
+        "certificate": "RLE_DICTIONARY",
+    }  # fmt: skip
+    of_trades = pa.parquet.ParquetFile(trades)
+    assert [encodings(of_trades, name) for name in ("seq", "price", "size", "side")] == [
+        "DELTA_BINARY_PACKED", "DELTA_BINARY_PACKED", "RLE_DICTIONARY", "RLE_DICTIONARY"
+    ]  # fmt: skip
+    assert encodings(pa.parquet.ParquetFile(finer), "volume") == "RLE_DICTIONARY"  # more digits than an integer has
+
+
+def encodings(file: pyarrow.parquet.ParquetFile, column: str) -> str:
+    """How the values of a column are written; what says which are absent is left out."""
+    group = file.metadata.row_group(0)
+    place = group.column(file.schema_arrow.names.index(column))
+    (found,) = {"DELTA_BINARY_PACKED", "RLE_DICTIONARY"}.intersection(place.encodings)
+    return found

@@ -2,7 +2,7 @@ import gzip
 import hashlib
 import sqlite3
 import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from decimal import Decimal
 from pathlib import Path
 
@@ -233,3 +233,115 @@ def test_a_table_without_prices(tmp_path: Path) -> None:
 )
 def test_what_a_tables_name_says(name: str, interval: str | None) -> None:
     assert interval_of_table(name) == interval
+
+
+def reasons(found: Iterable[object]) -> list[str]:
+    return [row.reason if isinstance(row, Refused) else "" for row in found]
+
+
+def test_a_csv_in_another_unit_of_time_is_refused_row_by_row(tmp_path: Path) -> None:
+    bars, trades = tmp_path / "b.csv", tmp_path / "t.csv"
+    head = "start_ms,open,high,low,close,volume\n"
+    bars.write_text(
+        f"{head}1704067200,1,1,1,1,1\n1704067200000,1,1,1,1,1\n1704067200000000,1,1,1,1,1\n{10**30},1,1,1,1,1\n"
+    )
+    assert reasons(read_csv(bars, BTC, "bars:1m")) == [
+        "start_ms '1704067200' would be in the year 1970: give it in milliseconds", "",
+        "start_ms '1704067200000000' would be in the year 55969: give it in milliseconds",
+        f"start_ms {10**30} is larger than a store has room for",
+    ]  # fmt: skip
+    assert reasons(read_csv(bars, BTC, "bars:1M"))[1:3] == ["", reasons(read_csv(bars, BTC, "bars:1m"))[2]]
+    bars.write_text(f"{head}31536000000,1,1,1,1,1\n")  # a day of 1971
+    assert reasons(read_csv(bars, BTC, "bars:1d")) == [""]
+    trades.write_text(
+        "ts_ms,id,taker_side,price,qty\n1704067200,1,buy,1,1\n1704067200000,2,buy,1,1\n1704067200000000,3,buy,1,1\n"
+    )
+    assert reasons(read_csv(trades, BTC, "trades")) == [
+        "ts_ms 1704067200 would be in the year 1970: give it in milliseconds", "",
+        "ts_ms 1704067200000000 would be in the year 55969: give it in milliseconds",
+    ]  # fmt: skip
+
+
+def test_a_csv_that_a_spreadsheet_has_saved_and_ids_without_room(tmp_path: Path) -> None:
+    file = tmp_path / "t.csv"
+    rows = f"1704067200000,{2**63 - 1},buy,1,1\r\n1704067200000,{2**63},buy,1,1\r\n"
+    file.write_bytes(b"\xef\xbb\xbf" + f"ts_ms,id,taker_side,price,qty\r\n{rows}".encode())
+    first, second = read_csv(file, BTC, "trades")
+    assert isinstance(first, Trade)
+    assert isinstance(second, Trade)
+    assert [(each.id, each.seq) for each in (first, second)] == [(str(2**63 - 1), 2**63 - 1), (str(2**63), None)]
+
+
+def parquet(folder: Path, **columns: object) -> Path:
+    pa.parquet.write_table(pa.table(columns), folder / "o.parquet")
+    return folder / "o.parquet"
+
+
+def test_parquet_whose_columns_are_of_other_kinds(tmp_path: Path) -> None:
+    prices: dict[str, object] = {name: [1.0, 1.0] for name in ("open", "high", "low", "close", "volume")}
+    times = pa.array([JAN_NS, JAN_NS + MINUTE_NS]).cast(pa.timestamp("ns"))
+    words = "is not a whole number: give it as whole nanoseconds"
+    for stamps in (times, ["1704067200000000000", "x"], [True, False], [0.5, float("inf")]):
+        found = reasons(read_arrow(parquet(tmp_path, open_at_ns=stamps, **prices), BTC, "bars:1m"))
+        assert [words in reason for reason in found] == [True, True]
+    found = reasons(read_arrow(parquet(tmp_path, open_at_ns=[JAN_NS // 1000, None], **prices), BTC, "bars:1m"))
+    year = "open_at_ns 1704067200000000 would be in the year 1970: give it in nanoseconds"
+    assert found == [year, "open_at_ns is empty"]
+    floats = parquet(tmp_path, open_at_ns=[float(JAN_NS), None], trades=[3.0, 4.0], revision=[None, 2], **prices)
+    bar, _ = read_arrow(floats, BTC, "bars:1m")
+    assert isinstance(bar, Bar)
+    assert (bar.open_at_ns, bar.trades, bar.revision) == (JAN_NS, 3, 1)
+    assert [type(value) for value in (bar.open_at_ns, bar.trades)] == [int, int]
+    prices["open"] = ["1.000", "1,000"]
+    bar, odd = read_arrow(parquet(tmp_path, open_at_ns=[JAN_NS, JAN_NS], **prices), BTC, "bars:1m")
+    assert isinstance(bar, Bar)
+    assert str(bar.open) == "1.000"
+    assert reasons([odd]) == ["'1,000' is not a number"]
+
+
+def test_trades_of_a_parquet_that_pandas_has_made(tmp_path: Path) -> None:
+    sides, numbers = ["buy", None, "", "BUY", "buy"], [1.0, 1.0, 1.0, 1.0, 1.0]
+    file = parquet(tmp_path, at_ns=[JAN_NS] * 4 + [JAN_NS // 10**6], id=[7.0, None, float("nan"), 8.0, 9.0],
+                   side=sides, price=numbers, size=numbers)  # fmt: skip
+    *good, side, early = read_arrow(file, BTC, "trades")
+    assert [(row.id, row.seq, row.side) for row in good if isinstance(row, Trade)] == [
+        ("7", 7, "buy"), ("", None, ""), ("", None, ""),
+    ]  # fmt: skip
+    assert reasons([side, early]) == [
+        "side 'BUY' must be buy, sell or empty",
+        "at_ns 1704067200000 would be in the year 1970: give it in nanoseconds",
+    ]
+
+
+def test_counts_of_a_database_in_other_words(tmp_path: Path) -> None:
+    path = database(
+        tmp_path, "CREATE TABLE ohlcv_1m (Timestamp, o, h, l, c, v, trades)",
+        (1704067200, 1, 1, 1, 1, 1, 4.0), (1704067260, 1, 1, 1, 1, 1, "5"), (1704067320, 1, 1, 1, 1, 1, "many"),
+        ("1" + "0" * 20, 1, 1, 1, 1, 1, 1),
+    )  # fmt: skip
+    found = list(read_sqlite(path, "ohlcv_1m", BTC, "bars:1m"))
+    assert [row.trades for row in found if isinstance(row, Bar)] == [4, 5]
+    assert reasons(found)[2:] == [
+        "trades 'many' is not a whole number",
+        "time '100000000000000000000' would be in the year 5138: give it in s, ms, us, ns or ISO 8601",
+    ]
+
+
+def test_a_database_that_is_damaged_further_on_or_in_use_is_told_by_its_own_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rows = [(1704067200 + 60 * n, 1, 1, 1, 1, 1, 1) for n in range(3000)]
+    path = database(tmp_path, "CREATE TABLE ohlcv_1m (Timestamp PRIMARY KEY, o, h, l, c, v, trades)", *rows)
+    whole = path.read_bytes()
+    path.write_bytes(whole[:8192] + b"\xff" * (len(whole) - 8192))
+    found = list(read_sqlite(path, "ohlcv_1m", BTC, "bars:1m"))
+    assert isinstance(found[-1], Refused)
+    assert found[-1].file == f"{path}:ohlcv_1m"
+    assert found[-1].reason == "cannot be read further: database disk image is malformed"
+
+    def locked(_path: Path) -> sqlite3.Connection:
+        raise sqlite3.OperationalError("database is locked")
+
+    monkeypatch.setattr("tapeline.store.intake.sqlite_rows._opened", locked)
+    with pytest.raises(ConfigError, match=r"BTCUSDT\.db cannot be read: database is locked"):
+        tables(path)

@@ -5,12 +5,13 @@ from pathlib import Path
 import pytest
 
 import tapeline
-from tapeline.errors import NotHeld, UnknownInstrument
+from tapeline.errors import NotHeld, StoreUnusable, UnknownInstrument
 from tapeline.market.bars import BarBuilder
 from tapeline.model.event import Bar, Gap, Trade
 from tapeline.model.instrument import Instrument
 from tapeline.model.interval import interval
-from tapeline.store.export import export_series
+from tapeline.store import export as exporting
+from tapeline.store.export import Partition, export_series
 from tapeline.store.lake import Lake, open_lake
 from tapeline.store.reader import open_store
 from tapeline.store.series import Row, SeriesStore
@@ -21,14 +22,14 @@ FILE = "file:TRADES"
 HOUR_NS = 3_600_000_000_000
 
 
-def archive_of(folder: Path, *rows: Row) -> Path:
+def archive_of(folder: Path, *rows: Row, partition: Partition = "day") -> Path:
     store = SeriesStore(folder / "store")
     store.write(rows)
     store.close()
     with open_store(folder / "store") as held:
         for instrument, channel in held.series():
             if channel == "trades" or channel.startswith("bars:"):
-                export_series(held, instrument, channel, folder / "archive")
+                export_series(held, instrument, channel, folder / "archive", partition=partition)
     return folder / "archive"
 
 
@@ -81,6 +82,27 @@ def test_an_archive_answers_as_its_store(tmp_path: Path, bar: Callable[..., Bar]
         assert list(lake.value_bars(BTC, 7)) == list(held.value_bars(BTC, 7))
 
 
+def test_far_steps_and_absent_numbers_come_back_in_order_from_many_groups(
+    tmp_path: Path, bar: Callable[..., Bar], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(exporting, "GROUP", 2_048)
+    ends = (Decimal("9999999999.99999999"), Decimal("0.00000001"), Decimal("-9999999999.99999999"), Decimal(0))
+    idents = (2**63 - 1, None, 0, -(2**63))
+    bars = [
+        bar(open_at_ns=n * HOUR_NS, low=ends[n % 4], close=ends[n // 2 % 4],
+            quote_volume=ends[n % 4] if n % 3 else None, first_id=idents[n % 4], last_id=idents[n % 3],
+            at_ns=None if n % 5 else n)
+        for n in range(20_000)
+    ]  # fmt: skip
+    with open_lake(archive_of(tmp_path, *bars, partition="year")) as lake, open_store(tmp_path / "store") as held:
+        assert list(lake.bars(BTC, "1m@trades")) == bars
+        for numbers in ("float", "decimal", "text"):
+            of_lake, of_store = (
+                each.bars(BTC, "1m@trades").to_arrow(columns="all", numbers=numbers) for each in (lake, held)
+            )
+            assert of_lake.equals(of_store)
+
+
 def test_what_is_not_held_names_what_is(tmp_path: Path, trade: Callable[..., Trade]) -> None:
     with pytest.raises(NotHeld, match="no archive at"):
         open_lake(tmp_path)
@@ -104,3 +126,20 @@ def test_contracts_are_valued_as_contracts(tmp_path: Path, trade: Callable[..., 
     with open_lake(archive_of(tmp_path, trade(1), contract)) as lake:
         (bar,) = lake.resample(BTC, "1h")
     assert bar.quote_volume == trade(1).price * trade(1).size * 10
+
+
+@pytest.mark.parametrize("left", [0, 300])
+def test_a_damaged_file_is_said_by_every_read(tmp_path: Path, trade: Callable[..., Trade], left: int) -> None:
+    root = archive_of(tmp_path, *[trade(n, at_ns=n) for n in range(1, 99)])
+    (file,) = root.rglob("*.parquet")
+    file.write_bytes(file.read_bytes()[:left])
+    with open_lake(root) as lake:
+        for read in (
+            lambda: list(lake.trades(BTC)),
+            lambda: list(lake.trades(BTC).tuples("price")),
+            lambda: lake.trades(BTC).to_arrow(),
+            lambda: list(lake.resample(BTC, "1h")),
+            lambda: lake.extent(BTC, "trades"),
+        ):
+            with pytest.raises(StoreUnusable, match=f"the archive at {root} cannot be read .*{file.name}.*export"):
+                read()

@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from tapeline.errors import NotHeld, StoreTooNew, UnknownInstrument
+from tapeline.errors import ConfigError, NotHeld, StoreTooNew, UnknownInstrument
 from tapeline.model.event import Bar, Mark, Trade
 from tapeline.model.instrument import Instrument
-from tapeline.store.reader import open_store
+from tapeline.store.reader import open_path, open_store
 from tapeline.store.schema import FILE
 from tapeline.store.series import PointRow, SeriesStore
 
@@ -22,6 +22,28 @@ def test_no_store_is_said_plainly(tmp_path: Path) -> None:
     sqlite3.connect(tmp_path / FILE).close()
     with pytest.raises(NotHeld, match="nothing has been written yet"):
         open_store(tmp_path)
+
+
+def test_what_is_there_instead_is_said(tmp_path: Path) -> None:
+    part = tmp_path / "archive" / "venue=binance" / "symbol=BTC%2FUSDT" / "data-0.parquet"
+    part.parent.mkdir(parents=True)
+    SeriesStore(tmp_path / "store").close()
+    (tmp_path / "notes.txt").touch()
+    for path, said in (
+        (tmp_path / "nowhere", "there is no such folder"),
+        (tmp_path / "notes.txt", "a file is there"),
+        (tmp_path / "store" / FILE, f"a file is there: open the folder {tmp_path / 'store'}"),
+        (part, f"it lies within the archive at {tmp_path / 'archive'}: open that"),
+        (part.parent.parent, f"it lies within the archive at {tmp_path / 'archive'}: open that"),
+    ):
+        with pytest.raises(NotHeld) as error:
+            open_path(path)
+        assert str(error.value) == f"no store at {path}: it has no {FILE}; {said}"
+    with pytest.raises(NotHeld) as error:
+        open_path(str(tmp_path))
+    assert str(error.value) == f"no store at {tmp_path}: it has no {FILE}"
+    with pytest.raises(ConfigError, match="None is no path"):
+        open_path(None)  # type: ignore[arg-type]  # what a notebook may give
 
 
 def test_a_later_version_is_refused(tmp_path: Path) -> None:

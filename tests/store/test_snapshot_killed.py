@@ -18,7 +18,7 @@ from tapeline.trading.memo import encode
 from tapeline.trading.restore import Playback
 
 folder = Path(sys.argv[1])
-WRITES = {"write", "_put", "_path", "_sync"}
+WRITES = {"write", "_put", "_path", "sync"}
 
 def killed_at(line):
     lines = 0

@@ -1,6 +1,9 @@
 from collections.abc import Callable
 from pathlib import Path
 
+import pytest
+
+from tapeline.errors import ConfigError, NotHeld
 from tapeline.model.event import Bar, Trade
 from tapeline.store.reader import open_store
 from tapeline.store.series import SeriesStore
@@ -68,3 +71,17 @@ def test_what_it_remembers_is_bounded_and_nothing_is_lost(trade: Callable[..., T
     assert found == rows
     assert len(watch._seen) <= 2 * LOOK_BACK
     assert asked[-1] > LOOK_BACK
+
+
+def test_what_is_kept_as_no_rows_is_not_watched(tmp_path: Path, trade: Callable[..., Trade]) -> None:
+    store = SeriesStore(tmp_path)
+    store.write([trade(1)])
+    store.close()
+    with open_store(tmp_path) as held:
+        for channel in ("book", "quotes", "funding"):
+            with pytest.raises(ConfigError, match=f"{channel} cannot be watched: trades, aggtrades and bars"):
+                held.watch(BTC, channel)
+        with pytest.raises(NotHeld, match="holds no bars:1h"):
+            held.watch(BTC, "bars:1h")
+        with pytest.raises(ConfigError, match=r"within_s='1', poll_s=0\.05: seconds, as numbers"):
+            held.watch(BTC, "trades", within_s="1")  # type: ignore[arg-type]  # what a notebook may give

@@ -128,3 +128,36 @@ def test_bad_usage_is_said(tmp_path: Path, capsys: pytest.CaptureFixture[str], a
     store = stored(tmp_path / "store", 10)
     ended(*(str(store) if each == "STORE" else each for each in arguments), code=2)
     assert said in capsys.readouterr().err
+
+
+def test_the_strategies_of_a_configuration_are_played_together_as_they_would_trade(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    store = stored(tmp_path / "store", 3600)
+    (tmp_path / "mine.py").write_text(
+        "def once(desk, trade):\n    if not desk.positions and not desk.orders():\n"
+        "        desk.buy(trade.instrument, '0.01')\n"
+    )
+    config = tmp_path / "trade.toml"
+    config.write_text(
+        f"""
+[[strategy]]
+run = "{EXAMPLE}"
+settings = {{fast = 3, slow = 10}}
+[[strategy]]
+run = "mine.py:once"
+instruments = ["binance:BTC/USDT"]
+channels = ["trades"]
+"""
+    )
+    ended("--store", str(store), "--config", str(config), "--csv", str(tmp_path / "csv"), "--json")
+    whole = json.loads(capsys.readouterr().out)
+    with (tmp_path / "csv" / "fills.csv").open() as file:
+        assert {row["strategy"] for row in csv.DictReader(file)} == {"MovingAverageCross", "once"}
+    functions = [f"{tmp_path}/mine.py:once", EXAMPLE]
+    ended(*functions, "--store", str(store), "--instrument", "binance:BTC/USDT", "--json")
+    assert json.loads(capsys.readouterr().out)["statistics"]["orders"] < whole["statistics"]["orders"]
+    ended("--store", str(store), "--config", str(config), "--set", "slow=10", code=2)
+    assert "belong to a strategy that is named" in capsys.readouterr().err
+    ended("--store", str(store), code=2)
+    assert "nothing to run" in capsys.readouterr().err

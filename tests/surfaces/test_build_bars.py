@@ -27,6 +27,11 @@ def test_bars_come_out_as_csv(tmp_path: Path, name: str, capsys: pytest.CaptureF
     )
 
 
+def test_a_file_that_a_spreadsheet_has_saved(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    build_bars(write(tmp_path, "\ufeff" + HEADER.replace("\n", "\r\n") + "60000,1,buy,7,3\r\n"), interval="1m")
+    assert capsys.readouterr().out == OUT + "60000,7,7,7,7,3,21,1,3\n"
+
+
 def test_an_empty_file_gives_the_header_only(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     build_bars(write(tmp_path, HEADER + "\n\n"), interval="1h")
     assert capsys.readouterr().out == OUT

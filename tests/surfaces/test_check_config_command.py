@@ -1,4 +1,5 @@
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -124,6 +125,18 @@ def test_an_unsound_one(check: Check, capsys: pytest.CaptureFixture[str], old: s
     assert out == ""
     assert err.startswith("tapeline: ")
     assert err.endswith(f": {fault}\n")
+
+
+def test_what_a_spot_pair_has_not_is_said_before_it_runs(
+    check: Check, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    mark = Feed(channel="mark", wire_name="mark", endpoint="public", kinds=("perpetual", "future"))
+    monkeypatch.setattr(registry, "_BUILT_IN", (replace(VENUE, feeds={**VENUE.feeds, "mark": mark}),))
+    registry.venues.cache_clear()
+    stream = '[store]\npath = "x"\n[[stream]]\nvenue = "zeta-spot"\nchannels = ["mark"]\nsymbols = '
+    assert check(stream + '["A/B:B", "A/B"]') == 2
+    assert "stream[0]: zeta-spot: mark is for perpetual, future instruments, not for spot" in capsys.readouterr().err
+    assert check(stream + '["A/B:B", "A/B:B-251226", "NATIVE"]') == 0
 
 
 def test_nothing_to_stream(check: Check, capsys: pytest.CaptureFixture[str]) -> None:

@@ -12,6 +12,7 @@ import pytest
 from tapeline.model.account import Fill, OrderUpdate
 from tapeline.model.order import Intent
 from tapeline.store.journal import Journal
+from tapeline.store.journal_archiving import archive
 from tapeline.surfaces.cli import main
 from tapeline.trading.command import Hold, Note
 from tapeline.trading.record import Begun, Listed
@@ -48,6 +49,21 @@ def run(*arguments: str | Path) -> int:
         main(["divergence", *map(str, arguments)])
     assert isinstance(ended.value.code, int)
     return ended.value.code
+
+
+def test_a_journal_that_was_archived_is_read_as_before(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    paper = written(tmp_path / "paper", "p", "100")
+    live = written(tmp_path / "live", "l", "100.5")
+    assert run(paper, live, "--json") == 0
+    expected = capsys.readouterr().out
+    [moved] = archive(live, START_NS + 2 * SECOND).archives
+    assert (moved.first, moved.last) == (1, 3)
+    assert run(paper, live, "--json") == 0
+    assert capsys.readouterr().out == expected
+    (live / moved.file).unlink()
+    assert run(paper, live) == 1
+    out, err = capsys.readouterr()
+    assert (out, err.count("\n"), f"are in {moved.file}, which is not there: bring it back" in err) == ("", 1, True)
 
 
 def test_the_orders_of_both_and_their_sums(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -7,6 +7,7 @@ from types import SimpleNamespace
 from typing import Any
 
 from tapeline.app.history.backfill import Backfill, Series
+from tapeline.model.fact import Span
 from tapeline.model.instrument import Instrument
 from tapeline.sim.loop import run
 from tapeline.surfaces.filling_view import summary, watcher
@@ -78,3 +79,17 @@ def test_the_end_names_what_is_not_simply_held() -> None:
         "  disputed 1970-01-03T00:00:00Z to 1970-01-04T00:00:00Z: two readings",
         "v:A/B bars:1m: 0 new rows, refused: -1121 no such symbol",
     ]
+
+
+def test_what_was_lost_or_in_dispute_before_is_said_to_be_left_alone() -> None:
+    one = Series(PAIR, "trades", (0, 99 * DAY_NS), state="done")
+    lost = Span(0, DAY_NS, "unrecoverable", "", "built", "deleted by compact: too old", "retention")
+    one.known = [lost, Span(DAY_NS, 2 * DAY_NS, "disputed", "", "rest", "two readings", "disputed")]
+    since = "1970-01-01T00:00:00Z to 1970-01-02T00:00:00Z"
+    deleted = f"  unrecoverable {since}: deleted by compact: too old; not asked for again"
+    assert list(summary(backfill(one)))[1:] == [
+        f"{deleted}: fill another store to have it back",
+        "  disputed 1970-01-02T00:00:00Z to 1970-01-03T00:00:00Z: two readings; not asked for again",
+    ]
+    one.known = [lost] * 23
+    assert list(summary(backfill(one)))[-1] == "  and 3 more that are not asked for again: `tapeline gaps` lists them"

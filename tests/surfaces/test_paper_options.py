@@ -44,6 +44,8 @@ def test_no_paper_no_settings() -> None:
         ({"paper": True, "key": "k", "secret": "s", "keys": Path("x")}, "say either"),
         ({"paper": True, "key": "k", "secret": "s", "fees": "x"}, "--fees"),
         ({"paper": True, "key": "k", "secret": "s", "leverage": ""}, "--leverage needs a number"),
+        ({"paper": True, "key": "k", "secret": "s", "leverage": "0"}, "--leverage 0 is under 1"),
+        ({"paper": True, "key": "k", "secret": "s", "fees": "0,1"}, "a tenth of a percent is 0.001"),
         ({"paper": True, "key": "k", "secret": "s", "balance": "USDT"}, "USDT=100000"),
     ],
 )  # fmt: skip

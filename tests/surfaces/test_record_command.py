@@ -78,3 +78,15 @@ def test_what_was_recorded_is_said(
     given = (["binance:BTC/USDT", "okx:BTC/USDT"], ["trades", "book"], tmp_path)
     assert asked == [(given, 1.5, "ws://127.0.0.1:1", Config())]
     assert capsys.readouterr().out == f"42 frames in {tmp_path}\n"
+
+
+def test_what_rest_alone_brings_has_no_frames(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def record_streams(*_arguments: Any, **_options: Any) -> TapeStatistics:
+        return took(0)
+
+    monkeypatch.setattr(module, "record_streams", record_streams)
+    for channels, code in ((("open_interest",), 0), (("open_interest", "mark"), 1)):
+        words = [word for name in channels for word in ("--channel", name)]
+        with pytest.raises(SystemExit) as ended:
+            main(["record", "binance-usdm:BTC/USDT:USDT", *words, "--out", str(tmp_path)])
+        assert ended.value.code == code

@@ -36,3 +36,15 @@ def test_nothing_to_stream(capsys: pytest.CaptureFixture[str], tmp_path: Path) -
     path = tmp_path / "tapeline.toml"
     path.write_text("")
     assert "add a [[stream]] table" in refused(capsys, "run", "--config", str(path))
+
+
+@pytest.mark.parametrize("seconds", ["0", "-1", "nan", "inf"])
+@pytest.mark.parametrize(
+    "command",
+    [
+        ("run", "--config", "t.toml"), ("record", "binance:BTC/USDT", "--channel", "trades", "--out", "o"),
+        ("trade", "--paper", "--config", "t.toml"),
+    ],
+)  # fmt: skip
+def test_no_time_to_run_for(capsys: pytest.CaptureFixture[str], command: tuple[str, ...], seconds: str) -> None:
+    assert "is no time to run for" in " ".join(refused(capsys, *command, f"--for={seconds}").replace("│", "").split())

@@ -21,7 +21,7 @@ STATUS = {
     "clocks": {"v": {"offset_s": -0.5, "samples": 2, "server_ns": 1_723_161_390_000_000_000}},
     "outages": [],
     "problems": {},
-    "store": {"queue_bytes": 2048, "rows": 10, "oldest_ns": 1_500_000},
+    "store": {"queue_bytes": 2048, "rows": 10, "rows_per_s": 12.5},
     "tags": ["a", "b"],
     "later": [{"what": ["x", "y"], "how": {"a": 1}, "none": None}],
 }  # fmt: skip
@@ -52,7 +52,7 @@ def test_every_section_that_holds_something_is_shown() -> None:
         ),
         Section("events", ("", ""), (("trade", "1,200"), ("quote", "7"))),
         Section("clocks", ("", ""), (("v offset", "-0.5 s"), ("v samples", "2"), ("v server", "2024-08-08 23:56:30Z"))),
-        Section("store", ("", ""), (("queue", "2.0 KiB"), ("rows", "10"), ("oldest", "1.500 ms"))),
+        Section("store", ("", ""), (("queue", "2.0 KiB"), ("rows", "10"), ("rows per s", "12.5"))),
         Section("tags", ("", ""), (("0", "a"), ("1", "b"))),
         Section("later", ("what", "how"), (("x, y", "a 1"),)),
     ]  # fmt: skip

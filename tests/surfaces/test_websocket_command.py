@@ -1,10 +1,14 @@
 """`tapeline websocket` where nothing runs: the last word, overrides for the next start, and bad usage."""
 
+import importlib
 import json
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
 
+from tapeline.app.trial import STEPS, Step, Trial
+from tapeline.app.trying import Target
 from tapeline.control import Overrides, StatusFile, read_overrides
 from tapeline.surfaces.cli import main
 
@@ -74,3 +78,66 @@ def test_a_configuration_without_streams_has_nothing_to_test(
     (tmp_path / "t.toml").write_text('[store]\npath = "x"\n')
     assert run("test", "--config", str(tmp_path / "t.toml")) == 2
     assert "nothing to test" in capsys.readouterr().err
+
+
+WORKED = Trial("okx", "public", "ws://h/public", "trades BTC-USDT", [Step(name, "ok", 0.0125, "") for name in STEPS])
+FAILED = Trial("okx", "business", "ws://h/business", "bars:1m BTC-USDT", [
+    Step("dns", "skipped", None, "an address"), Step("tcp", "failed", 1.5, "refused: is something there?"),
+])  # fmt: skip
+
+
+def tried(monkeypatch: pytest.MonkeyPatch, *trials: Trial) -> list[Target]:
+    """What a test is asked to try, once it is run; it comes to these trials. Sockets are in tests/sockets."""
+    asked = list[Target]()
+
+    async def try_targets(targets: Sequence[Target], within_s: float) -> list[Trial]:
+        assert within_s == 7.0
+        asked.extend(targets)
+        return list(trials)
+
+    monkeypatch.setattr(importlib.import_module("tapeline.surfaces.cli.websocket"), "try_targets", try_targets)
+    return asked
+
+
+def test_each_stream_of_a_configuration_is_tried_at_its_own_address(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "t.toml").write_text(
+        '[store]\npath = "x"\n[venue.okx]\nws_url = "ws://shared"\nrest_url = "http://shared"\n'
+        '[[stream]]\nvenue = "okx"\nsymbols = ["BTC/USDT", "ETH/USDT"]\nchannels = ["trades", "bars:1m"]\n'
+        '[[stream]]\nvenue = "binance"\nsymbols = ["BTC/USDT"]\nchannels = ["quotes"]\nws_url = "ws://own"\n'
+        "ack_s = 3.5\n"
+    )
+    asked = tried(monkeypatch, WORKED, FAILED)
+    assert run("test", "--config", str(tmp_path / "t.toml"), "--timeout", "7") == 1
+    assert capsys.readouterr().out.splitlines() == [
+        "okx public ws://h/public (trades BTC-USDT)",
+        *(f"  {name:<10} ok           12.5 ms" for name in STEPS),
+        "  ok",
+        "okx business ws://h/business (bars:1m BTC-USDT)",
+        "  dns        skipped            -  an address",
+        "  tcp        failed     1500.0 ms  refused: is something there?",
+        "  failed at tcp",
+    ]
+    okx, binance = asked
+    assert (okx.venue, okx.symbol, okx.channels) == ("okx", "BTC/USDT", ("trades", "bars:1m"))
+    assert (okx.ws_url, okx.rest_url) == ("ws://shared", "http://shared")
+    assert (binance.ws_url, binance.rest_url, binance.settings.ack_s) == ("ws://own", None, 3.5)
+
+
+def test_a_venue_that_brings_data_is_success_also_as_json(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    asked = tried(monkeypatch, WORKED)
+    words = ("--venue", "okx", "--symbol", "ETH/USDT", "--channel", "quotes", "--ws-url", "ws://h")
+    assert run("test", *words, "--timeout", "7", "--json") in (0, None)
+    (told,) = json.loads(capsys.readouterr().out)
+    assert (told["venue"], told["topic"], told["ok"]) == ("okx", "trades BTC-USDT", True)
+    assert told["steps"][0] == {"name": "dns", "state": "ok", "took_s": 0.0125, "text": ""}
+    assert asked == [Target(venue="okx", symbol="ETH/USDT", channels=("quotes",), ws_url="ws://h")]
+
+
+def test_nothing_tried_is_no_success(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    tried(monkeypatch)
+    assert run("test", "--venue", "okx", "--timeout", "7") == 1
+    assert capsys.readouterr().out == ""

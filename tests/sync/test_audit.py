@@ -1,6 +1,7 @@
 from decimal import Decimal
 from typing import Any
 
+import pytest
 from msgspec.structs import replace
 
 from tapeline.market.coverage import Coverage
@@ -149,6 +150,20 @@ def test_a_mismatch_is_disputed_and_settled_once_it_is_equal() -> None:
     covered.add(again[0])
     assert covered.missing(at(0, 9)) == []
     assert agreed(matches, Coverage([fact(0, 9), fact(0, 1, "disputed", "two readings")]), 99) == [], "not an audit's"
+
+
+@pytest.mark.parametrize(
+    ("channel", "state"), [("bars:1m", "missing"), ("bars:1m@trades", "disputed"), ("trades", "disputed")]
+)
+def test_a_bar_of_the_venue_that_is_gone_is_missing_and_can_be_fetched(channel: str, state: str) -> None:
+    (mismatch,) = audit_bars("v:X", "bars:1m", at(0, 1), [], [bar()], held=Coverage([fact(0, 9)]))
+    assert isinstance(mismatch, Mismatch)
+    told = disputed(replace(mismatch, channel=channel), 77)
+    assert (told.state, told.cause) == (state, "disputed")
+    assert told.why == "audit: bar ours none, theirs 10/12/9/11 volume 5.5"
+    covered = Coverage([fact(0, 9), told])
+    assert covered.missing(at(0, 9)) == [at(0, 1)]
+    assert bool(covered.to_fetch(at(0, 9))) == (state == "missing")
 
 
 def book(bids: list[tuple[str, str]], asks: list[tuple[str, str]], source: str = "ws") -> BookSnapshot:

@@ -2,12 +2,12 @@
 
 import itertools
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from walking import Mischief, seconds, trade
+from walking import Mischief, Told, Venue, seconds, told_of, trade
 
 from tapeline.model.event import Trade
 from tapeline.model.interval import SECOND_NS
@@ -19,40 +19,6 @@ from tapeline.venues.spec import Ask, RestCall
 SPOT = replace(venue_named("binance").rest["trades"], page=10)  # its list by time is another call: aggtrades
 OWN = replace(SPOT, locate="trades")
 Ids = tuple[int | None, int | None]
-Told = tuple[int, float]  # number, second
-
-
-@dataclass
-class Venue:
-    """What a venue answers: by time in order, by number the later of two trades with one number."""
-
-    told: Sequence[Told]
-    aggregates: int = 1  # so many trades, all of one instant, are one row of the list
-    asked: list[Ask] = field(default_factory=list)
-
-    def __post_init__(self) -> None:
-        self.trades = [trade(seq, at_s, price=str(place + 1)) for place, (seq, at_s) in enumerate(self.told)]
-
-    def answer(self, ask: Ask) -> list[Row]:
-        limit = ask.limit or 1
-        if ask.from_id is not None:
-            latest: dict[int, Row] = {each.seq or 0: each for each in self.trades}
-            return [latest[seq] for seq in sorted(latest) if seq >= ask.from_id][:limit]
-        rows = [each for each in self.trades if (each.at_ns or 0) < (ask.to_ns or 0)]
-        if ask.call == "trades":
-            return list(rows[-limit:])
-        found: list[Row] = []
-        for at in range(0, len(rows), self.aggregates):
-            group = rows[at : at + self.aggregates]
-            found.append(trade_of(group[-1], group[0].seq, group[-1].seq, len(found)))
-        return found[-limit:]
-
-
-def trade_of(last: Trade, first_id: int | None, last_id: int | None, number: int) -> Trade:
-    return Trade(
-        last.instrument, "aggtrades", last.at_ns, 7, "rest", str(number), number, last.side, last.price, last.size,
-        first_id, last_id,
-    )  # fmt: skip
 
 
 def walk(call: RestCall, from_s: float, to_s: float, ids: Ids = (None, None)) -> ListedWalk:
@@ -76,10 +42,6 @@ def gone(over: ListedWalk, venue: Venue, mischief: Mischief = lambda _number, ro
             found += [row for row in over.took(rows) if isinstance(row, Trade)]
     assert over.part == 1.0
     return sorted((told_of(each) for each in found), key=lambda each: (each[1], each[0]))
-
-
-def told_of(each: Trade) -> Told:
-    return each.seq or 0, ((each.at_ns or 0) - seconds(0, 0)[0]) / SECOND_NS
 
 
 def states(over: ListedWalk) -> list[tuple[float, float, str]]:
@@ -142,6 +104,42 @@ def test_an_outage_over_which_numbers_follow_each_other() -> None:
     assert states(quiet) == [(1000.0, 1100.0, "proven")]
 
 
+AGAIN = [(seq, seq * 10.0) for seq in range(80, 106)] + [(seq, seq * 10.0 + 90) for seq in range(101, 110)]
+
+
+def _leaving_out(at_s: float) -> Mischief:
+    """What was traded then is on no page of the list."""
+    return lambda _number, rows: [row for row in rows if not isinstance(row, Trade) or told_of(row)[1] != at_s]
+
+
+@pytest.mark.parametrize(
+    ("until_s", "ids", "seam_s"), [(1100, (101, 100), (1040.0, 1100.0)), (1160, (101, 106), (1040.0, 1100.0))]
+)
+def test_a_list_that_stays_short_where_numbers_begin_anew_proves_nothing_there(
+    until_s: float, ids: Ids, seam_s: tuple[float, float]
+) -> None:
+    """What was the last of its numbering is on neither page, and its number is another trade's by now."""
+    over = walk(SPOT, 1000, until_s, ids)
+    gone(over, Venue(AGAIN), _leaving_out(1050.0))
+    proven = [(low, high) for low, high, state in states(over) if state == "proven"]
+    assert not [each for each in proven if each[0] <= 1050.0 < each[1]]
+    reasons = {each.why: each for each in over.findings()}
+    found = reasons["the venue's list, asked twice, is shorter than it should be where its numbers begin anew"]
+    start_ns = seconds(0, 0)[0]
+    assert [(found.from_ns - start_ns) / SECOND_NS, (found.to_ns - 1 - start_ns) / SECOND_NS] == list(seam_s)
+    for one, other in itertools.pairwise(over.findings()):
+        assert one.to_ns <= other.from_ns
+
+
+def test_where_the_history_itself_begins_on_a_short_page_the_list_leaves_out_nothing() -> None:
+    over = walk(SPOT, 1000, 1160, (101, 106))
+    gone(over, Venue([each for each in AGAIN if each[1] >= 1040]))
+    assert not [each for each in over.findings() if "shorter" in each.why]
+    whole = walk(OWN, 1000, 1160, (101, 106))
+    gone(whole, Venue(AGAIN))
+    assert {each[2] for each in states(whole)} == {"proven"}
+
+
 def test_a_fall_of_the_numbers_is_gone_through_on_both_sides() -> None:
     """Heard live: 100, then 42. Before that 101 to 103 were traded, and 40 and 41."""
     told = [(seq, seq * 10.0) for seq in range(80, 104)] + [(seq, 1060.0 + seq) for seq in range(40, 45)]
@@ -179,6 +177,39 @@ def test_one_instant_that_fills_pages() -> None:
         assert {each[2] for each in states(over)} == {"proven"}
 
 
+@pytest.mark.parametrize("call", [SPOT, OWN])
+def test_a_first_page_of_one_instant_comes_once(call: RestCall) -> None:
+    """By the numbers none is missing, so that no more than three are asked for at first."""
+    fills = [(97, 1010.0), (98, 1010.0), (99, 1010.0), (100, 1010.0)]
+    venue = Venue([*STEADY[:21], *fills, (101, 1020.0)])
+    over = ListedWalk("trades", call, "X", seconds(1000.5, 1020), (101, 100), held=False)
+    assert gone(over, venue) == fills
+    assert [ask.limit for ask in venue.asked if ask.from_id is None] == [3, 10], "then whole pages"
+    assert {each[2] for each in states(over)} == {"proven"}
+
+
+@pytest.mark.parametrize("call", [SPOT, OWN])
+def test_a_history_of_one_instant(call: RestCall) -> None:
+    over = ListedWalk("trades", call, "X", seconds(0, 100), held=False)
+    assert gone(over, Venue([(7, 50.0), (8, 50.0)])) == [(7, 50.0), (8, 50.0)]
+    assert [each[2] for each in states(over)] == ["unrecoverable", "proven"]
+
+
+@pytest.mark.parametrize("repeated", [25, 30, 40])
+def test_where_numbers_fall_too_soon_to_be_told_from_disorder_no_instant_is_proven_that_was_missed(
+    repeated: int,
+) -> None:
+    """A second after 259 comes 235: it is taken for one that is late, and numbers do not follow the stamps any more."""
+    told = [(200 + at, float(at)) for at in range(60)] + [(200 + at - repeated, float(at)) for at in range(60, 120)]
+    over = ListedWalk("trades", SPOT, "X", seconds(10, 110), held=False)
+    found = gone(over, Venue(told))
+    hidden = [each for each in told if 10 <= each[1] < 110 and each not in found]
+    assert hidden
+    for _, at_s in hidden:
+        at_ns, _ = seconds(at_s, at_s)
+        assert {each.state for each in over.findings() if each.from_ns <= at_ns < each.to_ns} == {"disputed"}, at_s
+
+
 def test_rows_of_a_list_that_stand_for_several() -> None:
     told = [(seq, seq // 3 * 10.0) for seq in range(90)]
     venue, over = Venue(told, aggregates=3), walk(SPOT, 200, 240, (63, 71))
@@ -198,6 +229,55 @@ def test_a_short_list_is_asked_for_twice_and_an_empty_one_proves_nothing() -> No
     over = walk(SPOT, 1000, 1060, (101, 105))
     gone(over, Venue([]))
     assert [each[2] for each in states(over)] == ["unrecoverable"]
+
+
+def _without_an_answer(over: ListedWalk, held: Sequence[Trade], listed: Sequence[Trade] = ()) -> ListedWalk:
+    """The list says so much, and no number brings anything; once numbers are asked for it is told what is held."""
+    while (ask := over.next()) is not None:
+        if ask.from_id is not None:
+            over.given(held)
+        over.took(listed if ask.from_id is None else ())
+    return over
+
+
+def test_what_turns_out_to_be_held_is_not_given_up_and_without_a_list_nothing_of_its_hole_is() -> None:
+    over = walk(SPOT, 1000, 1060, (101, 105))
+    assert _without_an_answer(over, [trade(103, 1030.0), trade(104, 1040.0)]).findings() == []
+    over = walk(SPOT, 1000, 1060, (101, 105))
+    assert _without_an_answer(over, [trade(seq, seq * 10.0) for seq in range(101, 106)]).findings() == []
+
+    lost = [(1000.0, 1060.0, "unrecoverable")]
+    over = walk(SPOT, 1000, 1060, (101, 105))
+    assert states(_without_an_answer(over, [])) == lost
+    over = walk(SPOT, 1000, 1060, (101, 105))
+    assert states(_without_an_answer(over, [trade(103, 9000.0), trade(99, 990.0)])) == lost, "of another time, or hole"
+
+
+def test_what_is_held_is_proven_beside_what_is_lost_once_the_list_shows_it() -> None:
+    listed = [trade(seq, seq * 10.0) for seq in range(80, 107)]
+    over = _without_an_answer(walk(SPOT, 1000, 1060, (101, 105)), [trade(103, 1030.0), trade(104, 1040.0)], listed)
+    assert states(over) == [
+        (1000.0, 1030.0, "unrecoverable"), (1030.000000001, 1040.0, "proven"), (1040.0, 1060.0, "unrecoverable"),
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize("call", [SPOT, OWN])
+def test_a_hole_whose_numbers_are_all_of_its_ends_misses_nothing(call: RestCall) -> None:
+    """Of three fills of one instant the first was missed, and that instant is in dispute: no trade is before it."""
+    told = [*STEADY[:21], (101, 1060.0), (102, 1060.0), (103, 1060.0), (104, 1120.0)]
+    (from_ns, _), (to_ns, _) = seconds(1000, 1000), seconds(1060, 1060)
+    over = ListedWalk("trades", call, "X", (from_ns + 1, to_ns), (101, 101))
+    assert gone(over, Venue(told)) == [(101, 1060.0)]
+    assert over.findings() == [Finding(from_ns + 1, to_ns, "proven", "ids")]
+
+
+def test_a_hole_whose_only_trade_the_list_leaves_out_stays_open() -> None:
+    """Another one, of a numbering before, may have been left out with it."""
+    from_ns, to_ns = seconds(1000, 1020)
+    over = ListedWalk("trades", SPOT, "X", (from_ns + 1, to_ns), (101, 101))
+    found = gone(over, Venue(STEADY), lambda number, rows: rows if number > 1 else rows[:-1])
+    assert found == [(101, 1010.0)]
+    assert over.findings() == []
 
 
 def test_what_the_list_names_and_no_number_brings_is_lost() -> None:
@@ -229,11 +309,13 @@ def test_what_a_list_leaves_out_where_two_of_its_pages_meet_comes_by_number_or_i
 
 
 def test_where_the_history_begins_inside_it_what_was_before_is_lost() -> None:
-    over = walk(OWN, 500, 1030)
-    assert [seq for seq, _ in gone(over, Venue(STEADY))] == list(range(80, 104))
-    assert states(over)[0][2] == "unrecoverable"
-    assert over.findings()[0].why == "the venue has no older ones"
-    assert {each[2] for each in states(over)[1:]} == {"proven"}
+    for call in (SPOT, OWN):
+        over = walk(call, 500, 1030)
+        assert [seq for seq, _ in gone(over, Venue(STEADY))] == list(range(80, 104))
+        assert states(over)[0] == (500.0, 800, "unrecoverable"), "and of the very first instant nobody knows"
+        assert over.findings()[0].why == "the venue has no older ones"
+        assert over.findings()[1].from_ns == over.findings()[0].to_ns
+        assert {each[2] for each in states(over)[1:]} == {"proven"}
 
 
 def test_where_a_venue_can_list_onwards_it_is_asked_whether_the_oldest_is_the_first() -> None:
@@ -277,17 +359,20 @@ def test_a_list_that_cannot_be_read_leaves_the_rest_open() -> None:
 @settings(max_examples=300, deadline=None)
 @given(
     kind=st.tuples(st.booleans(), st.booleans()),
-    fall_at=st.integers(20, 60),
-    repeated=st.integers(0, 45),
+    fall=st.tuples(st.integers(20, 60), st.integers(0, 45)),
     hole=st.tuples(st.integers(15, 60), st.integers(1, 25)),
     slip=st.sampled_from(["", "empty", "short", "disorder"]),
+    apart_s=st.sampled_from([10.0, 1.0]),
 )
 def test_nothing_is_ever_proven_that_did_not_come(
-    kind: tuple[bool, bool], fall_at: int, repeated: int, hole: tuple[int, int], slip: str
+    kind: tuple[bool, bool], fall: tuple[int, int], hole: tuple[int, int], slip: str, apart_s: float
 ) -> None:
     """Wherever numbers begin anew, however many come again, in one answer that is not right or in none."""
-    own, known = kind
-    told = [(place if place < fall_at else place - repeated, place * 10.0) for place in range(100)]
+    (own, known), (fall_at, repeated) = kind, fall
+    told = [
+        (place, place * apart_s) if place < fall_at else (place - repeated, place * apart_s + 60.0)
+        for place in range(100)
+    ]
     low, high = hole[0], hole[0] + hole[1] + 1
     (before, from_s), (after, to_s) = told[low], told[high]
     over = walk(

@@ -25,6 +25,9 @@ def test_what_is_numbered_in_order_is_one_stretch_however_the_page_is_sorted() -
     assert told((3, 30), (1, 10), (2, 20)) == [[1, 2, 3]]
     assert told() == []
     assert told((5, 50)) == [[5]]
+    in_order = [trade(1, 10), trade(2, 10), trade(3, 11)]
+    assert numberings(in_order) == [in_order]
+    assert numberings([*in_order, trade(7, 12, first=9), trade(8, 12)]) == [[*in_order, trade(8, 12), trade(7, 12, 9)]]
 
 
 def test_a_number_that_falls_begins_another_and_repeated_ones_are_told_apart() -> None:

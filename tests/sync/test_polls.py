@@ -7,7 +7,7 @@ import pytest
 
 from tapeline.model.event import Bar, Trade
 from tapeline.model.interval import MINUTE_NS, SECOND_NS
-from tapeline.sync.polls import MOST_PAGES, SETTLED_NS, BarsPoll, Poll, TradesPoll, poll_of, pollable
+from tapeline.sync.polls import LEAST, MOST_PAGES, ROOM, SETTLED_NS, BarsPoll, Poll, TradesPoll, poll_of, pollable
 from tapeline.venues import venue_named
 from tapeline.venues.spec import Ask, Feed, Request, RestCall
 
@@ -286,6 +286,95 @@ def test_an_empty_venue_and_one_that_stops_answering_end_the_round() -> None:
         poll.took([trade(30)] if poll.next() == Ask("trades", "AB", limit=10) else [])
     assert poll.next() is None
     assert not poll.rows() or not poll.whole
+
+
+# ---- how much of the newest page
+
+
+def settled_poll(came: int = 1, page: int = 1000) -> TradesPoll:
+    """A poll whose last round, against trades 1 to 2000, brought so many."""
+    poll = TradesPoll("trades", "AB", page)
+    venue = [at(n, n * 60) for n in range(1, 2001)]
+    poll.begin(2001 - came, 0, (2000 - came) * 60 * SECOND_NS)
+    assert poll.next() == Ask("trades", "AB", limit=page), "nobody knows yet how many come"
+    poll.took(venue[-page:])
+    assert poll.next() is None
+    assert numbers(poll) == list(range(2001 - came, 2001))
+    return poll
+
+
+@pytest.mark.parametrize(("came", "limit"), [(0, LEAST), (3, LEAST), (40, ROOM * 40), (400, 1000)])
+def test_as_many_rows_are_asked_for_as_the_last_round_brought_with_room(came: int, limit: int) -> None:
+    poll = settled_poll(came)
+    poll.begin(2001, 0, 2000 * 60 * SECOND_NS)
+    assert poll.next() == Ask("trades", "AB", limit=limit)
+    poll.took([at(n, n * 60) for n in range(2003 - limit, 2003)])
+    assert poll.next() is None, "it shows the last one held"
+    assert numbers(poll) == [2001, 2002]
+    assert poll.whole
+
+
+def test_where_few_rows_do_not_reach_what_is_held_the_whole_page_is_asked_for() -> None:
+    poll = settled_poll()
+    newer = [at(n, 2000 * 60 + n - 2000) for n in range(2001, 2101)]
+    page = [*(at(n, n * 60) for n in range(1, 2001)), *newer]
+    poll.begin(2001, 0, 2000 * 60 * SECOND_NS)
+    poll.took(page[-LEAST:])
+    assert poll.next() == Ask("trades", "AB", limit=1000)
+    poll.took(page[-1000:])
+    assert poll.next() is None
+    assert numbers(poll) == list(range(2001, 2101))
+    assert poll.whole
+    poll.begin(2101, 0, 2000 * 60 * SECOND_NS)
+    assert poll.next() == Ask("trades", "AB", limit=400), "as many may come again"
+
+
+def test_few_rows_of_a_venue_that_numbered_anew_further_back_hide_none_of_those_before_it() -> None:
+    """By their numbers alone, all of these would go on from the last one held."""
+    poll = settled_poll()
+    before = [at(n, 2000 * 60 + n - 2000) for n in range(2001, 2041)]
+    anew = [at(n, 2010 * 60 + n - 2000) for n in range(1995, 2061)]
+    page = [*(at(n, n * 60) for n in range(1, 2001)), *before, *anew]
+    poll.begin(2001, 0, 2000 * 60 * SECOND_NS)
+    poll.took(page[-LEAST:])
+    assert poll.next() == Ask("trades", "AB", limit=1000)
+    poll.took(page[-1000:])
+    assert poll.next() is None
+    assert numbers(poll) == [*range(2001, 2041), *range(1995, 2061)]
+
+
+def test_few_rows_that_show_the_number_held_at_another_time_do_not_reach_it() -> None:
+    poll = settled_poll()
+    poll.begin(2001, 0, 2000 * 60 * SECOND_NS)
+    poll.took([at(n, 2100 * 60 + n) for n in range(1995, 2045)])
+    assert poll.next() == Ask("trades", "AB", limit=1000)
+
+
+def test_few_rows_that_are_behind_the_stream_are_enough_and_none_at_all_are_not() -> None:
+    poll = settled_poll()
+    poll.begin(2002, 0, 2001 * 60 * SECOND_NS)
+    poll.took([at(n, n * 60) for n in range(2001 - LEAST, 2001)])
+    assert poll.next() is None, "what is older tells nothing new"
+    assert (numbers(poll), poll.whole) == ([], False)
+    poll.begin(2002, 0, 2001 * 60 * SECOND_NS)
+    poll.took([])
+    assert poll.next() == Ask("trades", "AB", limit=1000)
+
+
+def test_with_nothing_held_few_rows_are_enough() -> None:
+    """As after a series was given back and is wanted again."""
+    poll = settled_poll()
+    poll.begin(None, 0)
+    poll.took([at(n, n * 60) for n in range(2001 - LEAST, 2001)])
+    assert poll.next() is None
+    assert numbers(poll) == [2000]
+
+
+def test_after_a_round_that_failed_the_whole_page_is_asked_for() -> None:
+    poll = settled_poll()
+    for limit in (LEAST, 1000, 1000):
+        poll.begin(2001, 0, 2000 * 60 * SECOND_NS)
+        assert poll.next() == Ask("trades", "AB", limit=limit), "the answer to the one before never came"
 
 
 def test_rounds_of_trades_end_a_moment_after_the_grid() -> None:

@@ -93,6 +93,33 @@ def test_what_the_venue_has_not_got_is_lost_with_the_cause_of_the_hole() -> None
     ]  # fmt: skip
 
 
+def test_the_store_is_asked_once_before_numbers_that_brought_nothing_are_given_up() -> None:
+    errand = Errand(BTC, "trades", (Stretch(0, 50, 1, 4, "restart"),))
+    mending = Mending(errand, REST["trades"], "BTCUSDT")
+    assert not mending.asks_the_store([]), "it is the list that is empty"
+    in_full(mending, (0, 0, 0), (1, 3, 20), (4, 4, 40), (5, 5, 49))
+    assert not mending.asks_the_store([trade(4, 40)])
+    mending.took([trade(4, 40)])
+    assert [mending.asks_the_store([]), mending.asks_the_store([])] == [True, False]
+    mending.given([trade(2, 20), trade(9, 30), trade(3, 20 + 10**10)])  # the last two are none of the hole's
+    assert mending.took([]) == []
+    facts = mending.settled(1)
+    assert (mending.next(), mending.count) == (None, 1)
+    assert [(fact.from_ns, fact.to_ns, fact.state) for fact in facts] == [
+        (0, 21, "unrecoverable"), (21, 41, "unrecoverable"), (41, 50, "repaired"),
+    ]  # fmt: skip
+
+
+def test_where_numbers_are_not_known_the_store_is_not_asked() -> None:
+    mending = Mending(Errand(BTC, "trades", (Stretch(100, 200, cause="late_start"),)), REST["trades"], "BTCUSDT")
+    in_full(mending, (0, 0, 0), (1, 3, 120), (4, 4, 140), (5, 5, 199))
+    assert not mending.asks_the_store([])
+    bars = Mending(Errand(BTC, "bars:1m", (Stretch(0, MINUTE_NS),)), REST["bars"], "BTCUSDT")
+    assert not bars.asks_the_store([])
+    bars.given([trade(1, 1)])
+    assert bars.settled(1) == []
+
+
 def test_bars_that_were_held_do_not_come_again_and_an_open_one_is_left() -> None:
     holes = (Stretch(0, MINUTE_NS, cause="link_down"), Stretch(2 * MINUTE_NS, 4 * MINUTE_NS))
     mending = Mending(Errand(BTC, "bars:1m", holes), REST["bars"], "BTCUSDT")

@@ -1,6 +1,7 @@
 """A venue's history and a way to walk over it: what the tests of the walks share."""
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 from decimal import Decimal
 
 from tapeline.model.event import Bar, Trade
@@ -9,6 +10,7 @@ from tapeline.sync.walk import Row, Walk
 from tapeline.venues.spec import Ask
 
 START_NS = 1_700_000_040_000_000_000  # a full minute
+Told = tuple[int, float]  # number, second
 Mischief = Callable[[int, list[Row]], Sequence[Row] | None]  # number of the request, its rows; None: no answer
 
 
@@ -68,3 +70,40 @@ def gone_through(
         else:
             found += walk.took(rows)
     return found, asked
+
+
+@dataclass
+class Venue:
+    """What a venue answers: by time in order, by number the later of two trades with one number."""
+
+    told: Sequence[Told]
+    aggregates: int = 1  # so many trades, all of one instant, are one row of the list
+    asked: list[Ask] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.trades = [trade(seq, at_s, price=str(place + 1)) for place, (seq, at_s) in enumerate(self.told)]
+
+    def answer(self, ask: Ask) -> list[Row]:
+        limit = ask.limit or 1
+        if ask.from_id is not None:
+            latest: dict[int, Row] = {each.seq or 0: each for each in self.trades}
+            return [latest[seq] for seq in sorted(latest) if seq >= ask.from_id][:limit]
+        rows = [each for each in self.trades if (each.at_ns or 0) < (ask.to_ns or 0)]
+        if ask.call == "trades":
+            return list(rows[-limit:])
+        found: list[Row] = []
+        for at in range(0, len(rows), self.aggregates):
+            group = rows[at : at + self.aggregates]
+            found.append(trade_of(group[-1], group[0].seq, group[-1].seq, len(found)))
+        return found[-limit:]
+
+
+def trade_of(last: Trade, first_id: int | None, last_id: int | None, number: int) -> Trade:
+    return Trade(
+        last.instrument, "aggtrades", last.at_ns, 7, "rest", str(number), number, last.side, last.price, last.size,
+        first_id, last_id,
+    )  # fmt: skip
+
+
+def told_of(each: Trade) -> Told:
+    return each.seq or 0, ((each.at_ns or 0) - seconds(0, 0)[0]) / SECOND_NS

@@ -35,8 +35,23 @@ def test_forgotten_ones_do_not_ring() -> None:
     assert alarms.due_ns == 11
     alarms.forget(first)
     alarms.set(12, "b", "z")
-    alarms.forget_all("b")
+    alarms.put_aside("b")
     assert (alarms.due_ns, rung(alarms, 100)) == (NEVER, [])
+
+
+def test_those_of_an_owner_that_is_not_called_go_on_where_they_would_be() -> None:
+    alarms = Alarms()
+    once, later, beat = alarms.set(10, "a", "once"), alarms.set(90, "a", "later"), alarms.set(15, "a", "beat", 10)
+    other = alarms.set(20, "b", "other")
+    alarms.put_aside("a")
+    assert rung(alarms, 42) == [(20, "other")]
+    alarms.take_up("b", 42)
+    alarms.take_up("a", 42)
+    alarms.take_up("a", 42)
+    assert rung(alarms, 42) == [(10, "once")], "it was to ring meanwhile"
+    assert rung(alarms, 90) == [(15, "beat"), (90, "later")]
+    assert alarms.due_ns == 95, "and every ten from where it began"
+    assert len({once, later, beat, other}) == 4
 
 
 def test_timers_that_are_ended_long_before_their_time_leave_nothing() -> None:

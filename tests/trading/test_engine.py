@@ -185,6 +185,19 @@ def test_an_exception_pauses_the_strategy_cancels_its_orders_and_leaves_others_a
     assert bad.heard[-1] == ("trade", D(103))
 
 
+def test_a_strategy_that_was_paused_has_its_timers_again() -> None:
+    diary = Diary()
+    made = engine(diary)
+    diary.every(10, "beat")
+    diary.after(15, "once")
+    made.step(Operator("pause", "main", "ann", "wait", SECOND, diary.name), SECOND)
+    made.step(trade("101"), 18 * SECOND)
+    assert [what for name, what in diary.heard if name == "timer"] == []
+    made.step(Operator("unpause", "main", "ann", "go on", 19 * SECOND, diary.name), 19 * SECOND)
+    made.step(Timer("due", 21 * SECOND), 21 * SECOND)
+    assert [what for name, what in diary.heard if name == "timer"] == ["once", "beat"]
+
+
 def test_an_exception_may_halt_the_account_or_be_no_more_than_told() -> None:
     def fail(_strategy: Strategy, _trade: Trade) -> None:
         raise RuntimeError("no idea")

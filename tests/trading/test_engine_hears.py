@@ -48,7 +48,7 @@ class Shelf:
 
     def __init__(self) -> None:
         self.instrument, self.synchronised = BTC.id, True
-        self._bid = D(0)
+        self._bid, self.lost = D(0), ""
 
     def apply(self, event: BookSnapshot | BookDelta, _now_ns: int) -> BookView | None:
         if isinstance(event, BookSnapshot):
@@ -56,6 +56,9 @@ class Shelf:
         else:
             self.synchronised = False
         return self if event.bids else None
+
+    def lose(self, _instrument: str, _channel: str, why: str, _now_ns: int) -> None:
+        self.synchronised, self.lost = False, why
 
     def top(self, count: int) -> tuple[list[tuple[Decimal, Decimal]], list[tuple[Decimal, Decimal]]]:
         return [(self._bid, D(1))][:count], [(self._bid + 1, D(1))][:count]
@@ -87,6 +90,18 @@ def test_every_event_goes_to_its_own_hook_and_no_other() -> None:
     ):  # fmt: skip
         bench.step(event)
     assert ears.heard == ["quote 99", "bar 1", "Mark", "Ticker", "book 98", "clock"]
+
+
+def test_a_book_whose_stream_is_gone_is_lost_at_once_and_one_with_a_hole_behind_it_is_not() -> None:
+    bench, shelf = Bench(), Shelf()
+    bench.engine._books = shelf
+    bench.step(BookSnapshot(BTC.id, "book", 1, 1, "ws", [("98", "1")], []))
+    hole = Gap(BTC.id, "book", 2, 2, "built", 1, 2, 7, 9, "link_down")
+    bench.step(hole)
+    assert (shelf.lost, bench.strategy.book(BTC.id).synchronised) == ("", True), "its keeper judges by what follows"
+    bench.step(replace(hole, open=True))
+    assert (shelf.lost, bench.strategy.book(BTC.id).synchronised) == ("link_down", False)
+    assert bench.strategy.price(BTC.id) is None, "stale levels are no price"
 
 
 def test_without_a_keeper_books_are_nobodys() -> None:
@@ -206,4 +221,4 @@ def test_a_strategy_that_raises_in_any_hook_is_paused_by_it() -> None:
 
     bench = Bench(Bad())
     bench.price("100")
-    assert bench.engine.seats["Bad"].paused == "on_timer: KeyError: 'wake'"
+    assert bench.engine.seats["Bad"].paused.startswith("on_timer: KeyError: 'wake' (test_engine_hears.py:")

@@ -1,10 +1,11 @@
 from collections.abc import Callable
-from decimal import Decimal
+from decimal import Context, Decimal, Inexact, localcontext
 
 import pytest
 from exchange_fixtures import BIDS, PERP, SPOT, D, book, exchange, intent, mark, said, text, trade
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from tapeline.errors import OrderRefused
 from tapeline.model.account import AccountEvent, Balance, Fill, OrderUpdate, Payment
@@ -16,6 +17,7 @@ from tapeline.trading.paper.admission import Rules
 from tapeline.trading.paper.booking import needed
 from tapeline.trading.paper.exchange import Exchange
 from tapeline.trading.paper.fees import Fees
+from tapeline.trading.paper.outcome import Matching
 
 
 def refused(made: Exchange, wanted: Intent, *, account: str = "a") -> str:
@@ -245,6 +247,12 @@ def test_on_bars_an_order_takes_at_the_next_open() -> None:
     ]  # fmt: skip
     made.place("a", "3", intent("buy", "1", "80", time_in_force="ioc"), 3 * MINUTE_NS)
     assert "3 expired 0/1 not_fillable" in said(made.market(bar(3, "95", "95"), 3 * MINUTE_NS))
+    made.place("a", "4", intent("buy", "1", "94", post_only=True), 4 * MINUTE_NS)
+    made.place("a", "5", intent("buy", "1", "94"), 4 * MINUTE_NS)
+    lines = said(made.market(bar(4, "92", "92"), 4 * MINUTE_NS))
+    assert [line for line in lines if line.split()[1] == "fill"] == [
+        "4 fill 1 at 94 fee 0.001 BTC maker", "5 fill 1 at 92 fee 0.001 BTC taker",
+    ], "one that never takes rests on the way to the open"  # fmt: skip
 
 
 # ---- derivatives
@@ -501,3 +509,58 @@ def test_a_position_that_is_flat_has_realised_what_was_paid_and_got(orders: list
                 flow += event.price * event.size * D("0.1") * (-1 if side == "buy" else 1)
     assert made.positions("a") == []
     assert made.balances("a")[0].total == 100000 + flow
+
+
+def test_whatever_the_precision_of_a_user_no_figure_is_another() -> None:
+    """A strategy may set `getcontext().prec`: abs(), minus and operators round to it."""
+
+    def day() -> list[str]:
+        made = exchange(usdt="123456.789", btc="1.23456789", matching=Matching(slippage=D("0.00123")))
+        told = made.place("a", "1", intent("buy", "30", of=PERP), 5)
+        told += made.place("a", "2", intent("sell", "0.567", kind="trailing_stop", trail=D("0.01234")), 6)
+        told += made.market(mark("99.87654321"), 7) + made.place("a", "3", intent("sell", "37", of=PERP), 8)
+        told += made.market(trade(SPOT, "98.54", "1", at_ns=9), 9) + made.market(trade(SPOT, "97.1", "1", at_ns=9), 9)
+        told += made.transfer("a", "USDT", D("-1234.56789"), 10)
+        return [*said(told), *said(made.balances("a")), *said(made.positions("a"))]
+
+    exact = day()
+    with localcontext(Context(prec=2, traps=[Inexact])):
+        assert day() == exact
+    assert "2 filled 0.567/0.567" in exact
+
+
+# ---- terms that change
+
+
+def test_new_terms_hold_for_what_comes_after_and_leave_what_rests() -> None:
+    made = exchange()
+    assert said(made.place("a", "1", intent("buy", "0.123", "98.77"), 5))[0] == "1 open 0/0.123"
+    made.relist(replace(SPOT, tick=D(1), lot=D("0.01"), min_notional=D(20)))
+    assert refused(made, intent("buy", "1", "98.5")) == "tick"
+    assert refused(made, intent("buy", "0.555", "98")) == "lot"
+    assert refused(made, intent("buy", "0.11", "98")) == "min_notional"
+    with pytest.raises(OrderRefused) as error:
+        made.amend("a", "1", None, D("98.5"), 6)
+    assert error.value.reason == "tick"
+    with pytest.raises(OrderRefused) as error:
+        made.amend("a", "1", None, D(98), 6)
+    assert error.value.reason == "lot", "what rests keeps its size until it is given another"
+    assert said(made.market(trade(SPOT, "98.76", "5"), 7))[0].startswith("1 fill 0.123 at 98.77")
+
+
+def test_the_list_and_the_status_of_a_stream_are_each_the_newer_word() -> None:
+    made = exchange()
+    made.relist(replace(SPOT, status="delisted"))
+    assert refused(made, intent("buy", "1")) == "market_closed"
+    made.market(Status(SPOT.id, "status", 1, 1, "ws", "trading"), 5)
+    assert said(made.place("a", "1", intent("buy", "1"), 5))[0] == "1 open 0/1"
+    made.market(Status(SPOT.id, "status", 1, 1, "ws", "halted"), 6)
+    made.relist(SPOT)
+    assert said(made.place("a", "2", intent("buy", "1"), 7))[0] == "2 open 0/1"
+
+
+def test_orders_from_before_count_among_those_that_are_open() -> None:
+    made = exchange(rules=Rules(most_open=1))
+    made.place("a", "1", intent("buy", "1", "98"), 5)
+    made.relist(replace(SPOT, tick=D(1)))
+    assert refused(made, intent("buy", "1", "98")) == "too_many_orders"

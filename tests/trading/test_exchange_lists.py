@@ -54,6 +54,14 @@ def test_both_orders_rest_and_what_they_may_sell_is_kept_once() -> None:
     assert [each.state for each in at.lists("a")] == ["open"]
 
 
+def test_a_limit_that_takes_at_once_leaves_nothing_to_wait_for_the_stop() -> None:
+    at = exchange(btc="1")
+    limit, stop = legs(price="99", stop="90")
+    at.place_list("a", "both", [("limit", replace(limit[1], post_only=False)), stop], 5)
+    assert states(at) == {"limit": "filled", "stop": "expired"}
+    assert at.market(trade(SPOT, "89", "1"), 10) == [], "its price comes, and nobody waits for it"
+
+
 def test_of_a_purchase_the_dearer_order_is_what_is_kept() -> None:
     at = exchange(usdt="200")
     placed(at, "buy", price="80", stop="150")

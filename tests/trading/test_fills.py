@@ -12,7 +12,7 @@ from tapeline.trading.accounting.allotment import NOBODY
 from tapeline.trading.accounting.ledger import Adjustment, Ledger
 from tapeline.trading.client_ids import slice_id
 from tapeline.trading.command import Note
-from tapeline.trading.input import Reduced
+from tapeline.trading.input import Halted, Reduced
 from tapeline.trading.orders import Blotter
 from tapeline.trading.record import Entry, Listed, decode, encode
 from tapeline.trading.restore import restore
@@ -122,6 +122,30 @@ def test_a_stop_is_known_by_its_order_where_the_fill_has_the_venues_number_only(
     assert [(each.size, each.why) for each in ears.lost] == [(D(-1), "an emergency stop, at 100")]
 
 
+def test_of_an_account_that_was_left_flat_no_strategy_holds_anything() -> None:
+    ears, other = Ears(name="s"), Ears(name="other")
+    bench = Bench(ears, other, limits=Tables(every=RiskLimits(max_position=D(3))))
+    by_others(bench, "2", side="buy")
+    bench.price("90", PERP)
+    order = ears.sell(PERP.id, 2)
+    bench.fill(order.client_id, "2", "95")
+    assert ears.position(PERP.id) == -2
+    flat = bench.engine.priced(Halted("main", "flat", "flattener: verified with the venue", SECOND))
+    assert flat.prices == {PERP.id: D(90)}
+    said = [each.text for each in bench.step(flat) if isinstance(each, Note) and each.kind == "reduced"]
+    assert said == [f"2 {PERP.id} of s closed by an emergency stop that left the account flat: 0 is left"]
+    assert [(each.size, each.left, each.price) for each in ears.lost] == [(D(2), D(0), D(90))]
+    assert (ears.positions, other.lost) == ({}, [])
+    assert bench.engine.priced(flat).prices == {}, "of what nobody holds no price is asked"
+    late = by_others(bench, "1", side="buy")
+    bench.fill(order.client_id, "1", "95")
+    assert (late, len(ears.lost)) == ([], 2), "a fill of before, told now: others hold against it"
+    halted = Halted("main", "halted", "ann", SECOND)
+    assert bench.engine.priced(halted) is halted
+    bench.step(Halted("main", "running", "ann", SECOND))
+    assert ears.buy(PERP.id, 3).state == "intended", "risk counts nothing of it any more"
+
+
 def test_the_journal_gives_the_same_lines_again() -> None:
     bench = Bench(Ears(name="s"))
     records: list[Any] = [Listed(PERP, 1)]
@@ -129,7 +153,7 @@ def test_the_journal_gives_the_same_lines_again() -> None:
 
     def kept(event: Any) -> Any:
         commands = step(event)
-        records.extend([event] if isinstance(event, Fill) else [])
+        records.extend([event] if isinstance(event, Fill | Halted) else [])
         records.extend(commands)
         return commands
 
@@ -146,6 +170,10 @@ def test_the_journal_gives_the_same_lines_again() -> None:
     records.append(adjustment)
     ledger = bench.engine.situation.ledger
     ledger.adjust(adjustment, PERP)
+    by_others(bench, "2", "85", side="buy")
+    other = bench.strategy.sell(PERP.id, 2)
+    bench.fill(other.client_id, "2")
+    bench.step(bench.engine.priced(Halted("main", "flat", "ann", SECOND)))
     entries = [
         Entry(number, decode(encode(each)), encode(each).decode(), number) for number, each in enumerate(records)
     ]
@@ -154,6 +182,7 @@ def test_the_journal_gives_the_same_lines_again() -> None:
     for strategy in (None, "s", NOBODY):
         held = ledger.holding("main", PERP.id, strategy=strategy)
         assert again.ledger.holding("main", PERP.id, strategy=strategy) == held
+    assert ledger.holding("main", PERP.id, strategy="s").size == 0
     assert ledger.holding("main", PERP.id, strategy="s").gross == -30
 
 

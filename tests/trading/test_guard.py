@@ -1,6 +1,9 @@
 """What risk is told: positions, orders at their worst, fees and losses."""
 
 from decimal import Decimal
+from random import Random
+
+import pytest
 
 from engine_fixtures import BTC, PERP, SECOND, Bench
 from tapeline.model.account import Payment, Position
@@ -11,6 +14,7 @@ from tapeline.trading.risk.check import RiskLimits
 from tapeline.trading.risk.exposure import Place
 from tapeline.trading.risk.limits import Tables
 from tapeline.trading.risk.standing import Held
+from tapeline.trading.strategy import Strategy
 
 D = Decimal
 
@@ -37,6 +41,26 @@ def test_what_may_be_spent_counts_as_what_it_may_buy_and_orders_of_others_stand_
     assert held(bench, BTC.id).buys == D(1), "at a price a tenth lower"
     bench.told("theirs", "open", size=D(3), side="sell", price=D(200))
     assert held(bench, BTC.id, "") == Held(sells=D(3))
+
+
+def test_what_may_be_spent_stays_exact_in_every_figure_whatever_the_prices() -> None:
+    limits = RiskLimits(
+        max_position_value=D(9000),
+        max_gross=D(9000),
+        max_net=D(9000),
+        max_order_value=D(9000),
+        max_order_size=D(9000),
+        fat_finger_times=D(9000),
+    )
+    bench = Bench(limits=Tables(every=limits))
+    bench.free("USDT", "100000")
+    bench.price("59841.63", PERP)
+    bench.price("59654.57")
+    order = bench.strategy.buy(BTC.id, quote="333.37")
+    assert order.state == "intended", order.why
+    assert held(bench, BTC.id).buys == D("0.006209266299482356"), "rounded up, at the eighteenth digit"
+    assert bench.strategy.buy(PERP.id, "0.001", price="59800.1").state == "intended", "the sum of all is asked for"
+    assert [each for each in bench.step(Timer("due", bench.now_ns)) if isinstance(each, SetHalt)] == []
 
 
 def test_a_limit_on_positions_sees_every_order_on_its_way() -> None:
@@ -127,3 +151,81 @@ def test_margin_is_counted_by_the_leverage_that_the_venue_says() -> None:
     assert bench.strategy.buy(PERP.id, "0.6").state == "withdrawn", "with what is held, 53.4"
     assert bench.strategy.buy(PERP.id, "0.4").state == "intended"
     assert bench.engine.situation.margin_rate("main", BTC.id) is None
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_strategies_that_trade_against_each_other_pass_no_limit_of_theirs_nor_of_the_account(seed: int) -> None:
+    chance = Random(seed)
+    mine = {name: RiskLimits(max_position=D(4)) for name in "ab"}
+    pair = [Strategy(name=name, instruments=(PERP.id,)) for name in "ab"]
+    bench = Bench(*pair, limits=Tables(every=RiskLimits(max_position=D(3)), strategy=mine))
+    bench.price("100", PERP)
+    apart = 0
+    for _ in range(150):
+        open_orders = bench.engine.situation.blotter.live()
+        if chance.random() < 0.4 or not open_orders:
+            side = chance.choice(("buy", "sell"))
+            chance.choice(pair).order(side, PERP.id, chance.randint(1, 4), price=D(90) if side == "buy" else D(110))
+        else:
+            order = chance.choice(open_orders)
+            assert order.left is not None
+            size = D(chance.randint(0, int(order.left)))
+            if size:
+                bench.fill(order.client_id, str(size), side=order.intent.side)
+            if size == order.left or chance.random() < 0.5:
+                state = "filled" if size == order.left else "cancelled"
+                bench.told(order.client_id, state, str(order.filled + size), side=order.intent.side)
+        both = held(bench, strategy="a"), held(bench, strategy="b")
+        whole = Held(size=both[0].size + both[1].size, buys=both[0].buys + both[1].buys,
+                     sells=both[0].sells + both[1].sells)  # fmt: skip
+        assert whole.worst <= 3, both
+        assert max(each.worst for each in both) <= 4, both
+        apart += both[0].size * both[1].size < 0
+    assert apart, "they held against each other at times"
+
+
+LOSSES = Tables(every=RiskLimits(max_daily_loss=D(150), max_drawdown_share=D("0.2")))
+
+
+def paid(bench: Bench, name: str, amount: str, currency: str = "USDT", kind: str = "transfer") -> list[str]:
+    """What limits make of a payment, and of the second after it."""
+    payment = Payment(
+        None, "payments", 1, 1, "ws", "main", id=name, currency=currency, amount=D(amount), kind=kind
+    )  # fmt: skip
+    commands = bench.step(payment) + bench.step(Timer("due", bench.now_ns))
+    return [each.why for each in commands if isinstance(each, SetHalt)]
+
+
+def lost(bench: Bench) -> Decimal:
+    return bench.engine.situation.risk.losses.lost_today(("account", "main"))
+
+
+def test_what_is_taken_out_of_an_account_is_not_lost_and_what_is_put_in_is_not_won() -> None:
+    bench = Bench(limits=LOSSES)
+    assert paid(bench, "1", "1000") == []
+    bench.price("100")
+    assert (paid(bench, "2", "-300"), lost(bench)) == ([], D(0))
+    assert (paid(bench, "3", "2", "BTC"), lost(bench)) == ([], D(0)), "coins, at their price of now"
+    assert (paid(bench, "3", "2", "BTC"), lost(bench)) == ([], D(0)), "told twice"
+    assert (paid(bench, "4", "-140", kind="fee"), lost(bench)) == ([], D(140)), "a charge is lost"
+    assert (paid(bench, "5", "500"), lost(bench)) == ([], D(140)), "and no deposit makes it good"
+    assert "max_daily_loss" in paid(bench, "6", "-20", kind="fee")[0]
+
+
+def restarted(seconds: int, price: str = "100") -> tuple[list[str], Decimal]:
+    """A run that begins with 5 BTC and 500 USDT, when it was worth 1,000: what it does before a price of BTC comes."""
+    before = Bench(limits=LOSSES)
+    before.price("100")
+    paid(before, "1", "500")
+    paid(before, "2", "5", "BTC")
+    losses = before.engine.situation.risk.losses.memo()
+    after = Bench(limits=LOSSES, ledger=before.engine.situation.ledger, losses=losses)
+    halts = [each.why for _ in range(seconds) for each in after.price("7", PERP) if isinstance(each, SetHalt)]
+    after.price(price)
+    return halts, lost(after)
+
+
+def test_a_run_that_has_heard_no_price_of_its_coins_yet_has_not_lost_them() -> None:
+    assert restarted(30) == ([], D(0))
+    assert restarted(30, "80") == ([], D(100)), "looked at as soon as the price comes"
+    assert len(restarted(70)[0]) > 0, "after a minute what has no price counts nothing, as ever"

@@ -1,10 +1,23 @@
 from itertools import pairwise
+from typing import cast
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tapeline.trading.halt import COMPONENTS, KEPT, MEANS, STATES, Change, Kept, Latch, passes, resume, worsen
+from tapeline.trading.halt import (
+    COMPONENTS,
+    KEPT,
+    MEANS,
+    STATES,
+    Change,
+    Kept,
+    Latch,
+    passes,
+    resume,
+    was_flat_since,
+    worsen,
+)
 
 
 def at(state: str) -> Latch:
@@ -76,10 +89,19 @@ def test_resuming_what_runs_changes_nothing() -> None:
     )
 
 
+def test_whether_flattening_has_ended_since_is_known_from_what_the_latch_remembers() -> None:
+    latch = Latch()
+    for at_ns, state in enumerate(("flattening", "flat"), 3):
+        latch = cast("Latch", worsen(latch, state, who="ann", why="w", at_ns=at_ns))
+    latch = cast("Latch", resume(latch, who="Ann", why="w", at_ns=5))
+    assert [was_flat_since(latch, at_ns) for at_ns in (0, 3, 4, 9)] == [True, True, False, False]
+    assert not was_flat_since(at("halted"), 0)
+
+
 def test_what_passes() -> None:
     assert {state: (passes(state, closes=False), passes(state, closes=True)) for state in STATES} == {
         "running": (True, True), "reduce_only": (False, True), "halted": (False, False),
-        "flattening": (False, True), "flat": (False, False),
+        "flattening": (False, False), "flat": (False, False),
     }  # fmt: skip
     assert set(MEANS) == set(STATES)
 

@@ -178,12 +178,13 @@ def test_first_in_first_out_is_ours_and_the_wallet_is_the_venue_s() -> None:
 # ---- payments and adjustments -------------------------------------------------------------------------------------
 
 
-def test_a_payment_with_an_id_is_booked_once() -> None:
+def test_a_payment_is_booked_once_by_its_id_or_by_its_stamp() -> None:
     ledger = Ledger()
     booked = [ledger.pay(payment("5", name="77")) for _ in range(2)]
 
     assert [each.changes for each in booked] == [(Change(A, "USDT", D(5), "transfer"),), ()]
-    assert ledger.pay(payment("4")).changes == ledger.pay(payment("4")).changes
+    stamped = [msgspec.structs.replace(payment("4"), at_ns=at_ns) for at_ns in (1, 1, 2)]
+    assert [bool(ledger.pay(each).changes) for each in stamped] == [True, False, True]
     assert ledger.balance(A, "USDT") == 13
 
 

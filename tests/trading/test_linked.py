@@ -9,6 +9,7 @@ from tapeline.model.instrument import Instrument
 from tapeline.trading.accounting.ledger import Ledger
 from tapeline.trading.command import Amend, Cancel, Hold, Submit, Withdraw
 from tapeline.trading.engine import Engine
+from tapeline.trading.input import Failed, Sent, Timer
 from tapeline.trading.orders import Blotter
 from tapeline.trading.setup import Abilities, Account, Setup
 from tapeline.trading.strategy import Strategy
@@ -199,3 +200,23 @@ def test_a_group_is_found_again_after_a_restart() -> None:
     assert kinds(commands) == [("submit", holds[0].client_id)]
     desk.told(holds[0].client_id, "open")
     assert kinds(desk.price("90")) == [("cancel", holds[0].client_id)]
+
+
+def test_a_cancel_that_the_venue_refuses_is_sent_again_ever_later_and_the_stop_goes_once_it_is_done() -> None:
+    desk = Desk()
+    limit, stop = desk.strategy.oco("sell", NAME, 1, price="110", stop="90")
+    desk.flush()
+    desk.told(limit.client_id, "open")
+    assert kinds(desk.price("90")) == [("cancel", limit.client_id)]
+    waits_s: list[float] = []
+    while len(waits_s) < 8:
+        began_ns = desk.now_ns
+        desk.engine.step(Sent(limit.client_id, "cancel", began_ns), began_ns)
+        refused = Failed(limit.client_id, "cancel", "refused", began_ns, "no right", "permission")
+        assert desk.engine.step(refused, began_ns) == (), "not at the speed of the venue's answers"
+        while not kinds(list(desk.engine.step(Timer("", desk.now_ns), desk.now_ns))):
+            desk.now_ns += SECOND // 4
+        waits_s.append((desk.now_ns - began_ns) / SECOND)
+    assert waits_s == [0.5, 1.0, 2.0, 4.0, 8.0, 16.0, 30.0, 30.0]
+    (last,) = [each for each in desk.told(limit.client_id, "cancelled") if isinstance(each, Submit)]
+    assert last.order.client_id == stop.client_id

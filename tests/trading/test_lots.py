@@ -1,7 +1,7 @@
 """Cost and profit, lot by lot or on average, against models that know nothing of each other."""
 
 from collections import deque
-from decimal import Decimal
+from decimal import Context, Decimal, Inexact, localcontext
 from fractions import Fraction
 
 import pytest
@@ -25,6 +25,28 @@ def test_average_cost() -> None:
         [Part(D(-3), D(240), D(-75))],
     ]
     assert (lots.size, lots.cost) == (D(0), D(0))
+
+
+def test_a_share_of_a_cost_that_has_many_digits() -> None:
+    lots = Lots("average")
+    lots.trade(D("123456789.123456789012345678"), D("98765432109876.5432109876543210987654321"))  # of 8 and 18 places
+
+    (part,) = lots.trade(D("-23456789.023456789012345678"), D(0))
+
+    paid = Fraction("98765432109876.5432109876543210987654321") * Fraction("23456789.023456789012345678")
+    exact = paid / Fraction("123456789.123456789012345678")
+    assert part.realised == D("-18765431372876.536511387592764348"), "exact to the 18th place, where it was an error"
+    assert abs(Fraction(part.realised) + exact) <= Fraction(1, 2 * 10**18)
+
+
+def test_whatever_the_precision_of_a_user_sizes_are_not_rounded() -> None:
+    """A strategy may set `getcontext().prec`: abs() and minus round to it."""
+    lots = Lots("average")
+    with localcontext(Context(prec=3, traps=[Inexact])):
+        lots.trade(D("1.23456789"), D("123.456789"))
+        lots.trade(D("-0.23456789"), D("23.456789"))
+        lots.trade(D("-1.10000001"), D("110.000001"))
+    assert (lots.size, lots.cost) == (D("-0.10000001"), D("10.000001"))
 
 
 def test_first_in_first_out() -> None:

@@ -40,7 +40,9 @@ def test_a_halt_withdraws_what_waits_and_cancels_what_rests() -> None:
     bench.price("100")
     commands = bench.step(Halted("main", "flattening", "ann", SECOND))
     assert commands == [Withdraw(stop.client_id, "cancelled before it was sent", ""), CancelAll("main")]
-    assert bench.strategy.sell(BTC.id, 1, price=90).state == "intended", "what closes passes while it is flattened"
+    refused = bench.strategy.sell(BTC.id, 1, price=90)
+    assert refused.state == "withdrawn", "what closes would rest in the way"
+    assert "the account is flattening: nothing but cancels passes" in refused.why
 
 
 def test_reduce_only_leaves_what_closes() -> None:
@@ -152,7 +154,10 @@ def test_what_is_left_of_an_order_counts_and_what_closes_or_waits_with_us_is_lef
     assert tightened(bench, '{"every": {"max_order_size": 1}}') == [
         (partly.client_id, "max_order_size of the account is 1 now, and it is 2: cancelled")
     ]
-    assert bench.price("150")[-1].kind == "denied", "what waited is judged by the limits of now"  # type: ignore[union-attr]  # a note
+    denied, withdrawn = bench.price("150")[-2:]
+    assert isinstance(denied, Note)
+    assert denied.kind == "denied", "what waited is judged by the limits of now"
+    assert isinstance(withdrawn, Withdraw)
 
 
 def test_an_amend_that_is_out_counts_at_its_larger_size() -> None:
@@ -198,3 +203,56 @@ def test_what_ends_at_a_time_ends_then_though_the_run_that_placed_it_died() -> N
     assert Cancel(order.client_id) not in after.price("100")
     after.now_ns += 100 * SECOND
     assert Cancel(order.client_id) in after.step(Timer("due", after.now_ns))
+
+
+class Stubborn(Strategy):
+    instruments = (BTC.id,)
+    on_error = "go_on"
+
+    def on_trade(self, trade: Trade) -> None:
+        raise RuntimeError("even" if trade.price % 2 == 0 else "odd")
+
+
+def test_what_a_strategy_that_goes_on_says_again_and_again_is_written_once_a_minute_and_counted() -> None:
+    bench = Bench(Stubborn(name="s"))
+
+    def said(price: str) -> list[str]:
+        return [each.text for each in bench.price(price) if isinstance(each, Note)]
+
+    (first,) = said("2")
+    assert first.startswith("on_trade: RuntimeError: even (test_operating.py:"), "with the line of its own code"
+    assert [said("2") for _ in range(40)] == [[]] * 40
+    assert said("3") == [first.replace("even", "odd")], "something else is said at once"
+    assert [said("3") for _ in range(59)] == [[]] * 59
+    assert said("3") == [first.replace("even", "odd") + ", and 59 times more before"]
+    assert bench.engine.seats["s"].failures == 102
+
+
+def test_the_line_is_that_of_the_strategy_where_its_call_was_refused() -> None:
+    class Wrong(Strategy):
+        instruments = (BTC.id,)
+
+        def on_trade(self, trade: Trade) -> None:
+            self.buy("sim:NO/SUCH", trade.size)
+
+    bench = Bench(Wrong(name="s"))
+    (failed, _paused) = [each.text for each in bench.price("2") if isinstance(each, Note)]
+    assert "ConfigError" in failed
+    assert "(test_operating.py:" in failed
+
+
+def test_a_strategy_that_exits_is_paused_and_ends_nobody_else() -> None:
+    class Gone(Strategy):
+        instruments = (BTC.id,)
+
+        def on_trade(self, _trade: Trade) -> None:
+            raise SystemExit("enough")
+
+        def on_health(self, _health: Healthy) -> None:
+            raise SystemExit(1)
+
+    bench = Bench(Gone(name="s"))
+    assert kinds(bench.price("2")) == ["strategy_failed", "strategy_paused"]
+    assert bench.price("3") == []
+    other = Bench(Gone(name="s"))
+    assert "strategy_paused" in kinds(other.step(Halted("main", "halted", "ann", SECOND)))

@@ -4,10 +4,14 @@ from decimal import Decimal
 
 import pytest
 
-from engine_fixtures import BTC, PERP, Bench
+from engine_fixtures import BTC, PERP, SECOND, Bench
 from tapeline.errors import ConfigError
 from tapeline.model.order import Intent
-from tapeline.trading.command import Amend, Cancel, Hold, Note, Submit
+from tapeline.trading.alarms import NEVER
+from tapeline.trading.command import Amend, Cancel, Hold, Note, Submit, Withdraw
+from tapeline.trading.input import Failed, Timer
+from tapeline.trading.record import Entry, decode, encode
+from tapeline.trading.restore import restore
 from tapeline.trading.risk.check import RiskLimits
 from tapeline.trading.risk.limits import Tables
 from tapeline.trading.setup import Abilities
@@ -118,6 +122,31 @@ def test_a_held_order_ends_at_its_date() -> None:
     assert (found.state, found.why) == ("withdrawn", "cancelled before it was sent")
 
 
+def test_an_order_whose_time_is_over_is_cancelled_until_the_venue_lets_it() -> None:
+    bench = Bench()
+    bench.price("100")
+    order = bench.strategy.buy(BTC.id, "1", price="90", expires_in_s=3)
+    bench.told(order.client_id, "open")
+
+    begun_ns = order.intent.expires_ns or 0
+
+    def cancelled(after_s: int) -> bool:
+        now_ns = begun_ns + after_s * SECOND
+        return Cancel(order.client_id) in bench.engine.step(Timer("due", now_ns), now_ns)
+
+    assert cancelled(0)
+    assert not cancelled(10), "it is asked for, and not answered"
+    for after_s in (11, 21):
+        at_ns = begun_ns + after_s * SECOND
+        bench.engine.step(Failed(order.client_id, "cancel", "refused", at_ns, "no right", "permission"), at_ns)
+        assert not cancelled(after_s + 8)
+        assert cancelled(after_s + 9)
+    bench.now_ns = begun_ns + 31 * SECOND
+    bench.told(order.client_id, "cancelled")
+    assert not cancelled(40)
+    assert bench.engine.due_ns == NEVER
+
+
 def test_a_cancel_is_asked_for_once_and_of_nothing_that_is_over() -> None:
     bench = Bench()
     bench.price("100")
@@ -139,3 +168,20 @@ def test_accounts_and_orders_that_are_none_are_errors_of_the_strategy() -> None:
             seat.place(Intent(instrument=instrument, side="buy", kind="market", size=D(1), account=account))
     with pytest.raises(ConfigError, match="has no order"):
         bench.strategy.amend("nothing", price=1)
+
+
+def test_what_waited_and_is_refused_as_its_price_comes_does_not_wait_again_after_a_restart() -> None:
+    bench = Bench(limits=Tables(every=RiskLimits(max_order_value=D(50))))
+    bench.price("10")
+    order = bench.strategy.buy(BTC.id, "1", stop="20")
+    written = [*bench.price("10"), *bench.price("60")]
+    assert [type(each) for each in written] == [Hold, Note, Withdraw]
+    known = bench.engine.situation.blotter.order(order.client_id)
+    assert known is not None
+    entries = [Entry(5, decode(encode(each)), encode(each).decode()) for each in written]
+    restored = restore(entries, "test", 9)
+    again = restored.blotter.order(order.client_id)
+    assert again is not None
+    assert restored.held == {}, "it would be placed by the next run, at a price of another day"
+    assert (again.state, again.reason, again.why) == (known.state, known.reason, known.why)
+    assert again.state == "withdrawn"

@@ -214,6 +214,19 @@ def test_missed_fills_are_applied_by_id_and_in_order() -> None:
     assert blotter.lacking(NOW) == []
 
 
+def test_a_fill_that_is_named_by_a_number_nobody_told_us_of_is_of_the_order_that_the_venue_says() -> None:
+    both = books()
+    blotter, ledger = both
+    client_id = placed(blotter)  # its acknowledgement was lost, and with it its number at the venue
+    missed = fill("10", "", "3", "10", at_ns=6, venue_id="77")
+    done = update(client_id, "filled", 7, venue_id="77", filled="3", source="rest")
+    found = asked(both, orders=[done], fills=[missed], balances=balances(USDT="970", BTC="3"))
+
+    assert found.found == (f"fill 10 missed: buy 3 {BTC} at 10",)
+    applied(both, found)
+    assert [ledger.holding(A, BTC, strategy=each).size for each in ("s", NOBODY)] == [3, 0]
+
+
 def test_fills_that_the_venue_told_of_are_waited_for_a_minute_and_then_missed() -> None:
     both = books()
     blotter = both[0]

@@ -13,7 +13,7 @@ from tapeline.trading.accounting.ledger import Adjustment, Ledger
 from tapeline.trading.engine import Engine
 from tapeline.trading.input import ClockOff, EngineInput, Halted, Timer
 from tapeline.trading.orders import Blotter
-from tapeline.trading.record import Agreed, Remembered
+from tapeline.trading.record import Agreed, Listed, Remembered
 from tapeline.trading.recorded import About, Line, RecordedEngine, Taken, decode, encode_commands
 from tapeline.trading.setup import Account, Setup
 from tapeline.trading.strategy import Strategy
@@ -94,6 +94,7 @@ def test_an_input_that_the_engine_fails_on_is_told_of_too(monkeypatch: pytest.Mo
     [
         BookDelta(BTC.id, "book", None, 3, "ws", [("1.10", "2")], [("3", "0")], 4, 5, None, None),
         ClockOff("sim", 0.1 + 0.2, 9),
+        Listed(BTC, 9, "the venue's list has it no more"),
         Timer("due", 5),
         Adjustment(account="main", ours=D("1.0"), theirs=D("2.00"), why="", explained=False, at_ns=3, currency="USDT"),
     ],
@@ -105,7 +106,9 @@ def test_events_come_back_equal_in_type_and_in_every_digit(event: Any) -> None:
 
 
 def test_all_that_may_go_into_an_engine_can_be_read() -> None:
-    assert {*EVENTS, *get_args(AccountEvent), *get_args(EngineInput), Adjustment, Agreed} == set(get_args(About))
+    assert {*EVENTS, *get_args(AccountEvent), *get_args(EngineInput), Adjustment, Agreed, Listed} == set(
+        get_args(About)
+    )
     setup = Setup(accounts={}, instruments={})
     takes = Engine(setup, [], blotter=Blotter("test"), ledger=Ledger())._takes
     assert set(takes) <= set(get_args(About))

@@ -14,7 +14,7 @@ from tapeline.trading.accounting.ledger import Adjustment, Ledger
 from tapeline.trading.command import Amend, Cancel, CancelAll, Hold, Note, Submit, Withdraw
 from tapeline.trading.input import Halted, Operator
 from tapeline.trading.orders import Blotter
-from tapeline.trading.record import Agreed, Digest, Entry, Listed, Marked, Remembered, decode, encode
+from tapeline.trading.record import Agreed, Begun, Digest, Entry, Listed, Marked, Remembered, decode, encode
 from tapeline.trading.restore import Restored, digest_of, restore
 from tapeline.trading.risk.losses import Since
 
@@ -116,6 +116,14 @@ def test_halts_losses_claims_and_adjustments_hold() -> None:
     assert found.ledger.balance(A, "USDT") == 7
     assert found.ledger.holding(A, SWAP.id).size == 2
     assert found.last_ns == 9
+
+
+def test_up_to_when_a_run_has_heard_how_an_account_stands() -> None:
+    assert played([Halted(A, "halted", "y", 5)]).listened_ns(A) > 10**18, "no run was there to hear anything"
+    found = played([Begun("1", "{}", 7), Halted(A, "flat", "y", 9), Halted("other", "halted", "y", 8)])
+    assert [found.listened_ns(name) for name in (A, "other", "third")] == [9, 8, 7]
+    later = played([Begun("1", "{}", 7), Begun("1", "{}", 20)])
+    assert later.listened_ns(A) == 7, "what was unheard before the second run, and was not told by it, still is"
 
 
 def test_a_reconciliation_that_ended_is_remembered() -> None:

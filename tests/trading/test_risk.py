@@ -92,7 +92,7 @@ def test_what_closes_a_position_says_so() -> None:
     ("halt", "opening", "closing"),
     [
         ("running", "", ""), ("reduce_only", "reduce_only", ""), ("halted", "halted", "halted"),
-        ("flattening", "reduce_only", ""), ("flat", "halted", "halted"), ("nonsense", "halted", "halted"),
+        ("flattening", "halted", "halted"), ("flat", "halted", "halted"), ("nonsense", "halted", "halted"),
     ],
 )  # fmt: skip
 def test_the_halt_comes_first(halt: str, opening: str, closing: str) -> None:
@@ -138,6 +138,15 @@ def test_an_order_of_nothing_known_is_refused() -> None:
 
 def test_a_closed_market_takes_nothing() -> None:
     assert code(BUY, state(instrument=with_status("halted"))) == "market_closed"
+
+
+def test_of_what_is_delisted_only_what_closes_is_sent() -> None:
+    held = Figures(held=Held(size=D(2)))
+    gone = with_status("delisted")
+    assert code(BUY, state(instrument=gone)) == "market_closed"
+    assert code(SELL, state(held, instrument=gone)) == ""
+    assert code(with_(SELL, size=D(3)), state(held, instrument=gone)) == "market_closed"
+    assert code(SELL, state(held, instrument=with_status("halted"))) == "market_closed"
 
 
 def with_status(status: str) -> Instrument:

@@ -6,6 +6,7 @@ import pytest
 
 from engine_fixtures import BTC, PERP, SECOND, Bench
 from tapeline.errors import ConfigError
+from tapeline.model.account import AccountMode
 from tapeline.model.event import Bar, BookDelta, BookSnapshot, Quote
 from tapeline.trading.command import Note
 from tapeline.trading.desk import BookView
@@ -25,6 +26,9 @@ class ABook:
 class Shelf:
     def apply(self, _event: BookSnapshot | BookDelta, _now_ns: int) -> BookView:
         return ABook()
+
+    def lose(self, _instrument: str, _channel: str, _why: str, _now_ns: int) -> None:
+        raise AssertionError("nothing is lost here")
 
 
 def test_what_it_holds_is_its_own_and_dust_is_set_apart() -> None:
@@ -96,3 +100,16 @@ def test_another_accounts_instruments_are_left_to_their_venue() -> None:
     assert bench.strategy.position(BTC.id) == 0
     bench.strategy.account = "gone"
     assert bench.strategy.position(BTC.id) == 0
+
+
+def test_in_hedge_mode_both_sides_of_a_position_are_seen() -> None:
+    bench = Bench()
+    bench.price("100", PERP)
+    bench.step(AccountMode(None, "account", 1, 1, "ws", "main", hedge=True))
+    long = bench.strategy.buy(PERP.id, 2, position="long")
+    short = bench.strategy.sell(PERP.id, 1, position="short")
+    bench.fill(long.client_id, "2", position="long")
+    bench.fill(short.client_id, "1", position="short")
+    held = {name: stand.size for name, stand in bench.strategy.positions.items()}
+    assert held == {f"{PERP.id} long": D(2), f"{PERP.id} short": D(-1)}
+    assert (bench.strategy.position(PERP.id, "long"), bench.strategy.position(PERP.id, "short")) == (D(2), D(-1))

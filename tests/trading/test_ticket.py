@@ -2,7 +2,7 @@ from decimal import Decimal
 
 import pytest
 
-from tapeline.trading.paper.ticket import Queue, Ticket
+from tapeline.trading.paper.ticket import MOST_CREDITS, Queue, Ticket
 
 D = Decimal
 
@@ -39,12 +39,36 @@ def test_what_the_book_took_off_the_queue_is_not_taken_again_by_its_trade() -> N
     one.level_shows(D(10), 5, D(0))
     assert one.ahead == 10
     one.level_shows(D(4), 6, D(0))
-    assert (one.ahead, one.credit) == (D(4), D(6))
+    assert (one.ahead, one.credits) == (D(4), [(6, D(6))])
     assert one.trade_passes(D(5), 6) == 0
-    assert (one.ahead, one.credit) == (D(4), D(1))
+    assert (one.ahead, one.credits) == (D(4), [(6, D(1))])
     assert one.trade_passes(D(3), 7) == 0  # later than the book: nothing is owed any more
-    assert (one.ahead, one.credit) == (D(1), D(0))
+    assert (one.ahead, one.credits) == (D(1), [])
     assert one.trade_passes(D(3), None) == 2
+
+
+def test_a_level_that_shrank_before_a_trade_does_not_tell_of_it() -> None:
+    one = ticket("a", "buy", "99", 1)
+    one.level_shows(D(10), 5, D(1))
+    one.level_shows(D(7), 6, D(1))  # three were cancelled
+    one.level_shows(D(3), 8, D(1))  # four were traded, as is told next
+    assert (one.ahead, one.credits) == (D(3), [(6, D(3)), (8, D(4))])
+    assert one.trade_passes(D(8), 8) == 1, "four that are told of already, three ahead, and one for us"
+    late = ticket("b", "buy", "99", 2)
+    late.level_shows(D(10), 5, D(1))
+    late.level_shows(D(7), 6, D(1))
+    late.level_shows(D(5), 7, D(1))
+    assert (late.trade_passes(D(3), 6), late.ahead) == (D(0), D(5)), "its level told of it, and another came between"
+    assert late.credits == [(7, D(2))]
+
+
+def test_what_may_still_be_told_of_is_bounded() -> None:
+    one = ticket("a", "buy", "99", 1)
+    for at_ns in range(1000):
+        one.level_shows(D(1000 - at_ns), at_ns, D(1))
+    assert len(one.credits) == MOST_CREDITS
+    assert one.credits[0] == (936, D(936))
+    assert one.trade_passes(D(1000), 0) == 0, "all of it was told of but one, which was ahead"
 
 
 def test_cancels_are_what_trades_do_not_explain() -> None:

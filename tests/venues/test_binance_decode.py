@@ -377,7 +377,7 @@ def test_streams_that_look_like_others_are_passed_over(word: str) -> None:
 @pytest.mark.parametrize("kind", sorted(decode.PRIVATE))
 def test_private_messages_are_refused_until_trading(kind: str) -> None:
     refused = bad(b'{"stream":"abc","data":{"e":"%b","E":1,"k":"EXCHANGE"}}' % kind.encode())
-    assert (refused.kind, "until trading" in str(refused)) == ("private", True)
+    assert (refused.kind, "the stream of an account" in str(refused)) == ("private", True)
 
 
 @pytest.mark.parametrize(
@@ -396,7 +396,11 @@ def test_private_messages_are_refused_until_trading(kind: str) -> None:
         (b"1" * 5000, "schema"),
         (TRADE.replace(b'"t":3735683259,', b""), "schema"),
         (TRADE.replace(b'"t":3735683259', b'"t":"3735683259"'), "schema"),
-        (TRADE.replace(b'"q":"0.02000000"', b'"q":"1,300"'), "schema"),
+        (TRADE.replace(b'"q":"0.02000000"', b'"q":"1,300"'), "bad_number"),
+        (TRADE.replace(b'"q":"0.02000000"', b'"q":""'), "bad_number"),
+        (TRADE.replace(b'"q":"0.02000000"', b'"q":" 1"'), "bad_number"),
+        (TRADE.replace(b'"q":"0.02000000"', b'"q":1.5'), "schema"),
+        (QUOTE.replace(b'"8012.15000000"', b'"%b"' % (b"1" * 61)), "bad_number"),
         (TRADE.replace(b'"q":"0.02000000"', b'"q":"1_000"'), "bad_number"),
         (QUOTE.replace(b'"8012.15000000"', b'"8_012.15"'), "bad_number"),
         (KLINE.replace(b'"0.20926000"', b'"2_0.9"'), "bad_number"),

@@ -88,6 +88,33 @@ def test_the_names_of_calls(venue: Venue, ask: OrderAsk, method: str) -> None:
     assert sent(venue, ask)["method"] == method
 
 
+@pytest.mark.parametrize(
+    ("venue", "ask", "whole"),
+    [
+        (BINANCE, OrderAsk(call="cancel", venue_id="12569099453", instrument=SPOT), {"orderId": 12_569_099_453}),
+        (BINANCE_USDM, OrderAsk(call="cancel", venue_id="algo-5", instrument=SPOT), {"algoId": 5}),
+        (BINANCE, place(kind="trailing_stop", trail=D("0.01")), {"trailingDelta": 100}),
+        (
+            BINANCE_USDM,
+            place(price=D(5), time_in_force="gtd", expires_ns=AT // 10**9 * 10**9),
+            {"goodTillDate": 1_645_423_376_000},
+        ),
+    ],
+)
+def test_whole_numbers_are_numbers_and_are_signed_as_such(venue: Venue, ask: OrderAsk, whole: dict[str, int]) -> None:
+    # "INT parameters such as timestamp are expected as JSON integers, not strings. DECIMAL ... as JSON strings".
+    params = sent(venue, ask)["params"]
+    assert {name: value for name, value in params.items() if isinstance(value, int)} == {
+        **whole, "recvWindow": 5000, "timestamp": AT // MS,
+    }  # fmt: skip
+    text = "&".join(f"{name}={params[name]}" for name in sorted(params) if name != "signature")
+    assert params["signature"] == hmac.digest(b"secret", text.encode(), hashlib.sha256).hex()
+
+
+def test_an_id_that_is_no_number_is_left_for_the_venue_to_refuse() -> None:
+    assert sent(BINANCE, OrderAsk(call="cancel", venue_id="x1", instrument=SPOT))["params"]["orderId"] == "x1"
+
+
 def test_what_goes_by_rest() -> None:
     usdm = entry_of(BINANCE_USDM)
     assert not usdm.takes(OrderAsk(call="order", venue_id="algo-5", instrument=SPOT))

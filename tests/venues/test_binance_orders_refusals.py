@@ -133,9 +133,10 @@ def test_reasons_of_spot(code: int, message: str, reason: str) -> None:
         (-4014, "tick"), (-4015, "parameter"), (-4023, "lot"), (-4061, "position_mode"), (-4067, "position_mode"),
         (-4068, "position_mode"), (-4116, "duplicate"), (-4120, "unsupported"), (-4131, "price_band"),
         (-4164, "min_notional"), (-4192, "permission"), (-4400, "permission"), (-4401, "permission"),
-        (-4531, "position_mode"), (-5021, "not_fillable"), (-5022, "would_cross"), (-5024, "already_final"),
+        (-4531, "position_mode"), (-5021, "not_fillable"), (-5022, "would_cross"), (-5024, "market_closed"),
         (-5025, "unsupported"), (-5026, "too_many_orders"), (-2011, "unknown_order"), (-2013, "unknown_order"),
-        (-1125, "parameter"), (-1023, "other"),
+        (-4105, "permission"), (-4107, "permission"), (-4189, "permission"), (-4210, "price_band"),
+        (-4211, "price_band"), (-5029, "min_notional"), (-1125, "parameter"), (-1023, "other"),
     ],
 )  # fmt: skip
 def test_reasons_of_usdm(code: int, reason: str) -> None:

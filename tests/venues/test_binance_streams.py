@@ -1,13 +1,13 @@
 import pytest
 
-from tapeline.errors import ConfigError
+from tapeline.errors import ConfigError, Refused
 from tapeline.model.interval import NAMES
 from tapeline.model.topic import Topic
 from tapeline.venues.binance import BINANCE, BINANCE_US, BINANCE_USDM
 from tapeline.venues.binance.spot import SPOT
 from tapeline.venues.binance.streams import stream_of, topics_of
 from tapeline.venues.binance.usdm import USDM
-from tapeline.venues.spec import Subscribe
+from tapeline.venues.spec import Ask, Subscribe
 
 
 @pytest.mark.parametrize(
@@ -76,7 +76,8 @@ def test_what_is_asked_is_read_back_as_it_was() -> None:
 def test_each_feed_is_on_the_route_where_the_venue_delivers_it() -> None:
     public = {kind for kind, feed in BINANCE_USDM.feeds.items() if feed.endpoint == "public"}
     assert public == {"book", "quotes", "trades"}
-    assert {feed.endpoint for feed in BINANCE_USDM.feeds.values()} == {"public", "market"}
+    assert {kind for kind, feed in BINANCE_USDM.feeds.items() if feed.endpoint == "rest"} == {"open_interest"}
+    assert {feed.endpoint for feed in BINANCE_USDM.feeds.values()} == {"public", "market", "rest"}
     assert BINANCE_USDM.urls["market"] == "wss://fstream.binance.com/market/stream"
 
 
@@ -85,7 +86,7 @@ def test_the_intervals_and_speeds_on_offer() -> None:
     assert BINANCE_USDM.feeds["bars"].intervals == tuple(name for name in NAMES if name != "1s")
     assert BINANCE.feeds["book"].speeds == ("", "1000ms")
     assert BINANCE_USDM.feeds["book"].speeds == ("", "250ms", "500ms")
-    assert "open_interest" not in BINANCE_USDM.feeds
+    assert BINANCE_USDM.feeds["open_interest"].asked == "open_interest"  # no stream has it
 
 
 def test_binance_us_is_spot_at_another_address() -> None:
@@ -95,7 +96,12 @@ def test_binance_us_is_spot_at_another_address() -> None:
         "private": "wss://stream.binance.us:9443/ws",
         "rest": "https://api.binance.us",
     }
-    assert BINANCE_US.feeds is BINANCE.feeds
+    assert BINANCE_US.feeds.keys() == BINANCE.feeds.keys()
+    others = BINANCE.feeds.keys() - {"trades"}
+    assert {name: BINANCE_US.feeds[name] for name in others} == {name: BINANCE.feeds[name] for name in others}
+    assert (BINANCE.feeds["trades"].repair, BINANCE_US.feeds["trades"].repair) == ("trades", ""), "it takes a key"
+    with pytest.raises(Refused, match="aggtrades do not"):
+        BINANCE_US.rest["trades"].build(Ask("trades", "BTCUSDT", from_id=7))
     assert BINANCE_US.decoder is BINANCE.decoder
     assert BINANCE_US.server is not None
     assert {one.venue for one in BINANCE_US.server.sample_instruments} == {"binance-us"}

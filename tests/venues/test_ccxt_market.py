@@ -15,7 +15,7 @@ from tapeline.model.topic import Topic
 from tapeline.venues import venue_named, venues
 from tapeline.venues.ccxt import Place, bridged, place_of, through_ccxt
 from tapeline.venues.spec import Ack, Ask, Refusal, ServerTime, Subscribe
-from tapeline.wire.orders import at_testnet
+from tapeline.wire.gateway.orders import at_testnet
 
 VENUE = through_ccxt("ccxt-fakex")
 BTC = Instrument(venue="ccxt-fakex", symbol="BTC/USD", native="BTC/USD", kind="spot", base="BTC", quote="USD")

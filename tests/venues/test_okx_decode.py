@@ -290,7 +290,7 @@ def test_maintenance_is_a_notice() -> None:
             "href": "", "serviceType": "1", "ts": "1597026383085"}  # fmt: skip
     assert decoded(push("status", item, "")) == [
         Notice(
-            None, "status", AT_NS, RECEIVED_NS, "ws", "okx", "scheduled",
+            None, "notice", AT_NS, RECEIVED_NS, "ws", "okx", "scheduled",
             "Spot upgrade (2023-11-23T08:00:00Z to 2023-11-23T08:01:00Z)",
         )
     ]  # fmt: skip
@@ -299,7 +299,7 @@ def test_maintenance_is_a_notice() -> None:
 def test_an_upgrade_closes_the_connection_and_is_told() -> None:
     text = "The connection will soon be closed for a service upgrade. Please reconnect."
     frame = {"event": "notice", "code": "64008", "msg": text, "connId": "a4d3ae55"}
-    notice = Notice(None, "status", None, RECEIVED_NS, "ws", "okx", "64008", text)
+    notice = Notice(None, "notice", None, RECEIVED_NS, "ws", "okx", "64008", text)
     assert decoded(json.dumps(frame).encode()) == (Closing(text), notice)
     assert decoded(json.dumps(frame | {"code": 64009}).encode()) == (msgspec.structs.replace(notice, code="64009"),)
 

@@ -196,7 +196,8 @@ def test_what_the_venue_says_of_its_orders() -> None:
     assert re.fullmatch(ORDERS.client_id, "a" * 32)
     for bad in ("", "a" * 33, "a-1", "ä"):
         assert not re.fullmatch(ORDERS.client_id, bad)
-    assert ORDERS.testnet["private"] == "wss://wspap.okx.com:8443/ws/v5/private"
+    assert ORDERS.testnet["private"] == "wss://wspap.okx.com/ws/v5/private"
+    assert not any(":8443" in url for url in (*OKX.urls.values(), *ORDERS.testnet.values()))  # shut in October 2026
     assert set(ORDERS.testnet) < set(OKX.urls)
     assert ORDERS.testnet_headers == (("x-simulated-trading", "1"),)
     assert not ORDERS.testnet_entry

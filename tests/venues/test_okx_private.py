@@ -140,7 +140,7 @@ def test_positions(shared: Path) -> None:
 
 REFUSED = {
     141: ("unused", "greeks"), 144: ("unused", "funding account"), 178: ("unknown_type", "books"),
-    193: ("unused", "iceberg"), 208: ("unused", "10 fills merged"), 241: ("unused", "spreads"),
+    208: ("unused", "10 fills merged"), 241: ("unused", "spreads"),
 }  # fmt: skip
 
 
@@ -149,6 +149,10 @@ def test_what_is_refused_says_why(shared: Path) -> None:
         with pytest.raises(BadData, match=why) as bad:
             decoded(sample(shared, number))
         assert bad.value.kind == kind
+
+
+def test_an_iceberg_order_says_nothing_of_ours(shared: Path) -> None:
+    assert decoded(sample(shared, 193)) == []
 
 
 def test_every_private_sample_is_read_or_refused_and_every_answer_answers(shared: Path) -> None:
@@ -164,7 +168,7 @@ def test_every_private_sample_is_read_or_refused_and_every_answer_answers(shared
             assert decoded(sample(shared, number)) == [Answered("|1|", sample(shared, number))]
         elif row["kind"] == "ack":
             assert decoded(sample(shared, number)) in ([Answered("")], [Answered(json.loads(row["raw"]).get("id", ""))])
-    assert read == {138, 196, 199, 202, 205, 229, 230, 235, 236, 237, 238, 239, 240}
+    assert read == {138, 193, 196, 199, 202, 205, 229, 230, 235, 236, 237, 238, 239, 240}
 
 
 # ---- what ccxt reads --------------------------------------------------------------------------------------------
@@ -337,6 +341,31 @@ def test_an_algo_order_that_failed_says_why_and_one_set_off_has_the_id_of_what_i
     assert unsaid.venue_id == "algo-3"
 
 
+TRAILING = {
+    "actualPx": "", "actualSide": "", "actualSz": "0", "algoId": "355056228680335360", "cTime": "1630924001545",
+    "ccy": "", "clOrdId": "", "count": "", "instId": "BTC-USDT-SWAP", "instType": "SWAP", "lever": "0",
+    "notionalUsd": "", "ordPx": "", "ordId": "", "ordType": "move_order_stop", "pTime": "1630924295204",
+    "posSide": "net", "pxLimit": "", "pxSpread": "", "pxVar": "", "side": "sell", "slOrdPx": "", "slTriggerPx": "",
+    "state": "live", "sz": "2", "szLimit": "", "tdMode": "cross", "timeInterval": "", "tpOrdPx": "",
+    "tpTriggerPx": "", "tag": "", "triggerPx": "", "triggerTime": "", "tradeQuoteCcy": "", "callbackRatio": "0.005",
+    "callbackSpread": "", "activePx": "", "moveTriggerPx": "59000", "failCode": "", "algoClOrdId": "t1",
+    "reduceOnly": "true", "isTradeBorrowMode": "",
+}  # fmt: skip
+
+
+def test_an_order_that_trails_the_price_is_heard_of_on_a_channel_that_says_no_time_of_change() -> None:
+    (live,) = decoded(push("algo-advance", TRAILING))
+    assert (live.kind, live.venue_id, live.client_id) == ("trailing_stop", "algo-355056228680335360", "t1")
+    assert (live.state, live.size, live.reduce_only, live.at_ns) == ("open", D(2), True, 1_630_924_001_545 * MS_NS)
+    (ended,) = decoded(push("algo-advance", TRAILING | {"state": "canceled"}))
+    assert (ended.state, ended.at_ns) == ("cancelled", 1_630_924_295_204 * MS_NS)
+    off = TRAILING | {"state": "effective", "triggerTime": "1630924295100", "ordId": "77"}
+    (gone_off,) = decoded(push("algo-advance", off))
+    assert (gone_off.state, gone_off.venue_id, gone_off.triggered) == ("open", "77", True)
+    assert gone_off.at_ns == 1_630_924_295_100 * MS_NS, "not after the word of the order it placed"
+    assert decoded(push("algo-advance", TRAILING | {"ordType": "iceberg"})) == []
+
+
 def test_a_short_position_is_negative_and_borrowed_coins_are_left_out() -> None:
     item = {"instId": "BTC-USDT-SWAP", "instType": "SWAP", "pos": "3", "posSide": "short", "avgPx": "0", "uTime": "5"}
     (short,) = decoded(push("positions", item))
@@ -445,5 +474,6 @@ def test_a_stream_logs_in_and_then_asks_for_one_channel_a_frame() -> None:
         ("3", [{"channel": "positions", "instType": "ANY"}]), ("4", [{"channel": "balance_and_position"}]),
     ]  # fmt: skip
     waiting = json.loads(WAITING.opening[1](OURS, 0, "9"))
-    assert waiting == {"id": "9", "op": "subscribe", "args": [{"channel": "orders-algo", "instType": "ANY"}]}
+    both = [{"channel": "orders-algo", "instType": "ANY"}, {"channel": "algo-advance", "instType": "ANY"}]
+    assert waiting == {"id": "9", "op": "subscribe", "args": both}
     assert (PRIVATE.endpoint, WAITING.endpoint, PRIVATE.url("wss://x", "")) == ("private", "business", "wss://x")

@@ -108,8 +108,10 @@ def test_an_instrument_that_cannot_be_named_does_not_take_the_list_with_it() -> 
         {"instType": "FUTURES", "instId": "X-Y-1", "uly": "X-Y"}, good | {"tickSz": "1,300"},
         {"instType": "FUTURES", "instId": "X-Y-1", "uly": "X-Y", "expTime": "soon"},
     ]  # fmt: skip
-    (only,) = parsed(Ask("instruments", part="SPOT"), body(*bad, good))
+    *unnamed, only = parsed(Ask("instruments", part="SPOT"), body(*bad, {"instId": 7}, 7, good))
     assert (only.symbol, only.status) == ("A/B", "halted")
+    assert [each.native for each in unnamed] == ["X", "X-Y-SWAP", "X-Y-1", "A-B", "X-Y-1", "", ""]
+    assert unnamed[0].text == "okx: X is of unknown type 'EVENTS'"
     (pair,) = parsed(Ask("instruments"), body(good | {"instType": "SWAP", "instFamily": "A-B", "settleCcy": "B"}))
     assert pair.symbol == "A/B:B"
     assert listing(pair).state == Listing("SWAP", "A-B", "suspend").state

@@ -54,7 +54,8 @@ def test_what_opens_a_stream_is_granted_step_by_step() -> None:
         (("positions",), [Answered("3")]), ((), [Answered("4")]),
     ]  # fmt: skip
     waiting = opening(ORDERS.more[0].opening[1](OURS, NOW_NS, "9"))
-    assert (waiting.subscribe, waiting.off) == (("orders", "orders:waiting"), False)
+    assert (waiting.subscribe, waiting.off) == (("orders", "orders:waiting", "orders:trailing"), False)
+    assert decoded(*waiting.answers) == [Answered("9"), Answered("9")]
     assert not any(each.login or each.key for each in rest)
     assert SERVER.greets == {"balances", "positions"}
 
@@ -255,6 +256,22 @@ def test_orders_that_wait_are_told_of_on_their_channel_and_then_on_both() -> Non
     assert [SERVER.channel_of(frame) for frame in frames] == ["orders:waiting", "orders:placed", ""]
     waiting, *rest = decoded(*frames[:2])
     assert (waiting.state, waiting.venue_id, waiting.client_id, waiting.triggered) == ("open", "6", "s1", True)
+    assert rest == [fill, change(off, kind="market", stop_price=None)]
+
+
+def test_orders_that_trail_the_price_are_told_of_on_a_channel_of_their_own() -> None:
+    # "Retrieve advance algo orders (including Iceberg order, TWAP order, Trailing order)": `orders-algo` has none.
+    trailing = change(STOP, kind="trailing_stop", stop_price=None)
+    off = change(trailing, triggered=True, state="filled", filled=D(2), average=D(90))
+    fill = change(FILL, instrument=SWAP.id, client_id="s1", venue_id="6", side="sell", size=D(2))
+    told: list[AccountEvent] = [trailing, change(trailing, state="cancelled"), fill, off]
+    frames = SERVER.encode(told, BY_ID)
+    assert [SERVER.channel_of(frame) for frame in frames] == ["orders:trailing"] * 3 + ["orders:placed"]
+    assert [json.loads(frame)["arg"]["channel"] for frame in frames] == ["algo-advance"] * 3 + ["orders"]
+    assert [json.loads(frame)["data"][0]["uTime"] for frame in frames[:3]] == ["", "", ""]
+    live, ended, gone_off, *rest = decoded(*frames)
+    assert [live, ended] == [change(each, venue_id="algo-6") for each in told[:2]]
+    assert (gone_off.state, gone_off.venue_id, gone_off.at_ns, gone_off.triggered) == ("open", "6", off.at_ns, True)
     assert rest == [fill, change(off, kind="market", stop_price=None)]
 
 

@@ -91,6 +91,21 @@ def test_a_request_is_one_frame_with_an_id_and_each_arg_once() -> None:
     )
 
 
+def test_who_asks_for_a_status_hears_of_the_venues_maintenance() -> None:
+    topics = Topic("status", "BTC-USDT"), Topic("status", "BTC-USDT-SWAP")
+    (frame,) = OKX.requests(Subscribe(topics, 2))
+    assert frame == (
+        b'{"id":"2","op":"subscribe","args":[{"channel":"instruments","instType":"SPOT"},'
+        b'{"channel":"instruments","instType":"SWAP"},{"channel":"status"}]}'
+    )
+    assert OKX.requests(Subscribe((Topic("status", ""),), 3)) == (
+        b'{"id":"3","op":"subscribe","args":[{"channel":"status"}]}',
+    )
+    assert OKX.requests(Subscribe((Topic("status", "SPOT"),), 4, on=False)) == (
+        b'{"id":"4","op":"unsubscribe","args":[{"channel":"instruments","instType":"SPOT"}]}',
+    )
+
+
 def test_a_shared_arg_is_not_given_back_with_one_of_its_topics() -> None:
     mixed = (Topic("liquidations", "BTC-USDT-SWAP"), Topic("book", "BTC-USDT"), Topic("index", "BTC-USDT"))
     assert OKX.requests(Subscribe(mixed, 3, on=False)) == (

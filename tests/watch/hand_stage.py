@@ -64,6 +64,7 @@ class StageHand:
     mode: str = "live"
     lag_s: float = 10.0
     spot: Decimal = Decimal(0)  # what our journal says is ours of BTC
+    unsure: str = ""
     calls: list[str] = field(default_factory=list)
     clock: VirtualClock = field(default_factory=lambda: VirtualClock(START_NS))
 
@@ -72,6 +73,9 @@ class StageHand:
         self.before(call)
         if self.trouble.get(call):
             raise self.trouble[call].pop(0)
+
+    def begin(self) -> None:
+        self._meet("begin")
 
     async def open_orders(self) -> Sequence[OrderUpdate]:
         self._meet("open_orders")

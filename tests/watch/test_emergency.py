@@ -142,11 +142,15 @@ def _fill(of: str, size: str) -> Fill:
     )  # fmt: skip
 
 
-def test_a_journal_that_cannot_be_read_leaves_spot_alone_and_stops_nothing(tmp_path: Path) -> None:
-    async def act(stopping: Emergency, _at: Exchange, said: list[str]) -> None:
+def test_where_a_journal_cannot_be_read_spot_is_left_alone_and_nobody_says_that_it_is_flat(tmp_path: Path) -> None:
+    async def act(stopping: Emergency, at: Exchange, said: list[str]) -> None:
+        before = _btc(at)
         report = (await stopping.stop(["main"], flatten=True, who="ann", why="a test"))[0]
-        assert (report.state, report.done) == ("flat", True)
-        assert any("what we hold on spot is not known" in line for line in said)
+        assert (report.state, report.done, report.verified, report.left_orders) == ("flattening", False, False, [])
+        assert _btc(at) == before
+        (problem,) = report.problems
+        assert problem.startswith("what strategies hold on spot is not known, and is left as it is: the journal in ")
+        assert "  NOT VERIFIED: look at the venue yourself" in report.lines()
         assert any("not in the journal" in line for line in said)
 
     store = tmp_path / "store"

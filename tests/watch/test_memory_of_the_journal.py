@@ -13,6 +13,8 @@ from tapeline.model.account import Fill
 from tapeline.model.instrument import Instrument
 from tapeline.model.order import Intent
 from tapeline.store.journal import FILE, Journal
+from tapeline.store.journal_archiving import archive
+from tapeline.store.snapshot import snapshots
 from tapeline.trading.command import Note, Submit
 from tapeline.trading.record import Listed
 from tapeline.trading.risk.check import Approved, Market, RiskState, check
@@ -43,6 +45,25 @@ def test_what_strategies_hold_on_spot_is_ours(tmp_path: Path) -> None:
     journal.close()
     assert ours_of(tmp_path, "main", AT_NS) == {SPOT.id: D("0.5")}
     assert ours_of(tmp_path, "second", AT_NS) == {}
+
+
+def test_what_is_ours_is_known_while_another_writes_and_where_the_journal_was_archived(tmp_path: Path) -> None:
+    journal = Journal(tmp_path)
+    filled(journal, SPOT, "0.3", "a")
+    filled(journal, SPOT, "0.2", "b", strategy="cross")
+    with closing(sqlite3.connect(tmp_path / FILE, isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")  # as an archiving has it while it deletes
+        assert ours_of(tmp_path, "main", AT_NS) == {SPOT.id: D("0.5")}
+        other.execute("ROLLBACK")
+    [moved] = archive(tmp_path, AT_NS + 1).archives
+    assert ours_of(tmp_path, "main", AT_NS) == {SPOT.id: D("0.5")}
+    for path in snapshots(tmp_path):
+        path.unlink()
+    assert ours_of(tmp_path, "main", AT_NS) == {SPOT.id: D("0.5")}, "of the whole log"
+    (tmp_path / moved.file).unlink()
+    with pytest.raises(TapelineError, match="which is not there"):
+        ours_of(tmp_path, "main", AT_NS)
+    journal.close()
 
 
 def test_without_a_journal_nothing_is_ours_and_nothing_is_written(tmp_path: Path) -> None:

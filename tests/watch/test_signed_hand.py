@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from hand_stage import a_latch
 
-from tapeline.errors import AuthenticationRefused, OrderRefused, Refused, UnknownInstrument
+from tapeline.errors import AuthenticationRefused, BadData, OrderRefused, Refused, UnknownInstrument
 from tapeline.model.account import OrderUpdate
 from tapeline.model.order import Intent
 from tapeline.sim.loop import VirtualClock, run
@@ -24,8 +24,8 @@ from tapeline.venues import venue_named
 from tapeline.watch.report import Report
 from tapeline.watch.signed_hand import SignedHand
 from tapeline.watch.stop import Stop
+from tapeline.wire.private.signed import SignedRest
 from tapeline.wire.rest import Rest
-from tapeline.wire.signed import SignedRest
 
 D = Decimal
 AT_NS = 1_760_000_000_000_000_000
@@ -54,7 +54,7 @@ def at_venue(name: str, act: Act, key: Key = KEY, ours: dict[str, Decimal] | Non
         async with sim.open():
             assert sim.paper is not None
             sim.paper.begin()
-            hand = SignedHand("main", venue, rest, signed, ours=ours)
+            hand = SignedHand("main", venue, rest, signed, ours=None if ours is None else lambda: ours)
             await act(hand, sim.paper.exchange, sim)
 
     run(main())
@@ -122,6 +122,55 @@ def test_on_spot_only_what_is_ours_is_sold() -> None:
         assert at.open_orders("main") == []
 
     at_venue("binance", act, ours={"binance:BTC/USDT": D("0.3")})
+
+
+def test_what_is_ours_is_asked_once_in_a_stop_and_when_nothing_is_open_any_more() -> None:
+    open_then: list[int] = []
+
+    async def act(hand: SignedHand, at: Exchange, sim: SimulatedVenue) -> None:
+        def ours() -> dict[str, Decimal]:
+            open_then.append(len(at.open_orders("main")))
+            return {spot(at): D("0.3")}
+
+        hand = SignedHand("main", sim.venue, hand._rest, hand._signed, ours=ours)
+        known = await hand.instrument(spot(at))
+        for number in (1, 2):
+            far = down(await a_price(hand, known.id) * 2, known.tick)
+            at.place("main", f"o{number}", intent(known.id, "sell", "1", far), sim.player.now_ns())
+            report = await stopped(hand, sim, flatten=True)
+            assert (report.problems, report.closed) == ([], [f"0.3 {known.id}"])
+            assert open_then == [0] * number, "an order that was filled while it was cancelled is counted by then"
+
+    at_venue("binance", act)
+
+
+def test_what_is_ours_is_asked_again_while_it_cannot_be_read_and_only_where_there_is_spot() -> None:
+    answers: list[dict[str, Decimal] | Exception] = []
+
+    def ours() -> dict[str, Decimal]:
+        found = answers.pop(0)
+        if isinstance(found, Exception):
+            raise found
+        return found
+
+    async def on_spot(hand: SignedHand, at: Exchange, sim: SimulatedVenue) -> None:
+        hand = SignedHand("main", sim.venue, hand._rest, hand._signed, ours=ours)
+        answers[:] = [OSError("no such disk"), BadData("no journal", kind="journal"), {spot(at): D("0.3")}]
+        assert (await hand.positions(), hand.unsure[-12:]) == ([], "no such disk")
+        assert (await hand.positions(), hand.unsure[-10:]) == ([], "no journal")
+        assert [each.size for each in await hand.positions()] == [D("0.3")]
+        assert hand.unsure == ""
+        answers[:] = [OSError("gone again")]
+        assert [each.size for each in await hand.positions()] == [D("0.3")], "it is known by now"
+        hand.begin()
+        assert (await hand.positions(), hand.unsure[-10:]) == ([], "gone again")
+
+    async def on_derivatives(hand: SignedHand, _at: Exchange, sim: SimulatedVenue) -> None:
+        hand = SignedHand("main", sim.venue, hand._rest, hand._signed, ours=ours)
+        assert (await hand.positions(), hand.unsure) == ([], ""), "nothing was asked"
+
+    at_venue("binance", on_spot)
+    at_venue("binance-usdm", on_derivatives)
 
 
 def test_without_a_journal_nothing_of_a_spot_account_is_held() -> None:

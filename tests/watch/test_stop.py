@@ -238,3 +238,14 @@ def test_orders_of_other_origin_are_cancelled_too_and_told_apart() -> None:
     hand = StageHand(working(exchange(btc="5")))
     report = stopped(hand, owns=lambda client_id: client_id == "o1")
     assert (report.cancelled, report.others, hand.at.open_orders("main")) == (["o1", "o2"], ["o2"], [])
+
+
+def test_what_could_not_be_looked_at_is_never_called_flat_and_derivatives_are_closed_all_the_same() -> None:
+    hand, latch = StageHand(with_position()), a_latch()
+    hand.unsure = "nobody knows what we hold on spot"
+    report = stopped(hand, latch=latch, flatten=True)
+    assert (hand.at.positions("main"), report.left_positions, report.left_orders) == ([], [], [])
+    assert (report.state, report.done, latch.state) == ("flattening", False, "flattening")
+    assert report.problems == ["nobody knows what we hold on spot"]
+    halted = stopped(hand)
+    assert (halted.done, halted.problems) == (True, [])

@@ -32,7 +32,7 @@ from tapeline.trading.command import Submit
 from tapeline.trading.input import Failed, Sent
 from tapeline.trading.risk.check import Approved
 from tapeline.venues.orders import Orders
-from tapeline.wire.orders import LiveGateway
+from tapeline.wire.gateway.orders import LiveGateway
 from tapeline.wire.rest import Rest
 
 BY_ENTRY = replace(ORDERS, entry=ENTRY)
@@ -64,22 +64,25 @@ class Stage:
         self.gateway.execute(Submit(approved(client_id, intent)))
 
     def said(self) -> list[str]:
-        return [_short(event) for event in self.heard]
+        """What was told, in short, and by which way."""
+        ways = [f"{event.source} " if isinstance(event, OrderUpdate | Fill) else "" for event in self.heard]
+        return [short(event, way) for event, way in zip(self.heard, ways, strict=True)]
 
     def sent(self, path: str) -> list[float]:
         return [at for at, request in self.exchange.asked if request.path == "/" + path]
 
 
-def _short(event: Any) -> str:
+def short(event: Any, way: str = "") -> str:
+    """One word or a few for what a gateway told; `way` goes before orders and fills."""
     match event:
         case Sent(client_id, what):
             return f"sent {what} {client_id}"
         case Failed(client_id, what, outcome, _, _, reason):
             return f"{outcome} {what} {client_id} {reason}".rstrip()
         case OrderUpdate():
-            return f"{event.source} {event.client_id} {event.state}"
+            return f"{way}{event.client_id} {event.state}"
         case Fill():
-            return f"{event.source} {event.client_id} fill {event.id}"
+            return f"{way}{event.client_id} fill {event.id}"
         case Gap():
             return "gap" if event.open else "back"
     return repr(event)

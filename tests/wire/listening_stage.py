@@ -26,7 +26,7 @@ from tapeline.model.event import Gap
 from tapeline.sim.loop import VirtualClock, run
 from tapeline.venues.orders import Orders
 from tapeline.venues.spec import Venue
-from tapeline.wire.account import AccountStream
+from tapeline.wire.private.account import AccountStream
 
 NAME = f"toy:{ACCOUNT}"
 LISTEN = replace(

@@ -45,8 +45,8 @@ from tapeline.venues.orders import (
 )
 from tapeline.venues.spec import Allowance, Request
 from tapeline.wire.pipe import Pipe, Response
+from tapeline.wire.private.signed import SignedRest
 from tapeline.wire.rest import Rest
-from tapeline.wire.signed import SignedRest
 
 KEY, SECRET = "the-key-of-a-toy-account", "the-secret-of-a-toy-account"
 ACCOUNT = "main"

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any
 
-from gateway_stage import approved
+from gateway_stage import approved, short
 from rest_stage import ceilings
 
 from ccxt_fakes import (
@@ -25,20 +25,18 @@ from ccxt_fakes import (
     Silent,
     bridged,
 )
-from tapeline.model.account import Balance, Fill, OrderUpdate
-from tapeline.model.event import Gap
+from tapeline.model.account import Balance
 from tapeline.model.instrument import Instrument
 from tapeline.model.order import Intent, Order
 from tapeline.model.secret import Credentials, Secret
 from tapeline.sim.loop import VirtualClock, run
 from tapeline.trading.command import Amend, Cancel, CancelAll, Submit
-from tapeline.trading.input import Failed, Sent
 from tapeline.trading.reconcile import Statement
 from tapeline.venues.ccxt import through_ccxt
 from tapeline.watch.signed_hand import SignedHand
-from tapeline.wire.orders import LiveGateway
+from tapeline.wire.gateway.orders import LiveGateway
+from tapeline.wire.private.signed import SignedRest
 from tapeline.wire.rest import Rest
-from tapeline.wire.signed import SignedRest
 
 VENUE = through_ccxt("ccxt-fakex")
 BTC = Instrument(
@@ -66,24 +64,9 @@ class Stage:
 
     def said(self) -> list[str]:
         """What came since, in short; the same word twice is one."""
-        found = [_short(each) for each in self.heard if not isinstance(each, Balance)]
+        found = [short(each) for each in self.heard if not isinstance(each, Balance)]
         self.heard.clear()
         return list(dict.fromkeys(found))
-
-
-def _short(event: Any) -> str:
-    match event:
-        case Sent(client_id, what):
-            return f"sent {what} {client_id}"
-        case Failed(client_id, what, outcome, _, _, reason):
-            return f"{outcome} {what} {client_id} {reason}".rstrip()
-        case OrderUpdate():
-            return f"{event.client_id} {event.state}"
-        case Fill():
-            return f"{event.client_id} fill {event.id}"
-        case Gap():
-            return "gap" if event.open else "back"
-    return repr(event)
 
 
 def trading(exchange: FakeExchange, act: Callable[[Stage], Awaitable[None]]) -> None:

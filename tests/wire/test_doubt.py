@@ -6,7 +6,7 @@ from order_stage import BUY
 
 from tapeline.model.account import Fill, OrderUpdate
 from tapeline.model.order import Order
-from tapeline.wire.doubt import Doubt
+from tapeline.wire.gateway.doubt import Doubt
 
 ORDER = Order(client_id="a", intent=BUY, venue_id="7")
 

@@ -5,8 +5,8 @@ from decimal import Decimal
 import pytest
 
 from tapeline.model.account import AccountEvent, Balance, Fill, Payment
-from tapeline.wire import echoes
-from tapeline.wire.echoes import Echoes
+from tapeline.wire.private import echoes
+from tapeline.wire.private.echoes import Echoes
 
 
 def balance(total: str, received_ns: int = 1) -> Balance:

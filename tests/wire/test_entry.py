@@ -26,7 +26,7 @@ from wire_fakes import START_NS, Script, mute
 from tapeline.errors import ConnectionLost, OutcomeUnknown, TimedOut, Unsent
 from tapeline.sim.loop import VirtualClock, run
 from tapeline.venues.orders import Answered, OrderAsk
-from tapeline.wire.entry import ANSWER_S, REFUSED_S, Entry
+from tapeline.wire.gateway.entry import ANSWER_S, REFUSED_S, Entry
 
 
 def place(client_id: str) -> OrderAsk:

@@ -12,6 +12,7 @@ from wire_fakes import (
     frame,
     mute,
     no_waits,
+    only_confirms,
     trade_frame,
 )
 
@@ -374,7 +375,7 @@ def test_a_planned_re_dial_loses_nothing_and_repeats_nothing() -> None:
 def test_the_old_one_closes_only_after_the_new_one_delivers() -> None:
     async def act(tasks: asyncio.TaskGroup) -> Stage:
         net = Net()
-        net.behave[2] = lambda script: setattr(script, "on_send", lambda s, said: s.say(frame(t="ack", id=said["id"])))
+        net.behave[2] = only_confirms
         stage = Stage(tasks, TA, net=net, first_data_s=1000.0, patience=Patience(overlap_s=30.0, linger_s=1.0))
         await asyncio.sleep(10)
         stage.script.say(frame(t="closing"))
@@ -396,7 +397,7 @@ def test_the_old_one_closes_only_after_the_new_one_delivers() -> None:
 def test_a_quiet_topic_does_not_hold_up_the_hand_over_for_ever() -> None:
     async def act(tasks: asyncio.TaskGroup) -> Stage:
         net = Net()
-        net.behave[2] = lambda script: setattr(script, "on_send", lambda s, said: s.say(frame(t="ack", id=said["id"])))
+        net.behave[2] = only_confirms
         stage = Stage(tasks, TA, net=net, first_data_s=1000.0)
         await asyncio.sleep(10)
         stage.script.say(frame(t="closing"))
@@ -481,7 +482,7 @@ def test_an_old_one_cut_before_the_new_one_is_subscribed_is_an_outage() -> None:
 def test_an_old_one_cut_after_the_new_one_is_subscribed_is_none() -> None:
     async def act(tasks: asyncio.TaskGroup) -> Stage:
         net = Net()
-        net.behave[2] = lambda script: setattr(script, "on_send", lambda s, said: s.say(frame(t="ack", id=said["id"])))
+        net.behave[2] = only_confirms
         stage = Stage(tasks, TA, net=net, first_data_s=1000.0)
         await asyncio.sleep(10)
         stage.script.say(frame(t="closing"))

@@ -19,7 +19,7 @@ from cryptography.hazmat.primitives.serialization import (
 from tapeline.config import AccountConfig
 from tapeline.errors import ConfigError
 from tapeline.model.secret import Credentials, Secret
-from tapeline.wire.keys import MOST_BYTES, credentials_of, ed25519_signer, hmac_signer
+from tapeline.wire.private.keys import MOST_BYTES, credentials_of, ed25519_signer, hmac_signer
 
 KEY, SECRET = "key-of-the-keys-tests", "secret-of-the-keys-tests"
 PRIVATE = Ed25519PrivateKey.from_private_bytes(bytes(range(32)))

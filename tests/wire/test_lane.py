@@ -14,6 +14,7 @@ from wire_fakes import (
     Script,
     frame,
     mute,
+    only_confirms,
     trade,
     trade_frame,
 )
@@ -261,14 +262,10 @@ def test_a_verdict_reached_in_the_readers_call_ends_the_lane_and_what_came_befor
 # ---- silence of one topic ----------------------------------------------------------------------------------------
 
 
-def quiet_after_ack(net: Net) -> None:
-    net.otherwise = lambda script: setattr(script, "on_send", lambda s, said: s.say(frame(t="ack", id=said["id"])))
-
-
 def test_no_first_data_and_the_venue_knows_of_none_is_a_quiet_topic() -> None:
     async def act(tasks: asyncio.TaskGroup) -> None:
         net = Net()
-        quiet_after_ack(net)
+        net.otherwise = only_confirms
         stage = Stage(tasks, net=net, first_data_s=30.0)
         assert await stage.lane.settled() == ""
         await asyncio.sleep(29)
@@ -285,7 +282,7 @@ def test_no_first_data_and_the_venue_knows_of_none_is_a_quiet_topic() -> None:
 def test_a_dead_topic_is_renewed_then_the_connection_is_given_up() -> None:
     async def act(tasks: asyncio.TaskGroup) -> None:
         net = Net()
-        quiet_after_ack(net)
+        net.otherwise = only_confirms
         stage = Stage(tasks, net=net, first_data_s=30.0)
         stage.sink.dead[TA] = True
         assert await stage.lane.over == "trades A stays silent though the venue has news of it"
@@ -300,7 +297,7 @@ def test_a_dead_topic_is_renewed_then_the_connection_is_given_up() -> None:
 def test_where_nobody_can_tell_it_is_asked_twice() -> None:
     async def act(tasks: asyncio.TaskGroup) -> None:
         net = Net()
-        quiet_after_ack(net)
+        net.otherwise = only_confirms
         stage = Stage(tasks, net=net, first_data_s=30.0)
         stage.sink.dead[TA] = None
         await asyncio.sleep(45)
@@ -335,7 +332,7 @@ def test_a_busy_topic_that_falls_silent_is_asked_about() -> None:
 def test_so_many_probes_at_once_and_no_more() -> None:
     async def act(tasks: asyncio.TaskGroup) -> None:
         net = Net()
-        quiet_after_ack(net)
+        net.otherwise = only_confirms
         topics = [Topic("trades", f"N{n:02}") for n in range(30)]
         stage = Stage(tasks, *topics, net=net, first_data_s=30.0)
         most = 0
@@ -353,7 +350,7 @@ def test_so_many_probes_at_once_and_no_more() -> None:
 def test_what_a_probe_finds_after_the_end_or_of_a_topic_given_up_changes_nothing() -> None:
     async def act(tasks: asyncio.TaskGroup) -> None:
         net = Net()
-        quiet_after_ack(net)
+        net.otherwise = only_confirms
         stage = Stage(tasks, TA, TB, net=net, first_data_s=30.0)
         stage.sink.dead = {TA: True, TB: True}
         await asyncio.sleep(30.05)
@@ -389,7 +386,7 @@ def test_it_wants_a_successor_and_goes_on() -> None:
 def test_delivering_is_as_much_as_can_be_had_in_time() -> None:
     async def act(tasks: asyncio.TaskGroup) -> None:
         net = Net()
-        quiet_after_ack(net)
+        net.otherwise = only_confirms
         confirmed = Stage(tasks, net=net)
         assert await confirmed.lane.delivering(5.0) == ""  # confirmed, if silent
         assert confirmed.lane.was_up

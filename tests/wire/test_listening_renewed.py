@@ -13,7 +13,7 @@ from wire_fakes import START_NS, Script, mute
 from tapeline.errors import ConnectionLost
 from tapeline.model.account import OrderUpdate
 from tapeline.venues import venue_named
-from tapeline.wire.listening import LINGER_S, RETIRE_S
+from tapeline.wire.private.listening import LINGER_S, RETIRE_S
 
 LIFE_S = 1000.0
 LIVING: dict[str, Any] = {"orders": replace(ORDERS, private=replace(STREAM, life_s=LIFE_S))}

@@ -22,8 +22,8 @@ from wire_fakes import START_NS, Script, mute
 from tapeline.errors import ConnectionLost, TimedOut
 from tapeline.model.account import OrderUpdate
 from tapeline.model.event import Gap
-from tapeline.wire.listening import REFUSED_S
 from tapeline.wire.pipe import Response
+from tapeline.wire.private.listening import REFUSED_S
 
 
 def test_it_opens_with_the_venues_clock_and_has_everything_reconciled() -> None:

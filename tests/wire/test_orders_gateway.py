@@ -32,7 +32,7 @@ from tapeline.model.order import Intent, Order
 from tapeline.trading.command import Amend, Cancel, CancelAll, Note, Submit
 from tapeline.venues.orders import OrderAsk
 from tapeline.venues.spec import Request
-from tapeline.wire.orders import at_testnet
+from tapeline.wire.gateway.orders import at_testnet
 from tapeline.wire.pipe import Response
 
 D = Decimal

@@ -18,7 +18,7 @@ from tapeline.sim.loop import VirtualClock, run
 from tapeline.trading.command import Amend, Cancel, CancelAll, Submit
 from tapeline.trading.input import Failed, Sent
 from tapeline.trading.orders import Blotter
-from tapeline.wire.orders import LiveGateway
+from tapeline.wire.gateway.orders import LiveGateway
 from tapeline.wire.rest import Rest
 
 SEEDS = 60

@@ -16,7 +16,7 @@ from tapeline.errors import (
 from tapeline.model.account import OrderUpdate
 from tapeline.trading.input import Sent
 from tapeline.venues.orders import ListenKey, OrderAsk
-from tapeline.wire.outcome import Leaving, Told, ends, reason_of
+from tapeline.wire.gateway.outcome import Leaving, Told, ends, reason_of
 
 
 def test_that_the_bytes_left_is_told_once() -> None:

@@ -7,7 +7,7 @@ from order_stage import CREDENTIALS, KEY, STREAM, A, decoder, opening, order, to
 from tapeline.errors import BadData
 from tapeline.model.account import AccountEvent, OrderUpdate
 from tapeline.venues.orders import Answered, PrivateControl
-from tapeline.wire.private import BAD_IN_ROW, KEPT_FOR, Over, PrivateSession, Way
+from tapeline.wire.private.session import BAD_IN_ROW, KEPT_FOR, Over, PrivateSession, Way
 
 WAY = Way(decoder=decoder("toy", "main", {"A": A}), opening=STREAM.opening)
 PLAIN = replace(WAY, opening=())

@@ -9,8 +9,8 @@ from wire_fakes import START_NS, mute
 from tapeline.errors import ConnectionLost
 from tapeline.model.account import OrderUpdate
 from tapeline.sim.loop import VirtualClock, run
-from tapeline.wire.private import Heard, Over, Way
-from tapeline.wire.private_line import PrivateLine
+from tapeline.wire.private.line import PrivateLine
+from tapeline.wire.private.session import Heard, Over, Way
 
 WAY = Way(decoder=decoder("toy", "main", {"A": A}), opening=STREAM.opening)
 

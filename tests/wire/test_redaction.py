@@ -6,7 +6,7 @@ import pytest
 from tapeline.model.secret import Credentials, Secret
 from tapeline.venues import venue_named
 from tapeline.venues.ccxt import through_ccxt
-from tapeline.wire.redaction import HIDDEN, Redaction
+from tapeline.wire.private.redaction import HIDDEN, Redaction
 
 ORDERS = venue_named("okx").orders
 assert ORDERS is not None

@@ -43,7 +43,7 @@ from tapeline.sim.loop import VirtualClock, run
 from tapeline.venues.orders import OrderAsk
 from tapeline.venues.spec import Allowance, Request
 from tapeline.wire.pipe import Response
-from tapeline.wire.signed import CLOCK_OLD_S, TURN_S, SignedRest, unsure
+from tapeline.wire.private.signed import CLOCK_OLD_S, TURN_S, SignedRest, unsure
 
 PLACE = OrderAsk(call="place", account=ACCOUNT, instrument=A, client_id="t1", intent=BUY)
 QUERY = OrderAsk(call="order", account=ACCOUNT, instrument=A, client_id="t1")

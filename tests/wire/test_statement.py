@@ -7,14 +7,16 @@ import pytest
 from order_stage import ACCOUNT, BUY, KNOWN, ORDERS, SECOND_NS, TOY, Exchange, Said, ok, order, signed_rest
 from wire_fakes import START_NS
 
-from tapeline.errors import OrderRefused, Unsent
+from tapeline.errors import OrderRefused, RateLimited, Unsent
 from tapeline.model.account import AccountMode
 from tapeline.model.order import Order
 from tapeline.sim.loop import VirtualClock, run
 from tapeline.trading.reconcile import Statement
 from tapeline.venues.orders import OrderAsk, OrderCall, Orders
-from tapeline.venues.spec import Request
-from tapeline.wire.statement import StatementReader
+from tapeline.venues.spec import Priority, Request
+from tapeline.wire.gateway.statement import StatementReader
+from tapeline.wire.pipe import Response
+from tapeline.wire.private.signed import SignedRest
 
 DAY_S = 86_400.0
 
@@ -166,7 +168,7 @@ def sold(number: int, venue_id: str, **more: str) -> dict[str, Any]:
     return {"fill": fill(number)["fill"] | {"client_id": "", "venue_id": venue_id, "side": "sell"} | more}
 
 
-def test_orders_of_sales_that_a_list_names_by_number_only_are_asked_for() -> None:
+def test_orders_that_a_list_of_fills_names_by_number_only_are_asked_for() -> None:
     fills = [sold(1, "11"), sold(2, "11"), sold(3, "12"), sold(4, "13", side="buy"), sold(5, "14", client_id="web1"),
              sold(6, "15")]  # fmt: skip
 
@@ -174,20 +176,97 @@ def test_orders_of_sales_that_a_list_names_by_number_only_are_asked_for() -> Non
         said = await reader.read(since_ns=START_NS, knows=lambda each: each.venue_id == "15")
         assert len(said.fills) == 6
         assert [each.client_id for each in said.orders] == ["f123456789n1"], "of the other one it knows nothing"
-        assert asked(exchange, "order") == [{"s": "A", "number": "11"}, {"s": "A", "number": "12"}]
+        assert asked(exchange, "order") == [{"s": "A", "number": "11"}, {"s": "A", "number": "12"},
+                                            {"s": "A", "number": "13"}]  # fmt: skip
         exchange.asked.clear()
         assert (await reader.read(since_ns=START_NS)).orders == []
         assert asked(exchange, "order") == [], "whoever says nothing of them knows them all"
 
     gone = ok({"code": "unknown"}, 400)
-    reading(act, with_calls(), {"order": [ok(order("f123456789n1", "filled")), gone],
+    reading(act, with_calls(), {"order": [ok(order("f123456789n1", "filled")), gone, gone],
                                 "fills": [ok(fills), ok(fills)]})  # fmt: skip
 
 
-def test_no_more_orders_are_asked_for_by_number_than_a_budget_bears() -> None:
-    async def act(reader: StatementReader, exchange: Exchange) -> None:
-        await reader.read(since_ns=START_NS, knows=lambda _: False)
-        assert [each["number"] for each in asked(exchange, "order")] == [str(number) for number in range(5, 25)]
+NUMBERS = [str(number) for number in range(45)]
 
-    orders: list[Said] = [ok(order(f"web{number}", "filled")) for number in range(20)]
-    reading(act, with_calls(), {"order": orders, "fills": [ok([sold(number, str(number)) for number in range(25)])]})
+
+def orders_and_fills() -> dict[str, list[Said]]:
+    async def one(request: Request) -> Response:
+        return ok(order(f"web{dict(request.query)['number']}", "filled"))
+
+    return {"order": [one], "fills": [ok([sold(number, str(number)) for number in range(45)])]}
+
+
+def test_orders_are_asked_for_until_all_fills_have_a_name_however_many_there_are() -> None:
+    async def act(reader: StatementReader, exchange: Exchange) -> None:
+        said = await reader.read(since_ns=START_NS, knows=lambda _: False)
+        assert [each.client_id for each in said.orders] == [f"web{number}" for number in NUMBERS]
+        assert [each["number"] for each in asked(exchange, "order")] == NUMBERS
+        exchange.asked.clear()
+        again = await reader.read(since_ns=START_NS, knows=lambda _: False)
+        assert again.orders == said.orders
+        assert [each["number"] for each in asked(exchange, "order")] == NUMBERS[25:], "what was long over is not news"
+        await reader.read(since_ns=START_NS)
+        exchange.asked.clear()
+        await reader.read(since_ns=START_NS, knows=lambda _: False)
+        assert [each["number"] for each in asked(exchange, "order")] == NUMBERS, "nor is it kept longer than needed"
+
+    reading(act, with_calls(), orders_and_fills())
+
+
+def test_asking_for_many_orders_goes_on_where_the_venue_broke_it_off() -> None:
+    said = orders_and_fills()
+    answer = said["order"][0]
+    left = 10
+
+    async def one(request: Request) -> Response:
+        nonlocal left
+        left -= 1
+        assert callable(answer)
+        return await answer(request) if left >= 0 else ok({"code": "busy", "after_s": 300.0})
+
+    async def act(reader: StatementReader, exchange: Exchange) -> None:
+        nonlocal left
+        with pytest.raises(RateLimited):
+            await reader.read(since_ns=START_NS, knows=lambda _: False)
+        await asyncio.sleep(301.0)
+        left = 100
+        exchange.asked.clear()
+        found = await reader.read(since_ns=START_NS, knows=lambda _: False)
+        assert [each.client_id for each in found.orders] == [f"web{number}" for number in NUMBERS]
+        assert [each["number"] for each in asked(exchange, "order")] == NUMBERS[10:]
+
+    reading(act, with_calls(), said | {"order": [one]})
+
+
+def test_an_order_that_is_not_over_yet_or_cannot_be_found_is_no_less_asked_for() -> None:
+    async def one(request: Request) -> Response:
+        number = dict(request.query)["number"]
+        states = {"0": ok(order("web0", "open")), "1": ok({"code": "unknown"}, 400)}
+        return states.get(number) or ok(order(f"web{number}", "filled"))
+
+    async def act(reader: StatementReader, exchange: Exchange) -> None:
+        said = await reader.read(since_ns=START_NS, knows=lambda _: False)
+        assert [each.client_id for each in said.orders] == [f"web{number}" for number in NUMBERS if number != "1"]
+        exchange.asked.clear()
+        await reader.read(since_ns=START_NS, knows=lambda _: False)
+        assert [each["number"] for each in asked(exchange, "order")] == ["0", *NUMBERS[25:]]
+
+    reading(act, with_calls(), orders_and_fills() | {"order": [one]})
+
+
+def test_many_old_orders_are_asked_for_behind_what_waits_to_be_sent(monkeypatch: pytest.MonkeyPatch) -> None:
+    asks: list[Priority] = []
+    real = SignedRest.call
+
+    async def call(self: SignedRest, ask: OrderAsk, ids: Any, **more: Any) -> Any:
+        asks.append(more["priority"])
+        return await real(self, ask, ids, **more)
+
+    monkeypatch.setattr(SignedRest, "call", call)
+
+    async def act(reader: StatementReader, _exchange: Exchange) -> None:
+        await reader.read(since_ns=START_NS, knows=lambda _: False)
+
+    reading(act, with_calls(), orders_and_fills())
+    assert asks == [Priority.REPAIRS] * 25 + [Priority.ORDERS] * 20

@@ -12,8 +12,8 @@ from tapeline.model.secret import Credentials, Secret
 from tapeline.sim.loop import VirtualClock
 from tapeline.venues.request import Request
 from tapeline.wire.pipe import Pipe, Response
-from tapeline.wire.redaction import Redaction
-from tapeline.wire.taped import Taped
+from tapeline.wire.private.redaction import Redaction
+from tapeline.wire.private.taped import Taped
 
 URLS = {"rest": "https://r.x", "private": "wss://s.x/ws", "public": "wss://s.x", "ws_api": "wss://a.x/v3"}
 AT_NS = 1_700_000_000_000_000_000

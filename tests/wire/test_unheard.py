@@ -4,7 +4,7 @@ from typing import Any
 import pytest
 
 from tapeline.model.account import OrderUpdate
-from tapeline.wire.unheard import MOST, WITHIN_S, Unheard
+from tapeline.wire.private.unheard import MOST, WITHIN_S, Unheard
 
 
 def update(client_id: str, state: str, filled: str | None = None, **more: Any) -> OrderUpdate:

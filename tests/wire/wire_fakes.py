@@ -211,6 +211,11 @@ def mute(_script: Script, _said: dict[str, Any]) -> None:
     """Says nothing at all."""
 
 
+def only_confirms(script: Script) -> None:
+    """Of a connection: it confirms what is asked for, and brings nothing."""
+    script.on_send = lambda to, said: to.say(frame(t="ack", id=said["id"]))
+
+
 class Net:
     """Dials by number: `behave[n]` is an error to raise, or what to do with a new connection's script."""
 

@@ -2,13 +2,14 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from functools import partial
 
-from tapeline.clock import Clock
+from tapeline.app.edge import Edge
 from tapeline.errors import NotHeld, TapelineError
-from tapeline.market.book import Book
+from tapeline.market.book import Book, whole
 from tapeline.market.bus import Bus, Subscription
 from tapeline.market.resync import Resync
-from tapeline.model.event import BookDelta, BookSnapshot, Event
+from tapeline.model.event import BookDelta, BookSnapshot, Event, Gap
 from tapeline.model.topic import Topic
 from tapeline.venues.spec import Feed
 
@@ -19,13 +20,14 @@ class BookDesk:
     """Every maintained book of one venue.
 
     `fetch_snapshot(topic)` asks REST and returns snapshots; `subscribe_again(topic)` asks the stream for a new one.
+    Neither what REST says nor that a stream is gone is on the bus: `edge.book` hears of it, for books that others keep.
     """
 
     def __init__(
-        self, bus: Bus, clock: Clock, *, fetch_snapshot: Callable[[Topic], Awaitable[BookSnapshot]],
+        self, bus: Bus, edge: Edge, *, fetch_snapshot: Callable[[Topic], Awaitable[BookSnapshot]],
         subscribe_again: Callable[[Topic], None], trouble: Callable[[str, str], None],
     ) -> None:  # fmt: skip
-        self._bus, self._clock = bus, clock
+        self._bus, self._clock, self._tell = bus, edge.clock, edge.book
         self._fetch_snapshot, self._subscribe_again, self._trouble = fetch_snapshot, subscribe_again, trouble
         self._books: dict[Topic, Book] = {}
         self._feeds: dict[Topic, Feed] = {}
@@ -43,7 +45,7 @@ class BookDesk:
         self._books[topic] = self._by_id[instrument, topic.channel] = book
         self._feeds[topic] = feed
         self._subscriptions[topic] = self._bus.subscribe(
-            lambda event: self._take(topic, book, event), channel=topic.channel, instrument=instrument,
+            partial(self._take, topic, book), channel=topic.channel, instrument=instrument,
             types=(BookSnapshot, BookDelta), name=f"book {instrument}",
         )  # fmt: skip
 
@@ -72,12 +74,15 @@ class BookDesk:
         """All of them."""
         return list(self._books.values())
 
-    def down(self, topic: Topic, reason: str) -> None:
-        """The stream is gone: readers get an error at once, never stale levels."""
+    def down(self, topic: Topic, instrument: str, reason: str) -> None:
+        """The stream is gone: readers get an error at once, never stale levels; also those of the top levels alone."""
+        now_ns = self._clock.wall_ns()
         book = self._books.get(topic)
         if book is not None:
-            book.unsynchronise(reason, self._clock.wall_ns())
+            book.unsynchronise(reason, now_ns)
             self._wanting.pop(topic, None)
+        if topic.channel.startswith("book"):
+            self._tell(Gap(instrument, topic.channel, None, now_ns, "built", None, None, None, None, reason, True))
 
     async def run(self) -> None:
         """Resynchronise what asks for it, until cancelled."""
@@ -94,7 +99,10 @@ class BookDesk:
 
     def _take(self, topic: Topic, book: Book, event: Event) -> None:
         assert isinstance(event, (BookDelta, BookSnapshot)), f"a book takes snapshots and deltas, not {event!r}"
+        was = book.synchronised
         book.apply(event, event.received_ns)
+        if book.synchronised and not was:
+            self._tell(whole(book, book.at_ns))
         if book.wants_snapshot:
             if topic not in self._wanting:
                 self._wanting[topic] = 0

@@ -28,6 +28,7 @@ class Wish:
     polls: bool
     priority: int
     place: bool = True
+    asked: bool = False  # no stream has it: by REST, whatever the mode
 
     @property
     def name(self) -> str:
@@ -70,7 +71,7 @@ def allot(found: Sequence[Wish], most: float, overrides: Overrides) -> None:
     for number, wish in enumerate(found):
         mode, _ = wish.mode_under(overrides)
         movable = wish.polls and wish.modes.fallback and mode in FALLS_BACK
-        topics = 0 if mode == "polling" else len({of.wire for of in wish.channels})
+        topics = 0 if mode == "polling" or wish.asked else len({of.wire for of in wish.channels})
         claims[str(number)] = Claim(topics, wish.priority, movable)
     kept = places(claims, most)
     for number, wish in enumerate(found):
@@ -92,11 +93,12 @@ def _of_stream(
         found = desk.symbols.find(name)
         if found.symbol != name:
             _log.info("symbol", venue=desk.venue.name, asked=name, unified=found.symbol)
-        groups: dict[tuple[str, bool], list[Channel]] = {}
+        groups: dict[tuple[str, bool, bool], list[Channel]] = {}
         for text in stream.channels:
             of = channel(text)
             feed = desk.venue.feeds.get(of.wire.kind)
             polls = can_poll(desk.venue, of.wire)
-            groups.setdefault((feed.endpoint if feed is not None else "", polls), []).append(of)
-        for (_, polls), channels in groups.items():
-            yield Wish(desk, found, tuple(channels), modes, polls, stream.websocket_priority or 0)
+            of_feed = ("", False) if feed is None else (feed.endpoint, bool(feed.asked))
+            groups.setdefault((*of_feed, polls), []).append(of)
+        for (_, asked, polls), channels in groups.items():
+            yield Wish(desk, found, tuple(channels), modes, polls, stream.websocket_priority or 0, asked=asked)

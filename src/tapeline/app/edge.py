@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from tapeline.clock import Clock
 from tapeline.config import ConnectionConfig
+from tapeline.model.event import BookSnapshot, Gap
 from tapeline.outlet import Outlet
 from tapeline.wire.pace import SharedBudget
 from tapeline.wire.pipe import Dial, Fetch, Response
@@ -21,5 +22,6 @@ class Edge:
     record: Callable[[str, str, bytes, int, str], None] | None  # connection, direction, raw, at_ns, reason
     answered: Callable[[str, str, Response, int], None] | None
     problem: Callable[[str, str, str, str, bytes], None]  # venue, connection, kind, text, frame
+    book: Callable[[BookSnapshot | Gap], None]  # a maintained book is right again, whole; or is lost
     blocking: Sequence[Outlet]  # subscribers of policy `block`, as they come and go
     budget: Callable[[str, str], SharedBudget] | None = None  # (venue, REST URL) -> what its other users here spend

@@ -15,11 +15,11 @@ from tapeline.app.venue import VenueDesk
 from tapeline.clock import Clock
 from tapeline.config import BarsConfig, ConnectionConfig
 from tapeline.errors import ConfigError
-from tapeline.market.book import Book
+from tapeline.market.book import Book, whole
 from tapeline.market.bus import Bus, Subscription
 from tapeline.market.complete import HOLD_S
 from tapeline.model.channel import Channel, channel
-from tapeline.model.event import Event, Gap, Link, Notice
+from tapeline.model.event import BookSnapshot, Event, Gap, Link, Notice
 from tapeline.model.instrument import Instrument, split_id
 from tapeline.outlet import Outlet
 from tapeline.venues import venue_named
@@ -73,12 +73,14 @@ class Instance:
         self.problems = Problems(world.clock)
         self.bus = Bus(failed=self._failed, now=world.clock.now)
         self.desks: dict[tuple[str, str, str, ConnectionConfig], VenueDesk] = {}
+        self.unreached: set[str] = set()  # venues whose instrument list never came
         self.repairs = False  # whether somebody fills holes
         self.started_at_ns = world.clock.wall_ns()
         self.links: list[Link] = []  # the last changes, newest last
         self._tasks: asyncio.TaskGroup | None = None
         self._serving: list[asyncio.Task[None]] = []
         self._blocking: list[Outlet] = []
+        self._book_states: dict[tuple[str, str], list[Callable[[BookSnapshot | Gap], object]]] = {}
         self.bus.subscribe(self._linked, channel="link", types=(Link,), name="tapeline.links")
         self.bus.subscribe(self._noticed, channel="notice", types=(Notice,), name="tapeline.notices")
 
@@ -121,6 +123,7 @@ class Instance:
         edge = Edge(
             dial=world.dial, fetch=world.fetch, clock=world.clock, chance=world.chance, record=world.record,
             answered=world.answered, problem=self.problems.note, blocking=self._blocking, budget=world.budget,
+            book=self._book_state,
         )  # fmt: skip
         desk = VenueDesk(
             venue_named(venue_name), ws_url=ws_url, rest_url=rest_url, settings=settings,
@@ -174,11 +177,32 @@ class Instance:
         self, outlet: Outlet, *, instrument: str | None = None, of: str | None = None, order: Order = "arrival",
         hold_s: float = HOLD_S,
     ) -> Subscription:  # fmt: skip
-        """Let events flow to a slow reader. Raises ConfigError where it would conflate trades; `order` as in `on`."""
+        """Let events flow to a slow reader. Raises ConfigError where it would conflate trades; `order` as in `on`.
+
+        Closing the outlet ends the subscription, too.
+        """
         outlet.check(of)
+        handle = self.on(outlet.put, instrument=instrument, of=of, order=order, hold_s=hold_s)
+        outlet.on_close(handle.close)
         if outlet.policy == "block":
             self._blocking.append(outlet)
-        return self.on(outlet.put, instrument=instrument, of=of, order=order, hold_s=hold_s)
+            outlet.on_close(lambda: self._blocking.remove(outlet))
+        return handle
+
+    def on_book_state(
+        self, callback: Callable[[BookSnapshot | Gap], object], *, instrument: str, of: str = "book"
+    ) -> None:  # fmt: skip
+        """Call back with the whole of a maintained book: now, where it is right, and whenever it is again.
+
+        And with an open Gap at once when its stream is gone. The bus has neither: what is asked by REST is not on it.
+        For whoever keeps a book of his own from its events, in an order of his own, to the end of this instance.
+        """
+        of = str(channel(of))
+        self._book_states.setdefault((instrument, of), []).append(callback)
+        for desk in self.desks.values():
+            if desk.books.has(instrument, of) and (held := desk.books.book(instrument, of)).synchronised:
+                callback(whole(held, held.at_ns))
+                break
 
     def book(self, instrument: str, of: str = "book") -> Book:
         """The maintained book. Raises ConfigError where none is kept."""
@@ -202,8 +226,8 @@ class Instance:
 
     @property
     def given_up(self) -> bool:
-        """Whether every connection of every venue has used up its attempts."""
-        return bool(self.desks) and all(desk.given_up for desk in self.desks.values())
+        """Whether every connection of every venue has used up its attempts, or has no venue to go to."""
+        return bool(self.desks or self.unreached) and all(desk.given_up for desk in self.desks.values())
 
     def _failed_late(self, event: Event, error: Exception) -> None:
         """A callback's exception on an event that had waited for a hole to be filled, or was behind one."""
@@ -224,6 +248,10 @@ class Instance:
         venue, _ = split_id(event.instrument or "")
         text = f"{handle.name} on {event.channel} {event.instrument}: {error!r}"
         self.problems.note(venue, "", "subscriber", text, b"")
+
+    def _book_state(self, event: BookSnapshot | Gap) -> None:
+        for callback in self._book_states.get((event.instrument, event.channel), ()):
+            callback(event)
 
     def _linked(self, link: Link) -> None:
         self.links.append(link)

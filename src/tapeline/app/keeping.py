@@ -78,11 +78,6 @@ class Keeping:
         for instrument in found:
             self.writer.offer(instrument)
 
-    def record(self, connection: str, direction: str, raw: bytes, at_ns: int, reason: str) -> None:
-        """A frame for the tape."""
-        if self.tape is not None:
-            self.tape.frame(connection, direction, raw, at_ns, reason)
-
     def answered(self, method: str, url: str, response: Response, at_ns: int) -> None:
         """An HTTP answer for the tape."""
         if self.tape is not None:

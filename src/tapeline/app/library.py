@@ -13,6 +13,7 @@ from tapeline.app.instance import Answer, Instance, Order, World
 from tapeline.app.repairing import Repairer
 from tapeline.app.running import real_world_dial, supervised
 from tapeline.app.sharing import host_budgets
+from tapeline.app.status import status
 from tapeline.clock import SystemClock
 from tapeline.config import ConnectionConfig
 from tapeline.errors import ConfigError
@@ -85,14 +86,17 @@ class Feed:
 
         Raises ConfigError for an unknown venue or channel, UnknownInstrument for a symbol the venue does not list.
         """
+        instance = self.instance
+        _asked(instrument, channels)
         if self._ledger is not None:
             fresh = {parse_channel(text).wire for text in channels} - self._in_ledger
             self._in_ledger |= fresh
-            self._ledger.attach(self.instance.bus, fresh)
-        return await self.instance.subscribe(instrument, channels, within_s=within_s, **self._address(instrument))
+            self._ledger.attach(instance.bus, fresh)
+        return await instance.subscribe(instrument, channels, within_s=within_s, **self._address(instrument))
 
     async def unsubscribe(self, instrument: str, *channels: str) -> None:
         """Give channels back; the last user of one unsubscribes it at the venue."""
+        _asked(instrument, channels)
         await self.instance.unsubscribe(instrument, channels, **self._address(instrument))
 
     def on(
@@ -112,6 +116,8 @@ class Feed:
     ) -> Outlet:  # fmt: skip
         """Events to iterate over with `async for`; lists of them where `batch`. What is dropped is counted.
 
+        `close()` ends it: one that is left alone goes on collecting, up to `size`.
+
         `order="complete"`, for trades: those behind a hole wait, at most `hold_s`, until it is filled.
         """
         outlet = Outlet(policy, size, batch=batch, max_per_s=max_per_s, clock=SystemClock())
@@ -122,15 +128,31 @@ class Feed:
         """The maintained book of a subscribed book channel: `.top(10)` gives exact prices and sizes, best first."""
         return self.instance.book(instrument, channel)
 
+    def statistics(self) -> dict[str, Any]:
+        """What `tapeline status` shows: connections, clocks, series, outages, books, subscribers, problems."""
+        return status(self.instance, state="running", now_ns=SystemClock.wall_ns(), parts={})
+
     def _address(self, instrument: str) -> dict[str, Any]:
         there = self._urls.get(split_id(instrument)[0], {})
         return {"ws_url": there.get("ws"), "rest_url": there.get("rest"), "settings": self._connection}
+
+
+def _asked(instrument: str, channels: tuple[str, ...]) -> None:
+    """Raises ConfigError for what is no text, of a notebook that has no type checker, and where no channel is named."""
+    if not isinstance(instrument, str):
+        raise ConfigError(f"{instrument!r} is no instrument: write it as text, as 'VENUE:BTC/USDT'")
+    if not channels:
+        raise ConfigError(f"no channel of {instrument}: name them one after the other, as 'trades', 'book'")
+    for text in channels:
+        parse_channel(text)
 
 
 def _meant(urls: Mapping[str, Mapping[str, str]]) -> None:
     """Raises ConfigError for a venue or a key that there is not: the real venue would be asked instead, unnoticed."""
     for venue, to in urls.items():
         venue_named(venue)
+        if not isinstance(to, Mapping):
+            raise ConfigError(f"urls[{venue!r}] is {to!r}: write {{'ws': 'wss://...', 'rest': 'https://...'}}")
         for key in to:
             if key not in {"ws", "rest"}:
                 raise ConfigError(f"urls[{venue!r}]: unknown key {key!r}: there are ws and rest")

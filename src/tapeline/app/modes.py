@@ -77,6 +77,10 @@ class ModeKeeper:
             if way.wish.desk.venue.name == desk.venue.name and way.wish.desk is not desk and way.course.terms.place
         )  # fmt: skip
         allot(found, most_topics(desk, self._config) - others, self._overrides)
+        for wish in found:
+            if wish.asked:
+                desk.want(wish.instrument, wish.channels)
+        found = [wish for wish in found if not wish.asked]
         terms = [wish.terms(self._overrides) for wish in found]  # all are checked before any is asked for
         desk.failed = lambda topic, why, refused: self._failed(desk, topic, why, refused=refused)
         for wish, each in zip(found, terms, strict=True):

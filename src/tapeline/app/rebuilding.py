@@ -110,6 +110,18 @@ class Rebuilder:
         found: Sequence[Trade] = await self._away(read)
         return found
 
+    async def held(self, errand: Errand) -> Sequence[Trade]:
+        """What the store has of the time of an errand's holes."""
+
+        def read() -> list[Trade]:
+            self._flushed()
+            with open_store(self._folder) as store:
+                key = errand.instrument, errand.channel
+                return [each for hole in errand.holes for each in store.trades_near(*key, hole.from_ns, hole.to_ns)]
+
+        found: Sequence[Trade] = await self._away(read)
+        return found
+
     # ---- inside ----------------------------------------------------------------------------------------------
 
     async def _seams(self) -> None:

@@ -15,6 +15,7 @@ from tapeline.app.bookkeeping import Bookkeeping, Key
 from tapeline.app.instance import Instance
 from tapeline.app.outages import outages
 from tapeline.app.rebuilding import Rebuilder
+from tapeline.app.repair_job import AGAIN_S, Job, length, news, stamp
 from tapeline.app.venue import VenueDesk
 from tapeline.clock import Clock
 from tapeline.errors import (
@@ -34,7 +35,7 @@ from tapeline.model.fact import HELD, Fact, Stretch
 from tapeline.model.instrument import Instrument, split_id
 from tapeline.store.writer import Writer
 from tapeline.sync.plan import Errand, errands, precedence, too_old
-from tapeline.sync.repair import Mending, listed, unbroken
+from tapeline.sync.repair import Mending, unbroken
 from tapeline.sync.walk import Row
 from tapeline.venues.spec import Answer, Ask, Priority, RestCall
 
@@ -43,7 +44,7 @@ WORKERS = 8  # errands of one venue under way at once
 PAGES = 20  # of an errand, after which what was found is noted, so that a crash costs no more
 MOST_QUEUED = 20_000  # rows that wait for the disk; beyond, nothing more is asked for
 ROOM_EVERY_S = 0.02
-AGAIN_S, AGAIN_MOST_S = 1.0, 300.0  # after an errand that failed, doubling
+AGAIN_MOST_S = 300.0  # after an errand that failed: it doubles up to this
 REFUSED_S = 3600.0  # after one that the venue refused: it will hardly think better of it soon
 SEEN_LIVE = frozenset({"link_down", "id_jump", "silence"})  # causes of holes in which nothing is held
 SAME_NS = 1_000_000_000  # two readings of one trade have stamps that are not farther apart
@@ -54,7 +55,10 @@ _log = structlog.get_logger("tapeline")
 
 @dataclass(frozen=True, slots=True)
 class RepairStatistics:
-    """`waiting` and `under_way` are errands; `left_s` is the time to go at the present rate, where there is one."""
+    """`waiting` and `under_way` are errands; `left_s` is the time to go at the present rate, where there is one.
+
+    `trouble` is why a hole could not be filled yet; "" once it is.
+    """
 
     waiting: int
     under_way: int
@@ -67,35 +71,13 @@ class RepairStatistics:
 
 
 @dataclass(slots=True, eq=False)
-class _Job:
-    """An errand under way."""
-
-    desk: VenueDesk
-    call: RestCall
-    instrument: Instrument
-    errand: Errand
-    began_at: float
-    mending: Mending | None = None
-    doubt: bool = False  # all of it may be held: whatever comes of it, nothing that was proven is taken back
-    delivering: bool = False
-    delivered: int = 0
-    fresh: list[Row] = field(default_factory=list)  # of these, since the ledger was told last
-    trouble: str = ""
-    again_s: float = AGAIN_S
-
-    @property
-    def unseen(self) -> bool:
-        """Whether it is a doubt about an outage over which numbers follow each other."""
-        return self.doubt and self.errand.ids is not None
-
-
-@dataclass(slots=True, eq=False)
 class _Series:
     """What failed, and when to try again."""
 
     failures: int = 0
+    trouble: str = ""
     not_before: float = 0.0
-    jobs: list[_Job] = field(default_factory=list)
+    jobs: list[Job] = field(default_factory=list)
 
 
 class Repairer:
@@ -111,9 +93,8 @@ class Repairer:
         self._instance, self._ledger, self._writer, self._clock = instance, ledger, writer, clock
         self._rebuilder, self._look_every_s = rebuilder, look_every_s
         self._series: dict[Key, _Series] = {}
-        self._waiting: list[_Job] = []
+        self._waiting: list[Job] = []
         self._rows = self._filled = self._lost = 0
-        self._trouble = ""
         self._doubts: dict[Key, list[Stretch]] = {}  # stretches whose trades are asked for again
         self._tasks: asyncio.TaskGroup | None = None
         instance.repairs = True
@@ -151,9 +132,9 @@ class Repairer:
         """How it is getting on."""
         running = self._running()
         now = self._clock.now()
-        done = sum((job.mending.part if job.mending else 0.0) * _length(job.errand) for job in running)
+        done = sum((job.mending.part if job.mending else 0.0) * length(job.errand) for job in running)
         spent_s = sum(now - job.began_at for job in running)
-        left = sum(_length(job.errand) for job in (*running, *self._waiting)) - done
+        left = sum(length(job.errand) for job in (*running, *self._waiting)) - done
         workers = max(1, len(running))
         left_s = None if not running or done <= 0 else left * spent_s / done / workers
         under_way_rows = sum(job.mending.count for job in running if job.mending)
@@ -161,7 +142,7 @@ class Repairer:
         return RepairStatistics(
             waiting=len(self._waiting), under_way=len(running), holes_filled=self._filled, holes_lost=self._lost,
             rows=self._rows, rows_per_s=under_way_rows / longest_s if longest_s else 0.0, left_s=left_s,
-            trouble=self._trouble,
+            trouble=next((state.trouble for state in self._series.values() if state.trouble), ""),
         )  # fmt: skip
 
     def _disputed(self, dispute: Dispute) -> None:
@@ -179,7 +160,7 @@ class Repairer:
 
     # ---- what is to be done ----------------------------------------------------------------------------------
 
-    def _planned(self, key: Key, now: float) -> Sequence[_Job]:
+    def _planned(self, key: Key, now: float) -> Sequence[Job]:
         """Errands for the holes of a series that nobody is on the way for."""
         state = self._series.setdefault(key, _Series())
         if now < state.not_before:
@@ -187,6 +168,7 @@ class Repairer:
         missing, doubts = self._ledger.stretches(*key), self._doubts.get(key, [])
         if not missing and not doubts and not state.jobs:
             self._ledger.broken.discard(key)
+            state.trouble = ""
         taken = [job.errand.span for job in state.jobs]
         free = [hole for hole in missing if not any(a < hole.to_ns and hole.from_ns < b for a, b in taken)]
         found = self._desk_of(key) if free or doubts else None
@@ -194,9 +176,9 @@ class Repairer:
             state.not_before = now + (AGAIN_S if free or doubts else 0.0)
             return ()
         desk, instrument, call = found
-        jobs = [_Job(desk, call, instrument, errand, now) for errand in errands(*key, call, free)]
+        jobs = [Job(desk, call, instrument, errand, now) for errand in errands(*key, call, free)]
         jobs += [
-            _Job(desk, call, instrument, Errand(*key, (doubt,)), now, doubt=True) for doubt in self._doubts.pop(key, ())
+            Job(desk, call, instrument, Errand(*key, (doubt,)), now, doubt=True) for doubt in self._doubts.pop(key, ())
         ]
         state.jobs += jobs
         return jobs
@@ -217,7 +199,7 @@ class Repairer:
                 return None
         return None
 
-    def _running(self) -> list[_Job]:
+    def _running(self) -> list[Job]:
         waiting = set(map(id, self._waiting))
         return [job for state in self._series.values() for job in state.jobs if id(job) not in waiting]
 
@@ -226,7 +208,7 @@ class Repairer:
 
     # ---- one errand ------------------------------------------------------------------------------------------
 
-    async def _go(self, job: _Job) -> None:
+    async def _go(self, job: Job) -> None:
         key = (job.errand.instrument, job.errand.channel)
         state = self._series[key]
         job.began_at = self._clock.now()
@@ -239,9 +221,9 @@ class Repairer:
         if not job.trouble and self._still_open(job):
             job.trouble = "the venue's answers left the hole open"
         if not job.trouble:
-            state.failures = 0
+            state.failures, state.trouble = 0, ""
             return
-        self._trouble = f"{job.errand.instrument} {job.errand.channel}: {job.trouble}"
+        state.trouble = f"{job.errand.instrument} {job.errand.channel}: {job.trouble}"
         state.failures += 1
         if job.doubt and state.failures < DOUBTS_MOST:  # the ledger does not know of it
             self._doubts.setdefault(key, []).extend(job.errand.holes)
@@ -251,12 +233,12 @@ class Repairer:
             "repair", instrument=job.errand.instrument, channel=job.errand.channel, trouble=job.trouble, again_s=wait_s
         )
 
-    def _still_open(self, job: _Job) -> bool:
+    def _still_open(self, job: Job) -> bool:
         from_ns, to_ns = job.errand.span
         key = (job.errand.instrument, job.errand.channel)
         return any(hole.from_ns < to_ns and hole.to_ns > from_ns for hole in self._ledger.stretches(*key))
 
-    async def _mend(self, job: _Job) -> None:
+    async def _mend(self, job: Job) -> None:
         now_ns = job.desk.venue_clock.estimate(self._clock.now())
         facts, errand = too_old(
             job.errand, job.call, self._clock.wall_ns() if now_ns is None else now_ns, self._clock.wall_ns()
@@ -273,6 +255,8 @@ class Repairer:
                 answers = await self._asked(job, ask)
                 if answers is None:
                     continue
+                if mending.asks_the_store(answers) and self._rebuilder is not None:
+                    mending.given(await self._rebuilder.held(errand))
                 job.delivering = True
                 await self._deliver(job, mending.took(answers))
                 job.delivering = False
@@ -283,7 +267,7 @@ class Repairer:
             if not job.delivering:  # else rows of the last answer have reached nobody
                 self._settle(job, mending, dropped)
 
-    async def _asked(self, job: _Job, ask: Ask) -> Sequence[Answer] | None:
+    async def _asked(self, job: Job, ask: Ask) -> Sequence[Answer] | None:
         """The answer; None where there is none, with `job.trouble` said, or the walk told to go on without."""
         ids = {job.instrument.native: job.instrument.id}
         bad = 0
@@ -301,10 +285,10 @@ class Repairer:
                     continue
                 if job.mending is not None:
                     job.mending.failed(str(error))
-                self._trouble = str(error)
+                self._series[job.errand.instrument, job.errand.channel].trouble = str(error)
                 return None
 
-    async def _deliver(self, job: _Job, rows: Sequence[Row]) -> None:
+    async def _deliver(self, job: Job, rows: Sequence[Row]) -> None:
         """To everybody but the builders, which get them in one piece."""
         trades = [row for row in rows if isinstance(row, Trade)]
         live, numbered = all(hole.cause in SEEN_LIVE for hole in job.errand.holes), job.errand.misses(trades)
@@ -312,7 +296,7 @@ class Repairer:
             rows = await self._rebuilder.not_held(job.errand, trades)
         elif trades and live and not numbered:  # nothing remembers what was heard at both ends
             from_ns, to_ns = job.errand.span
-            inside = [from_ns + SAME_NS < _stamp(row) < to_ns - SAME_NS for row in trades]
+            inside = [from_ns + SAME_NS < stamp(row) < to_ns - SAME_NS for row in trades]
             rows = [row for row, far in zip(trades, inside, strict=True) if far or job.errand.misses([row])]
         self._rows += len(rows)
         job.delivered += len(rows)
@@ -323,9 +307,9 @@ class Repairer:
         else:
             bars.publish_repaired([row for row in rows if isinstance(row, Trade)])
 
-    def _settle(self, job: _Job, mending: Mending, dropped: int) -> None:
+    def _settle(self, job: Job, mending: Mending, dropped: int) -> None:
         """What was found so far: to the bars, then to the ledger, so that a crash between them repeats it."""
-        facts = _news(job, mending.settled(self._clock.wall_ns()))
+        facts = news(job, mending.settled(self._clock.wall_ns()))
         rows, job.fresh = job.fresh, []
         if self._writer.statistics().dropped != dropped:
             job.trouble = "rows did not reach the disk: it is full or too slow"
@@ -360,7 +344,7 @@ class Repairer:
                 self._ledger.note(fact)
             self._filled += fact.state in HELD
             self._lost += fact.state not in HELD
-            count = sum(fact.from_ns <= _stamp(row) < fact.to_ns for row in rows)
+            count = sum(fact.from_ns <= stamp(row) < fact.to_ns for row in rows)
             self._instance.bus.publish(
                 Repair(
                     fact.instrument, fact.channel, None, now_ns, "rest", fact.from_ns, fact.to_ns, fact.state, count,
@@ -374,20 +358,3 @@ class Repairer:
     async def _wait_room(self) -> None:
         while self._writer.statistics().queue_rows > MOST_QUEUED:  # noqa: ASYNC110  # the writer is a thread
             await asyncio.sleep(ROOM_EVERY_S)
-
-
-def _news(job: _Job, facts: Sequence[Fact]) -> Sequence[Fact]:
-    """Of an outage over which numbers follow: what was missed. That nothing was is no news to anybody."""
-    if not job.unseen:
-        return facts
-    return [fact for fact in map(listed, facts) if job.delivered or fact.state not in HELD]
-
-
-def _length(errand: Errand) -> int:
-    return sum(hole.to_ns - hole.from_ns for hole in errand.holes)
-
-
-def _stamp(row: Row) -> int:
-    if isinstance(row, Trade):
-        return row.received_ns if row.at_ns is None else row.at_ns
-    return row.open_at_ns

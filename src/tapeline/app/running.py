@@ -5,7 +5,7 @@ import random
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from functools import partial
-from typing import Any
+from typing import Any, Protocol
 
 import structlog
 
@@ -16,6 +16,7 @@ from tapeline.app.instance import Instance, World
 from tapeline.app.keeping import Keeping
 from tapeline.app.modes import ModeKeeper
 from tapeline.app.rebuilding import Away, Rebuilder
+from tapeline.app.relisting import RunLists
 from tapeline.app.repairing import Repairer
 from tapeline.app.settings import reaches
 from tapeline.app.sharing import host_budgets
@@ -25,7 +26,7 @@ from tapeline.clock import Clock, SystemClock
 from tapeline.config import Config, ConnectionConfig, StreamConfig, connection_for
 from tapeline.control import StatusFile, serve_control
 from tapeline.control.listening import Handler
-from tapeline.errors import ConfigError
+from tapeline.errors import BadData, ConfigError, Retry
 from tapeline.venues import venue_named
 from tapeline.wire.ccxt.exchange import Reach
 from tapeline.wire.pipe import Dial
@@ -46,6 +47,10 @@ def real_world_dial(settings: ConnectionConfig, reaches: Mapping[str, Reach] | N
     )  # fmt: skip
 
 
+class _Part(Protocol):
+    async def run(self) -> None: ...
+
+
 class Running:
     """A started configuration: its instance, and what it keeps."""
 
@@ -55,6 +60,7 @@ class Running:
         self.repairer: Repairer | None = None
         self.auditor: Auditor | None = None
         self.health: HealthDesk | None = None
+        self.lists: RunLists | None = None
         self.more: dict[str, Callable[[], Any]] = {}  # parts of the status that others add
         self.handlers: dict[str, Handler] = {}  # of the control socket; others add theirs
         self.modes: ModeKeeper
@@ -66,17 +72,14 @@ class Running:
         """Stream and repair until the block is left."""
         async with AsyncExitStack() as stack:
             await stack.enter_async_context(self.instance.running())
-            if self.repairer is not None:
-                mending = asyncio.create_task(supervised("repair", self.repairer.run, self.instance), name="repair")
-                stack.callback(mending.cancel)
-            if self.auditor is not None:
-                auditing = asyncio.create_task(supervised("audit", self.auditor.run, self.instance), name="audit")
-                stack.callback(auditing.cancel)
-            if self.health is not None:
-                watching = asyncio.create_task(supervised("health", self.health.run, self.instance), name="health")
-                stack.callback(watching.cancel)
-            switching = asyncio.create_task(supervised("modes", self.modes.run, self.instance), name="modes")
-            stack.callback(switching.cancel)
+            parts: dict[str, _Part | None] = {
+                "repair": self.repairer, "audit": self.auditor, "health": self.health, "modes": self.modes,
+                "instruments": self.lists,
+            }  # fmt: skip
+            for name, part in parts.items():
+                if part is not None:
+                    task = asyncio.create_task(supervised(name, part.run, self.instance), name=name)
+                    stack.callback(task.cancel)
             self.opening = asyncio.create_task(_open_desks(self.instance, config, self.modes), name="opening")
             self.opening.add_done_callback(lambda done: None if done.cancelled() else done.exception())
             stack.callback(self.opening.cancel)
@@ -102,6 +105,8 @@ class Running:
             parts["audit"] = self.auditor.statistics()
         if self.health is not None:
             parts["alerts"] = self.health.statistics()
+        if self.lists is not None:
+            parts["instruments"] = self.lists.statistics()
         parts |= {name: part() for name, part in self.more.items()}
         return status(self.instance, state=state, now_ns=self._clock.wall_ns(), parts=parts)
 
@@ -111,7 +116,8 @@ async def run_config(
 ) -> int:  # fmt: skip
     """Run until `stop`, for so long, or until all connections gave up and nothing is polled; returns the exit code.
 
-    A venue that cannot be reached at the start is asked again and again, and holds up neither the others nor `stop`.
+    A venue that cannot be reached at the start is asked again and again, as often as a connection is dialled, and holds
+    up neither the others nor `stop`.
     """
     async with start(config, origins=origins) as running:
         stopped = asyncio.create_task(stop.wait(), name="stop")
@@ -155,7 +161,7 @@ async def start(
         world = World(
             dial=partial(real_world_dial, reaches=reached), fetch=fetch, clock=clock,
             chance=chance or random.Random(config.seed).random,
-            record=keeping.record if keeping.tape is not None else None, answered=keeping.answered,
+            record=keeping.tape.frame if keeping.tape is not None else None, answered=keeping.answered,
             budget=host_budgets(clock),
         )  # fmt: skip
         running = assembled(config, world, keeping, origins=origins)
@@ -203,6 +209,10 @@ def assembled(
             settings=config.audit,
             clock=world.clock,
             away=away,
+        )
+    if config.audit.instruments_h:
+        running.lists = RunLists(
+            instance, every_s=config.audit.instruments_h * 3600.0, clock=world.clock, keep=keeping.instruments
         )
     if config.alerts.enabled:
         running.health = HealthDesk(
@@ -252,11 +262,21 @@ async def _open_desks(instance: Instance, config: Config, modes: ModeKeeper) -> 
         together.setdefault((stream.venue, ws_url, rest_url, settings), []).append(stream)
     await asyncio.gather(
         *(
-            _open_desk(instance.desk(venue, ws_url=ws_url, rest_url=rest_url, settings=settings), streams, modes)
+            _open_desk(
+                instance, instance.desk(venue, ws_url=ws_url, rest_url=rest_url, settings=settings), streams, modes
+            )
             for (venue, ws_url, rest_url, settings), streams in together.items()
         )
     )
 
 
-async def _open_desk(opening: Awaitable[VenueDesk], streams: list[StreamConfig], modes: ModeKeeper) -> None:
-    modes.open(await opening, streams)
+async def _open_desk(
+    instance: Instance, opening: Awaitable[VenueDesk], streams: list[StreamConfig], modes: ModeKeeper
+) -> None:  # fmt: skip
+    try:
+        desk = await opening
+    except (Retry, BadData) as trouble:  # the attempts that were allowed are used up
+        instance.unreached.add(streams[0].venue)
+        _log.error("venue given up", venue=streams[0].venue, reason=str(trouble))
+        return
+    modes.open(desk, streams)

@@ -29,10 +29,12 @@ def status(instance: Instance, *, state: str, now_ns: int, parts: Mapping[str, A
                 "venue": desk.venue.name,
                 "requests": desk.rest.requests,
                 "limited": desk.rest.limited,
+                "silent_s": desk.rest.silent_s(),
                 "calls": dict(sorted(desk.rest.calls.items())),
             }
             for desk in instance.desks.values()
         ],
+        "asked": [asdict(told) for desk in instance.desks.values() if (told := desk.sampler.statistics()).topics],
         "events": instance.bus.counts(),
         "series": _series(instance, now_ns),
         "merge": [{"venue": desk.venue.name, **asdict(desk.merge.statistics())} for desk in instance.desks.values()],

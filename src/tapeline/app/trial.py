@@ -6,7 +6,7 @@ import os
 import ssl
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 from tapeline.clock import Clock
 from tapeline.errors import BadData, TapelineError
@@ -107,27 +107,29 @@ async def _socket_steps(trial: Trial, url: str, clock: Clock, tls: ssl.SSLContex
         await writer.start_tls(tls or ssl.create_default_context(), server_hostname=host)
         return str(writer.get_extra_info("ssl_object").version())
 
-    async def upgraded() -> str:
-        target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
-        key = base64.b64encode(os.urandom(16)).decode()
-        writer.write(
-            f"GET {target} HTTP/1.1\r\nHost: {parts.netloc.rpartition('@')[2]}\r\nUpgrade: websocket\r\n"
-            f"Connection: Upgrade\r\nSec-WebSocket-Key: {key}\r\nSec-WebSocket-Version: 13\r\n\r\n".encode()
-        )
-        head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1")
-        line, _, _ = head.partition("\r\n")
-        if line.split(" ")[1:2] != [str(SWITCHING)]:
-            raise ConnectionRefusedError(f"the server answered {line!r}, not a WebSocket handshake")
-        return line
-
     try:
         if secure:
             await _timed(trial, "tls", clock, secured)
         else:
             trial.steps.append(Step("tls", "skipped", None, "the address is not encrypted (ws://)"))
-        await _timed(trial, "handshake", clock, upgraded)
+        await _timed(trial, "handshake", clock, lambda: _upgraded(parts, reader, writer))
     finally:
         writer.close()
+
+
+async def _upgraded(parts: SplitResult, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> str:
+    """Ask for a WebSocket; the first line of the answer. Raises ConnectionRefusedError where it is a no."""
+    target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
+    key = base64.b64encode(os.urandom(16)).decode()
+    writer.write(
+        f"GET {target} HTTP/1.1\r\nHost: {parts.netloc.rpartition('@')[2]}\r\nUpgrade: websocket\r\n"
+        f"Connection: Upgrade\r\nSec-WebSocket-Key: {key}\r\nSec-WebSocket-Version: 13\r\n\r\n".encode()
+    )
+    head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1")
+    line, _, _ = head.partition("\r\n")
+    if line.split(" ")[1:2] != [str(SWITCHING)]:
+        raise ConnectionRefusedError(f"the server answered {line!r}, not a WebSocket handshake")
+    return line
 
 
 class _Line:

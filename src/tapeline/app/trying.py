@@ -55,11 +55,13 @@ def _by_endpoint(venue: Venue, channels: Sequence[str]) -> dict[str, str]:
     found: dict[str, str] = {}
     for text in channels:
         wanted = channel(text).wire
-        feed = venue.feeds.get(wanted.kind)
-        if feed is None or not feed.offers(wanted):
-            raise ConfigError(f"{venue.name} has no channel {text!r}; it has {', '.join(sorted(venue.feeds))}")
+        feed = venue.feed_of(wanted)
+        if feed.asked:
+            continue
         if feed.endpoint not in found or wanted.kind in {"quotes", "book"}:
             found[feed.endpoint] = str(wanted)
+    if not found:
+        raise ConfigError(f"{venue.name} streams no {' and no '.join(channels)}: that is asked for by REST")
     return found
 
 

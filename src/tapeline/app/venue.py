@@ -8,11 +8,13 @@ from tapeline.app.bars import BarDesk
 from tapeline.app.books import BookDesk
 from tapeline.app.clocks import VenueNow, watch_clock
 from tapeline.app.edge import Edge
+from tapeline.app.listing import listed
 from tapeline.app.probing import Prober
+from tapeline.app.sampling import Sampler
 from tapeline.app.settings import delays, patience, rebased, timing
 from tapeline.app.symbols import Symbols
 from tapeline.config import BarsConfig, ConnectionConfig
-from tapeline.errors import BadData, ConfigError, Retry
+from tapeline.errors import BadData
 from tapeline.market.bus import Bus
 from tapeline.market.watermark import VenueClock
 from tapeline.model.channel import Channel
@@ -31,7 +33,6 @@ from tapeline.wire.shards import Shard, Shards
 from tapeline.wire.turns import dials_in_turn
 from tapeline.wire.wants import Outcome
 
-CLOCK_AGAIN_S, CLOCK_SETTLED = 3.0, 3  # the first readings come soon after one another
 TIMED_FOR_S = 60.0
 
 
@@ -45,7 +46,7 @@ class VenueDesk:
         self.venue = venue
         self._ws_url, self._settings, self._bar_settings = ws_url, settings, bars
         self._edge, self._bus, self._points, self._since_ns = edge, bus, points, since_ns
-        self.recording = edge.record is not None
+        self._record, self.recording = edge.record, edge.record is not None
         self._blocking, self._clock = edge.blocking, edge.clock
         self._delays = delays(settings, edge.chance)
         base = rebased(venue.urls["rest"], rest_url)
@@ -62,7 +63,10 @@ class VenueDesk:
         self.shards = Shards(venue)
         self.venue_clock = VenueClock()
         self.books = BookDesk(
-            bus, edge.clock, fetch_snapshot=self._snapshot, subscribe_again=self._subscribe_again, trouble=self._trouble
+            bus, edge, fetch_snapshot=self._snapshot, subscribe_again=self._subscribe_again, trouble=self._trouble
+        )
+        self.sampler = Sampler(
+            venue, self.rest, self.symbols, edge.clock, offer=self.offer, told=self.outcome, broken=self._broken
         )
         self._dial = edge.dial(settings)
         self._gate = at_most(venue.limits.connections_per_window, venue.limits.window_s, edge.clock.now())
@@ -88,23 +92,18 @@ class VenueDesk:
                 tasks.create_task(watching, name=f"{self.venue.name} clock")
             tasks.create_task(self.books.run(), name=f"{self.venue.name} books")
             tasks.create_task(self._release(), name=f"{self.venue.name} merge")
+            tasks.create_task(self.sampler.run(), name=f"{self.venue.name} asking")
             for shard in self.shards:
                 self._feed(shard)
 
     async def load_instruments(self) -> None:
-        """Ask for the instrument list until it comes and can be read. Raises Refused where it never will."""
-        waits = self._delays()
-        while True:
-            try:
-                call = self.venue.rest["instruments"]
-                for part in call.parts:
-                    items = await self.rest.call(Ask("instruments", part=part), {})
-                    self.symbols.learn([item for item in items if isinstance(item, Instrument)])
-            except (Retry, BadData) as trouble:  # a body may be cut off
-                self._trouble("instruments", str(trouble))
-                await asyncio.sleep(max(getattr(trouble, "after_s", None) or 0.0, next(waits)))
-            else:
-                return
+        """Ask for the instrument list until it comes and can be read. Raises Refused where it never will, and Retry or
+        BadData once the attempts that a connection has are used up.
+        """
+        await listed(
+            self.rest, self.venue, self.symbols, waits=self._delays(), trouble=self._trouble,
+            attempts=self._settings.reconnect_attempts,
+        )  # fmt: skip
 
     # ---- topics ----------------------------------------------------------------------------------------------
 
@@ -115,10 +114,7 @@ class VenueDesk:
         """
         topics = []
         for channel in channels:
-            feed = self.venue.feeds.get(channel.wire.kind)
-            if feed is None or not feed.offers(channel.wire):
-                menu = ", ".join(sorted(self.venue.feeds))
-                raise ConfigError(f"{self.venue.name} has no channel {str(channel)!r}; it has {menu}")
+            feed = self.venue.feed_of(channel.wire, instrument.kind)
             topic = Topic(str(channel.wire), instrument.native)
             self._users[topic] = self._users.get(topic, 0) + 1
             after = self._points.get((instrument.id, topic.channel))
@@ -133,17 +129,15 @@ class VenueDesk:
         else:
             self.stream(topics)
         for topic in topics:
-            shard = self.shards.shard_of(topic) or self.polled[topic]
             for channel in self._kept[topic]:
                 if channel.built_from:
-                    self._bar_desk(shard).build(instrument, channel)
+                    self._bar_desk(self.shards.shard_of(topic) or self.polled[topic]).build(instrument, channel)
         return topics
 
     def stream(self, topics: Iterable[Topic]) -> None:
         """Place these on connections; those that are there stay."""
-        fresh = self.shards.add(topics)
-        if self._tasks is not None:
-            for shard in fresh:
+        for shard in self.shards.add(self.sampler.add(topics)):
+            if self._tasks is not None:
                 self._feed(shard)
 
     def poll(self, topic: Topic) -> None:
@@ -167,7 +161,7 @@ class VenueDesk:
 
     def live_topics(self) -> set[Topic]:
         """What connections deliver just now."""
-        return {topic for feed in self._feeds.values() for topic in feed.live_topics()}
+        return {topic for feed in self._feeds.values() for topic in feed.live_topics()} | self.sampler.live
 
     def unwant(self, instrument: Instrument, channels: Iterable[Channel]) -> None:
         """Undo one `want`; the last user of a topic unsubscribes it at the venue."""
@@ -191,6 +185,7 @@ class VenueDesk:
                 if home is not None and home in self._bar_desks:
                     self._bar_desks[home].drop(instrument.id, topic.channel)
         self.shards.remove(gone)
+        self.sampler.remove(gone)
 
     async def answers(self, topics: Sequence[Topic], within_s: float) -> list[Outcome]:
         """What became of each topic, in order; those without an answer in time are timed out."""
@@ -205,7 +200,7 @@ class VenueDesk:
     def offer(self, events: Sequence[Event], stamps: Sequence[int | None], shard: Shard, now: float) -> None:
         """Events of frames that came together, in order; of each frame, the stamp of its last event."""
         merge = self.merge
-        self._bus.publish_all(merge.offer(events, now))
+        merge.pass_on(events, now, self._bus)
         if merge.holding:
             self._held.set()
         if shard.stamped:
@@ -240,8 +235,8 @@ class VenueDesk:
 
     def frame(self, connection: str, direction: str, raw: bytes, at_ns: int, reason: str) -> None:
         """For the tape."""
-        if self._edge.record is not None:
-            self._edge.record(connection, direction, raw, at_ns, reason)
+        if self._record is not None:
+            self._record(connection, direction, raw, at_ns, reason)
 
     def problem(self, connection: str, kind: str, text: str, frame: bytes) -> None:
         """Counted and logged, at a bounded rate."""
@@ -308,7 +303,7 @@ class VenueDesk:
 
     async def room(self) -> None:
         """Wait while one is."""
-        for outlet in self._blocking:
+        for outlet in tuple(self._blocking):
             await outlet.wait_room()
 
     async def probe(self, topic: Topic) -> bool | None:
@@ -369,7 +364,7 @@ class VenueDesk:
         for topic in topics:
             for event in self.merge.down(self.symbols.id_of(topic.native), topic.channel, cause, now):
                 self._bus.publish(event)
-            self.books.down(topic, cause)
+            self.books.down(topic, self.symbols.id_of(topic.native), cause)
 
     async def _release(self) -> None:
         """Let go of events that have waited long enough for what they jumped over."""

@@ -1,7 +1,7 @@
 """Reads the configuration file and the environment. The only part of configuration that touches a file."""
 
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -38,9 +38,10 @@ def load_with_origins(
 ) -> Loaded:
     """`load`, with where each value comes from."""
     raw = _read(path) if path is not None else {}
+    written = raw.get("account")
+    of_file = frozenset(written) if isinstance(written, dict) else frozenset[str]()
     overlay(raw, environ)
-    if path is None:
-        _forget_keys(raw)
+    _forget_keys(raw, of_file)
     for name, value in (overrides or {}).items():
         if value is not None:
             put(raw, name.split("."), Given(value, "command line"))
@@ -51,12 +52,13 @@ def load_with_origins(
     return Loaded(config, findings.origins)
 
 
-def _forget_keys(raw: dict[str, Any]) -> None:
-    """Without a file, an account of which the environment holds only the keys is that of another command."""
+def _forget_keys(raw: dict[str, Any], of_file: Container[str]) -> None:
+    """An account that the file does not name, and of which the environment holds only keys, is of another command."""
     accounts = raw.get("account")
     if isinstance(accounts, dict):
-        for name in [name for name, table in accounts.items() if isinstance(table, dict) and table.keys() <= KEYS]:
-            del accounts[name]
+        for name, table in list(accounts.items()):
+            if name not in of_file and isinstance(table, dict) and table.keys() <= KEYS:
+                del accounts[name]
 
 
 def _read(path: Path) -> dict[str, Any]:

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 
 from msgspec import Meta
 
-from tapeline.config.kinds import Seconds, Settings, Text
+from tapeline.config.kinds import HoursBetween, Seconds, Settings, Text
 
 Fraction = Annotated[Decimal, Meta(extra={"unit": "fraction of the value"})]
 Hours = Annotated[float, Meta(ge=1, le=100_000, extra={"unit": "hours"})]
@@ -77,6 +77,13 @@ class TradeConfig(Settings, frozen=True, kw_only=True):
             "the journal."
         ),
     ] = 24.0
+    instruments_h: Annotated[
+        HoursBetween,
+        Meta(
+            description="How often the instrument list of each venue that is traded on is read again, so that a tick, "
+            "a lot or a status that the venue changes holds without a restart; 0 for never.",
+        ),
+    ] = 1.0
     balances: Annotated[
         Mapping[str, Decimal],
         Meta(description="What a paper account holds at the start: `balances = {USDT = 100000}`."),

@@ -11,7 +11,18 @@ from typing import Annotated, Any, Literal
 from msgspec import Meta
 
 from tapeline.config.account import AccountConfig
-from tapeline.config.kinds import YEAR_S, Bytes, Connections, Count, MebiBytes, Seconds, Settings, Text, Transport
+from tapeline.config.kinds import (
+    YEAR_S,
+    Bytes,
+    Connections,
+    Count,
+    HoursBetween,
+    MebiBytes,
+    Seconds,
+    Settings,
+    Text,
+    Transport,
+)
 from tapeline.config.risk import RiskConfig
 from tapeline.config.sync import FallbackSetting, ModeSetting, SourceSetting, SyncConfig, WebsocketSetting
 from tapeline.config.trade import StrategyConfig, TradeConfig
@@ -82,7 +93,8 @@ class ConnectionOverrides(Settings, frozen=True, kw_only=True):
     reconnect_attempts: Annotated[
         Annotated[int, Meta(ge=0)] | None,
         Meta(
-            description="Failed dials in a row before a connection gives up for good. 0: never.",
+            description="Failed dials in a row before a connection gives up for good, and attempts at the instrument "
+            "list before a venue is. 0: never.",
             extra={"unit": "attempts"},
         ),
     ] = None
@@ -285,6 +297,13 @@ class AuditConfig(Settings, frozen=True, kw_only=True):
     ] = 12.0
     every_s: Annotated[Seconds, Meta(description="A series is compared no more often than this.")] = 3600.0
     books: Annotated[bool, Meta(description="Compare maintained books with REST snapshots too.")] = True
+    instruments_h: Annotated[
+        HoursBetween,
+        Meta(
+            description="How often the instrument list of each venue is read again, and what changed is kept as a new "
+            "version; 0 for never. Also where `enabled` is off. What is traded has `[trade] instruments_h` besides.",
+        ),
+    ] = 24.0
 
 
 class AlertsConfig(Settings, frozen=True, kw_only=True):

@@ -88,7 +88,9 @@ def table_within(kind: Any) -> tuple[str, type[msgspec.Struct]] | None:
 class _Walk:
     def __init__(self, root: type[msgspec.Struct]) -> None:
         self.findings = Findings()
-        self._everywhere = dict(_paths(root))
+        self._everywhere: dict[str, list[str]] = {}
+        for name, where in _paths(root):
+            self._everywhere.setdefault(name, []).append(where)
 
     def table(self, raw: Any, kind: type[T], path: str, *, inherits: bool = False) -> T | None:
         """One table. `inherits`: what it leaves out comes from the level above it, and is no default."""
@@ -162,8 +164,10 @@ class _Walk:
         near = nearest(key, known)
         if near:
             hint = f"did you mean {near}?"
+        elif key in self._everywhere.get(key, ()):
+            hint = f"{key} stands at the top of the file, before the first [table]"
         elif key in self._everywhere:
-            hint = f"did you mean {self._everywhere[key]}?"
+            hint = f"did you mean {' or '.join(self._everywhere[key])}?"
         else:
             hint = f"known here: {', '.join(known)}"
         self._fault(here, f"unknown key, {hint}", raw)

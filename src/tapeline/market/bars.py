@@ -231,6 +231,7 @@ class BarBuilder:
 
     def _cool(self) -> None:
         """Sum what waits; the next trade finds its bars anew."""
+        _fetch(self._chunk)
         self._flush()
         self._hot_from_ns = self._hot_to_ns = 0
         self._hot = []
@@ -316,6 +317,12 @@ class BarBuilder:
             reason=reason,
             known_at_ns=now_ns,
         )
+
+
+def _fetch(trades: Sequence[Trade]) -> None:
+    """Look at each number once: what has left the processor's caches comes back many at a time, not one a sum."""
+    for numbers in ([trade.price for trade in trades], [trade.size for trade in trades]):
+        all(numbers)
 
 
 def _note(touched: Touched, rung: Rung, cells: Sequence[Cell]) -> None:

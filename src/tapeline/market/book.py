@@ -10,12 +10,14 @@ from tapeline.errors import Impossible, Unsynchronised
 from tapeline.market.levels import Levels
 from tapeline.model.event import BookDelta, BookSnapshot
 from tapeline.model.interval import SECOND_NS
+from tapeline.model.number import plain
 from tapeline.model.verdict import APPLY, GAP, STALE, Verdict
 
 Judge = Callable[[int | None, BookDelta], Verdict]
 PriceLevel = tuple[Decimal, Decimal]  # price, size
 
 WAITING = "waiting for a snapshot"
+_SIDES: tuple[Literal["bid", "ask"], ...] = ("bid", "ask")
 
 
 @dataclass(frozen=True, slots=True)
@@ -227,6 +229,14 @@ class Book:
             f"{self.channel} of {self.instrument} is not synchronised ({self.reason}); {ago}",
             reason=self.reason, age_s=age_s,
         )  # fmt: skip
+
+
+def whole(book: Book, at_ns: int | None) -> BookSnapshot:
+    """All of a book that is synchronised, as its stream would tell it. Raises Unsynchronised."""
+    sides = [[(plain(price), plain(size)) for price, size in book.levels(side)] for side in _SIDES]
+    return BookSnapshot(
+        book.instrument, book.channel, at_ns, at_ns or 0, "ws", sides[0], sides[1], last_seq=book.sequence
+    )
 
 
 def _older(sequence: int | None, other: int | None) -> bool:

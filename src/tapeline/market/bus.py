@@ -59,13 +59,20 @@ class Subscription:
         )
 
 
-class _Route:
-    __slots__ = ("count", "type", "who")
+class Route:
+    """Who wants events of one class, channel and instrument; good while `since` is the bus's `version`."""
 
-    def __init__(self, kind: str, who: tuple[Subscription, ...]) -> None:
-        self.type = kind
+    __slots__ = ("count", "kind", "since", "type", "who")
+
+    def __init__(self, kind: type, name: str, who: tuple[Subscription, ...], since: int) -> None:
+        self.kind = kind
+        self.type = name
         self.who = who
+        self.since = since
         self.count = 0
+
+
+NOWHERE = Route(type(None), "", (), -1)  # a route that is never good
 
 
 class Bus:
@@ -79,9 +86,10 @@ class Bus:
         self._now = now
         self._fail_limit = fail_limit
         self._subscriptions: list[Subscription] = []
-        self._routes: dict[tuple[type, str, str | None], _Route] = {}
+        self._routes: dict[tuple[type, str, str | None], Route] = {}
+        self.version = 0  # grows as subscriptions come and go
         self._counts: dict[str, int] = {}
-        self._timing = False
+        self.timing = False
 
     def subscribe(
         self, callback: Callback, *, channel: str | None = None, instrument: str | None = None,
@@ -115,26 +123,48 @@ class Bus:
 
     def publish_all(self, events: Iterable[Event]) -> None:
         """Deliver these one by one, each to every subscriber before the next."""
-        if self._timing:
+        if self.timing:
             for event in events:
                 self._timed(event)
             return
         find = self._routes.get  # emptied, never replaced, when a callback subscribes or closes
         for event in events:
-            route = find((event.__class__, event.channel, event.instrument)) or self._route(event)
+            route = find((event.__class__, event.channel, event.instrument)) or self.route(event)
             route.count += 1
             for handle in route.who:
                 try:
                     handle.callback(event)
                 except Exception as error:  # noqa: BLE001  # a user's callback never touches the feed
-                    self._failure(handle, event, error)
+                    self.failure(handle, event, error)
                 else:
                     if handle.in_row:
                         handle.in_row.pop(event.instrument, None)
 
+    def route(self, event: Event) -> Route:
+        """Who wants events like this one. Whoever keeps it looks at `version` before each use."""
+        key = event.__class__, event.channel, event.instrument
+        route = self._routes.get(key)
+        if route is None:
+            who = tuple(each for each in self._subscriptions if each.wants(event))
+            route = self._routes[key] = Route(event.__class__, type_name(event), who, self.version)
+        return route
+
+    def failure(self, handle: Subscription, event: Event, error: Exception) -> None:
+        """A callback raised: tell it, and suspend the subscriber for that instrument after too many in a row."""
+        handle.failures += 1
+        in_row = handle.in_row[event.instrument] = handle.in_row.get(event.instrument, 0) + 1
+        self._failed(handle, event, error)
+        if in_row < self._fail_limit:
+            return
+        handle.suspended.add(event.instrument)
+        handle.in_row.pop(event.instrument, None)
+        self._forget_routes()
+        text = f"subscriber {handle.name} failed {in_row} times in a row on {event.instrument}, the last: {error!r}"
+        self.publish(Notice(None, "notice", None, event.received_ns, "built", "", "subscriber_suspended", text))
+
     def time_calls(self, *, on: bool) -> None:
         """Time each call for a while, to name the slow ones: the feed asks for it when a batch took long."""
-        self._timing = on and self._now is not None
+        self.timing = on and self._now is not None
 
     def statistics(self) -> list[SubscriberStatistics]:
         """Every subscription."""
@@ -155,14 +185,14 @@ class Bus:
 
     def _timed(self, event: Event) -> None:
         assert self._now is not None, "timing is on only where there is a clock"
-        route = self._routes.get((event.__class__, event.channel, event.instrument)) or self._route(event)
+        route = self.route(event)
         route.count += 1
         for handle in route.who:
             before = self._now()
             try:
                 handle.callback(event)
             except Exception as error:  # noqa: BLE001  # a user's callback never touches the feed
-                self._failure(handle, event, error)
+                self.failure(handle, event, error)
             else:
                 handle.in_row.pop(event.instrument, None)
             took_s = self._now() - before
@@ -170,26 +200,10 @@ class Bus:
                 handle.slow_calls += 1
                 handle.slowest_s = max(handle.slowest_s, took_s)
 
-    def _failure(self, handle: Subscription, event: Event, error: Exception) -> None:
-        handle.failures += 1
-        in_row = handle.in_row[event.instrument] = handle.in_row.get(event.instrument, 0) + 1
-        self._failed(handle, event, error)
-        if in_row < self._fail_limit:
-            return
-        handle.suspended.add(event.instrument)
-        handle.in_row.pop(event.instrument, None)
-        self._forget_routes()
-        text = f"subscriber {handle.name} failed {in_row} times in a row on {event.instrument}, the last: {error!r}"
-        self.publish(Notice(None, "notice", None, event.received_ns, "built", "", "subscriber_suspended", text))
-
-    def _route(self, event: Event) -> _Route:
-        who = tuple(each for each in self._subscriptions if each.wants(event))
-        route = self._routes[event.__class__, event.channel, event.instrument] = _Route(type_name(event), who)
-        return route
-
     def _forget_routes(self) -> None:
         self._counts = self.counts()
         self._routes.clear()
+        self.version += 1
 
 
 def _name(callback: Callback) -> str:

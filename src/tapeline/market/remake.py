@@ -1,6 +1,6 @@
 """Bars made once more from all that is held of their time, and what of them differs from those on record. Pure."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from decimal import Decimal
 from functools import partial
 
@@ -11,7 +11,7 @@ from tapeline.market.holes import END
 from tapeline.market.resample import resample
 from tapeline.model.event import Bar, Trade
 from tapeline.model.instrument import Instrument, notional
-from tapeline.model.interval import interval
+from tapeline.model.interval import Interval, interval
 from tapeline.model.number import ZERO
 
 Range = tuple[int, int]
@@ -55,6 +55,13 @@ def remade(
         instrument.id, f"bars:{name}@{of}", None, 0, "built", name, 0, carried, carried, carried, carried, ZERO, ZERO,
         0, ZERO, None, None, closed=True, origin=of,
     )  # fmt: skip
+    return _unbroken(made, empty, within, step, verdict)
+
+
+def _unbroken(
+    made: Sequence[Bar], empty: Bar, within: Range, step: Interval, verdict: Callable[[int, int], str]
+) -> list[Bar]:
+    """The same with a bar like `empty` for every interval without a trade, at the close of the bar before."""
     found, by_open, open_ns = list[Bar](), {bar.open_at_ns: bar for bar in made}, within[0]
     while open_ns < within[1]:
         end_ns = step.next(open_ns)

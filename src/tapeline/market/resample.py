@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from decimal import Decimal
 from itertools import groupby
+from typing import NamedTuple
 
 from tapeline.errors import BadData
 from tapeline.model.event import Bar
@@ -13,7 +14,34 @@ from tapeline.model.number import EXACT
 Doubt = Callable[[int, int], str]
 """(from_ns, to_ns) -> what is known of that time besides the parts: complete | repaired | partial."""
 
-_WORSE = ("complete", "repaired", "partial")
+WORSE = ("complete", "repaired", "partial")
+
+
+class Parts(NamedTuple):
+    """What the parts of one whole come to, exactly. `gapless`: one after the other from its start to the last of them.
+
+    `revised` is how many revisions after its first each has had, all together.
+    """
+
+    interval: str
+    origin: str
+    last_open_ns: int
+    gapless: bool
+    open: Decimal
+    high: Decimal
+    low: Decimal
+    close: Decimal
+    volume: Decimal
+    quote_volume: Decimal | None
+    taker_buy_volume: Decimal | None
+    trades: int | None
+    first_id: int | None
+    last_id: int | None
+    certificate: str
+    revised: int
+    at_ns: int | None
+    received_ns: int
+    known_at_ns: int
 
 
 def resample(parts: Iterable[Bar], to: Interval, doubt: Doubt | None = None) -> Iterator[Bar]:
@@ -27,48 +55,58 @@ def resample(parts: Iterable[Bar], to: Interval, doubt: Doubt | None = None) -> 
         if found[0].interval == to.name:
             yield from found
         else:
-            yield _whole(found, to, open_ns, doubt)
+            yield whole_of(found[0].instrument, _parts(found, open_ns), to, open_ns, doubt)
 
 
 def worst(certificates: Iterable[str]) -> str:
     """The worst of them; "", the venue's own word, is as good as complete."""
-    return max((each or "complete" for each in certificates), key=_WORSE.index)
+    return max((each or "complete" for each in certificates), key=WORSE.index)
 
 
-def _whole(parts: Sequence[Bar], to: Interval, open_ns: int, doubt: Doubt | None) -> Bar:
+def whole_of(instrument: str, parts: Parts, to: Interval, open_ns: int, doubt: Doubt | None) -> Bar:
+    """The bar of `to` that starts at `open_ns`. Raises BadData where its last part reaches over its end."""
     end_ns = to.next(open_ns)
-    first, last = parts[0], parts[-1]
-    part = interval_named(first.interval)
-    if part.next(last.open_at_ns) > end_ns:
-        raise BadData(f"a bar of {to} cannot be made of {first.interval}: {last.open_at_ns} reaches over its end")
-    certificates = [each.certificate for each in parts]
-    if first.origin == "venue" and not _gapless(parts, part, open_ns, end_ns):
+    part = interval_named(parts.interval)
+    if part.next(parts.last_open_ns) > end_ns:
+        raise BadData(f"a bar of {to} cannot be made of {part}: {parts.last_open_ns} reaches over its end")
+    certificates = [parts.certificate]
+    if parts.origin == "venue" and not (parts.gapless and part.next(parts.last_open_ns) == end_ns):
         certificates.append("partial")
     if doubt is not None:
         certificates.append(doubt(open_ns, end_ns))
-    known = [each.received_ns if each.known_at_ns is None else each.known_at_ns for each in parts]
     return Bar(
-        first.instrument, f"bars:{to}" + ("" if first.origin == "venue" else f"@{first.origin}"),
-        last.at_ns, max(each.received_ns for each in parts), "built",
-        interval=to.name, open_at_ns=open_ns, open=first.open, high=max(each.high for each in parts),
-        low=min(each.low for each in parts), close=last.close, volume=_total([each.volume for each in parts]),
-        quote_volume=_sum([each.quote_volume for each in parts]), trades=_count([each.trades for each in parts]),
-        taker_buy_volume=_sum([each.taker_buy_volume for each in parts]),
-        first_id=next((each.first_id for each in parts if each.first_id is not None), None),
-        last_id=next((each.last_id for each in reversed(parts) if each.last_id is not None), None),
-        closed=True, certificate=worst(certificates), origin=first.origin,
-        revision=1 + sum(max(0, each.revision - 1) for each in parts),  # a revision of any part is one of the whole
-        known_at_ns=max(known),
+        instrument, f"bars:{to}" + ("" if parts.origin == "venue" else f"@{parts.origin}"), parts.at_ns,
+        parts.received_ns, "built", interval=to.name, open_at_ns=open_ns, open=parts.open, high=parts.high,
+        low=parts.low, close=parts.close, volume=parts.volume, quote_volume=parts.quote_volume, trades=parts.trades,
+        taker_buy_volume=parts.taker_buy_volume, first_id=parts.first_id, last_id=parts.last_id, closed=True,
+        certificate=worst(certificates), origin=parts.origin,
+        revision=1 + parts.revised,  # a revision of any part is one of the whole
+        known_at_ns=parts.known_at_ns,
     )  # fmt: skip
 
 
-def _gapless(parts: Sequence[Bar], part: Interval, open_ns: int, end_ns: int) -> bool:
-    expected = open_ns
+def _parts(found: Sequence[Bar], open_ns: int) -> Parts:
+    first, last = found[0], found[-1]
+    return Parts(
+        first.interval, first.origin, last.open_at_ns, _gapless(found, open_ns),
+        first.open, max(each.high for each in found), min(each.low for each in found), last.close,
+        _total([each.volume for each in found]), _sum([each.quote_volume for each in found]),
+        _sum([each.taker_buy_volume for each in found]), _count([each.trades for each in found]),
+        next((each.first_id for each in found if each.first_id is not None), None),
+        next((each.last_id for each in reversed(found) if each.last_id is not None), None),
+        worst([each.certificate for each in found]), sum(max(0, each.revision - 1) for each in found),
+        last.at_ns, max(each.received_ns for each in found),
+        max(each.received_ns if each.known_at_ns is None else each.known_at_ns for each in found),
+    )  # fmt: skip
+
+
+def _gapless(parts: Sequence[Bar], open_ns: int) -> bool:
+    step = interval_named(parts[0].interval)
     for each in parts:
-        if each.open_at_ns != expected:
+        if each.open_at_ns != open_ns:
             return False
-        expected = part.next(expected)
-    return expected == end_ns
+        open_ns = step.next(open_ns)
+    return True
 
 
 def _total(values: Sequence[Decimal]) -> Decimal:

@@ -1,8 +1,7 @@
 """Sums over trades: what a bar says before it is a bar. Exact, and the same in whatever order parts arrive. Pure."""
 
-import operator
 from collections.abc import Callable, Sequence
-from decimal import Decimal, DecimalException, localcontext
+from decimal import Decimal, DecimalException, getcontext, setcontext
 
 from tapeline.model.event import Trade
 from tapeline.model.number import EXACT, ZERO
@@ -13,6 +12,7 @@ Notional = Callable[[Decimal, Decimal], Decimal]
 # A price, size or notional of 1e26 or more, or finer than 1e-28, is no trade: 60 digits could not hold sums of such.
 _BIG = 25
 _FINE = -28
+_FINEST = Decimal((0, (0,), _FINE))
 
 
 class Tally:
@@ -26,15 +26,16 @@ class Tally:
                  "open_seq", "quote_volume", "received_ns", "taker_buy_volume", "trades", "volume")  # fmt: skip
 
     def __init__(
-        self, first: Trade, last: Trade, prices: Sequence[Decimal], sums: tuple[Decimal, Decimal, Decimal]
+        self, ends: tuple[Trade, Trade], high: Decimal, low: Decimal, sums: tuple[Decimal, Decimal, Decimal], count: int
     ) -> None:
+        first, last = ends
         self.open, self.open_at_ns, self.open_seq = first.price, first.at_ns or 0, first.seq
         self.close, self.close_at_ns, self.close_seq = last.price, last.at_ns or 0, last.seq
         self.first_id = first.seq if first.first_id is None else first.first_id
         self.last_id = last.seq if last.last_id is None else last.last_id
-        self.high, self.low = max(prices), min(prices)
+        self.high, self.low = high, low
         self.volume, self.quote_volume, self.taker_buy_volume = sums
-        self.trades = len(prices)
+        self.trades = count
         self.received_ns = last.received_ns
 
     def copy(self) -> "Tally":
@@ -75,34 +76,49 @@ def tally(
     Empty ones (size zero: venues send markers) and absurd ones (NaN, or of a magnitude that no market has) count for
     nothing; the tally is None where no other is left. `aggregates` False promises that each trade is one.
     """
-    sizes = [trade.size for trade in trades]
     try:
-        if all(sizes):
-            found = _tally(trades, sizes, notional)
+        found = _tally(trades, notional)
+        if found is not None:
             if aggregates:
                 found.trades = sum(map(_count, trades))
-            if not (_absurd(found.volume) or _absurd(found.quote_volume)):
+            if _sound(found.volume) and _sound(found.quote_volume):
                 return found, 0, 0
     except DecimalException:  # a NaN, or more digits than 60: whose, is found out below
         pass
     sound = [trade for trade in trades if not _unusable(trade, notional)]
     filled = [trade for trade in sound if trade.size]
-    left = _tally(filled, [trade.size for trade in filled], notional) if filled else None
+    left = _tally(filled, notional) if filled else None
     if left is not None:
         left.trades = sum(map(_count, filled))
     return left, len(sound) - len(filled), len(trades) - len(sound)
 
 
-def _tally(trades: Sequence[Trade], sizes: list[Decimal], notional: Notional | None) -> Tally:
-    prices = [trade.price for trade in trades]
-    buys = [trade.size for trade in trades if trade.side == "buy"]
-    values = None if notional is None else list(map(notional, prices, sizes))
-    # EXACT for these sums only, and for this thread only: sum() takes half the time of EXACT.add in a loop.
-    with localcontext(EXACT):
-        value = sum(map(operator.mul, prices, sizes) if values is None else values, ZERO)
-        sums = sum(sizes, ZERO), value, sum(buys, ZERO)
-    first, last = _ends(trades)
-    return Tally(first, last, prices, sums)
+def _tally(trades: Sequence[Trade], notional: Notional | None) -> Tally | None:
+    """None where one of them is empty."""
+    high = low = trades[0].price
+    value = bought = sold = ZERO
+    # EXACT for these sums only, and for this thread only: operators take half the time of its methods. One plain loop
+    # takes three quarters of what sum(), max() and min() over lists do.
+    before = getcontext()
+    setcontext(EXACT)
+    try:
+        for trade in trades:
+            price, size = trade.price, trade.size
+            if not size:
+                return None
+            if price > high:
+                high = price
+            elif price < low:
+                low = price
+            value += price * size if notional is None else notional(price, size)
+            if trade.side == "buy":
+                bought += size
+            else:
+                sold += size
+        sums = bought + sold, value, bought
+    finally:
+        setcontext(before)
+    return Tally(_ends(trades), high, low, sums, len(trades))
 
 
 def _count(trade: Trade) -> int:
@@ -123,6 +139,11 @@ def _ends(trades: Sequence[Trade]) -> tuple[Trade, Trade]:
         if trade.seq is not None and last.seq is not None and trade.seq > last.seq:
             last = trade
     return first, last
+
+
+def _sound(value: Decimal) -> bool:
+    """Surely not absurd, which takes a fifth of the time to see."""
+    return EXACT.add(value, _FINEST).same_quantum(_FINEST) and value.adjusted() <= _BIG
 
 
 def _absurd(value: Decimal) -> bool:

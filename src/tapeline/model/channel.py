@@ -53,6 +53,8 @@ class Channel(msgspec.Struct, frozen=True):
 
 def channel(text: str) -> Channel:
     """The channel this text names. Raises ConfigError with the nearest right word."""
+    if not isinstance(text, str):  # of a user, who may have no type checker
+        raise ConfigError(f"{text!r} is no channel: write it as text, as 'trades', and several one after the other")
     if text in PLAIN:
         return Channel(text)
     if match := _BOOK.fullmatch(text):

@@ -156,7 +156,10 @@ class Status(_MarketEvent, frozen=True, gc=False, tag="status"):
 
 
 class Notice(_Event, frozen=True, gc=False, tag="notice"):
-    """The venue's own words: maintenance, a service upgrade, a shutdown. Also ours, where a subscriber is suspended."""
+    """The venue's own words: maintenance, a service upgrade, a shutdown. Also ours, where a subscriber is suspended.
+
+    Its channel is `notice`. OKX tells of maintenance to those who ask for the channel `status`.
+    """
 
     venue: str
     code: str

@@ -56,6 +56,16 @@ def base_size(instrument: Instrument, price: Decimal, size: Decimal) -> Decimal:
     return ROUNDING.divide(contracts, price) if instrument.inverse else contracts
 
 
+def kind_said(symbol: str) -> str:
+    """The kind of instrument a unified symbol names; "" for a venue's own name, which says it to the venue alone."""
+    pair, _, settled = symbol.partition(":")
+    if "/" not in pair:
+        return ""
+    if not settled:
+        return "spot"
+    return ("perpetual", "future", "", "option")[min(settled.count("-"), 3)]
+
+
 def split_id(instrument_id: str) -> tuple[str, str]:
     """(venue, symbol) of `venue:symbol`; symbol is "" where there is no colon."""
     venue, _, symbol = instrument_id.partition(":")

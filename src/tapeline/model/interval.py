@@ -81,5 +81,5 @@ def interval(name: str) -> Interval:
     """The interval of this name; case matters (`1m` is a minute, `1M` a month). Raises ConfigError."""
     try:
         return INTERVALS[name]
-    except KeyError:
+    except (KeyError, TypeError):  # TypeError: a list, of a user who has no type checker
         raise ConfigError(f"unknown interval {name!r}: one of {', '.join(NAMES)}") from None

@@ -8,7 +8,7 @@ from decimal import Decimal
 
 import msgspec
 
-from tapeline.model.number import ZERO
+from tapeline.model.number import EXACT, ZERO
 
 SIDES = ("buy", "sell")
 KINDS = ("market", "limit", "stop", "stop_limit", "take_profit", "take_profit_limit", "trailing_stop")
@@ -97,4 +97,4 @@ class Order(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def left(self) -> Decimal | None:
         """What is not filled; None where only a quote size is known."""
-        return None if self.size is None else max(ZERO, self.size - self.filled)
+        return None if self.size is None else max(ZERO, EXACT.subtract(self.size, self.filled))

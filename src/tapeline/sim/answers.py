@@ -40,7 +40,7 @@ class Answers:
         found = rows_of(_earlier(ask) if kind == "overlap" else ask)
         if found is None or ask.call not in PAGED:
             return found
-        rows = [self._now(row) for row in found]
+        rows = [self._now(row) for row in found] if self._revised else list(found)
         if kind == "empty":
             return []
         if kind == "disorder":
@@ -54,7 +54,7 @@ class Answers:
         return rows
 
     def _now(self, row: Answer) -> Answer:
-        if not isinstance(row, Bar) or not self._revised:
+        if not isinstance(row, Bar):
             return row
         return self._revised.get((row.instrument, row.interval, row.open_at_ns), row)
 

@@ -33,6 +33,7 @@ SEQ_STEP = 3  # the venue's updates in one book message
 HISTORY_NS = 2 * DAY_NS
 FUNDING_NS = 8 * HOUR_NS
 STEADY = 10  # from so many beats a step on, all that is told between two steps is trades
+THIN = 60  # trades a minute; then an hour of them is looked at together
 
 
 class Market:
@@ -185,10 +186,8 @@ class Market:
         now_ns, interval = beat * BEAT_NS, INTERVALS[parsed.interval]
         open_ns = interval.floor(now_ns)
         if open_ns == now_ns:
-            before_ns = interval.floor(now_ns - 1)
-            found = pit.candles(parsed.interval, before_ns, now_ns, now_ns)
-        else:
-            found = pit.candles(parsed.interval, open_ns, now_ns, now_ns)
+            open_ns = interval.floor(now_ns - 1)
+        found = pit.candles(parsed.interval, max(open_ns, self.history_ns), now_ns, now_ns)
         return [_streamed(bar, name, now_ns) for bar in found]
 
     def _tell_ticker(self, pit: Pit, parsed: Channel, name: str, beat: int) -> Sequence[Event]:
@@ -276,7 +275,8 @@ class Market:
         if keeps_s != float("inf"):
             from_ns = max(from_ns, now_ns - int(keeps_s * SECOND_NS))
         forward = ask.from_id is not None or ask.from_ns is not None
-        part_ns = HOUR_NS if self._step >= STEADY else MINUTE_NS  # looked at together: few where the market is thin
+        thin = self._step >= STEADY and pit.rates.trades_per_minute <= THIN
+        part_ns = HOUR_NS if thin else MINUTE_NS
         rows: list[Trade] = []
         while from_ns < to_ns and len(rows) < limit:
             if forward:

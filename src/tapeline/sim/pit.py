@@ -4,25 +4,24 @@ History costs nothing until it is asked for, and is the same whoever asks. Time 
 generated whole. Pure: time is an argument.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
-from functools import lru_cache, reduce
+from functools import lru_cache
 from hashlib import blake2b
-from itertools import islice
 from random import Random
 
 from tapeline.errors import ConfigError
 from tapeline.model.event import Bar, Level, Trade
-from tapeline.model.instrument import Instrument
+from tapeline.model.instrument import Instrument, notional
 from tapeline.model.interval import HOUR_NS, INTERVALS, MINUTE_NS
 from tapeline.model.number import EXACT
-from tapeline.sim.candles import Candles
+from tapeline.sim.candles import Candles, Part
 
 BEAT_NS = 100_000_000
 BEATS = MINUTE_NS // BEAT_NS  # a minute
 _BOUNDS = [min(beat, BEATS - beat, 12) for beat in range(BEATS)]  # how far a walk may stray from its course
-KEPT_BARS = 20_000
+KEPT_BARS = 20_000  # of those shorter than an hour
 BLOCKS = (("1h", HOUR_NS), ("15m", 15 * MINUTE_NS), ("1m", MINUTE_NS))  # that longer bars are made of
 PRICES = {"BTC": 60_000, "ETH": 3_000, "SOL": 150, "BNB": 550, "XRP": 1}
 _MASK = (1 << 64) - 1
@@ -68,9 +67,14 @@ class Pit:
         self.path = lru_cache(maxsize=64)(self._path)
         self.anchor = lru_cache(maxsize=64)(self._anchor)
         self._noise = lru_cache(maxsize=64)(self._noise_at)
-        self.trades = lru_cache(maxsize=2000 if self._sparse else 128)(self._trades)
+        minutes = 2000 if self._sparse else 128
+        self.trades = lru_cache(maxsize=minutes)(self._trades)
+        self._orders = lru_cache(maxsize=minutes)(self._drawn)
+        self._merged = lru_cache(maxsize=minutes)(self._merged_of)
+        self._aggregated = lru_cache(maxsize=minutes)(self._aggregates_of)
         self.bid = self._sparse_bid if self._sparse else self._walked_bid
-        self._hours: dict[tuple[str, int], Candles] = {}
+        self._hours: dict[int, Candles] = {}
+        self._shorter: dict[tuple[str, int], Candles] = {}
         self._anew: list[tuple[int, int]] = []  # (from which number on, how much less a number is), the oldest first
 
     # ---- price
@@ -129,22 +133,9 @@ class Pit:
 
     def _trades(self, minute: int) -> list[Trade]:
         """All trades of a minute, oldest first; their ids follow those of the minute before."""
-        count, fills = self.rates.trades_per_minute, self.rates.fills
-        chance = Random(self._mix(minute) ^ 0x5EED)
-        at, first, bid = minute * MINUTE_NS, minute * BEATS, self.bid
-        path = None if self._sparse else self.path(minute)
-        price, sizes = self.price, self._sizes
+        fills, at, price, sizes = self.rates.fills, minute * MINUTE_NS, self.price, self._sizes
         trades = []
-        for number in range(count):
-            draw = chance.getrandbits(40)
-            bought = draw & 1
-            # at least 1 ms into its slot, so that no trade falls on a bar's first instant
-            slot_ms = 60_000 // count
-            offset_ms = number * 60_000 // count + min(1, slot_ms - 1) + (draw >> 1) % max(slot_ms - 1, 1)
-            beat = offset_ms * 1_000_000 // BEAT_NS
-            ticks = (bid(first + beat) if path is None else path[beat]) + bought
-            lots = 1 + (draw >> 20) % 97 * (1 + (draw >> 30) % 7)
-            key = self._numbered(minute * count + number) * fills
+        for offset_ms, bought, ticks, lots, key in self._orders(minute):
             at_ns = at + offset_ms * 1_000_000
             side, at_price = ("buy" if bought else "sell"), price(ticks)
             trades += [
@@ -156,36 +147,84 @@ class Pit:
             ]  # fmt: skip
         return trades
 
+    def _drawn(self, minute: int) -> list[tuple[int, int, int, int, int]]:
+        """Of each order that takes: ms into the minute, whether it bought, ticks, lots of its first trade, its id."""
+        count, fills = self.rates.trades_per_minute, self.rates.fills
+        chance = Random(self._mix(minute) ^ 0x5EED)
+        first, bid = minute * BEATS, self.bid
+        path = None if self._sparse else self.path(minute)
+        # at least 1 ms into its slot, so that no trade falls on a bar's first instant
+        slot_ms, orders = 60_000 // count, []
+        for number in range(count):
+            draw = chance.getrandbits(40)
+            bought = draw & 1
+            offset_ms = number * 60_000 // count + min(1, slot_ms - 1) + (draw >> 1) % max(slot_ms - 1, 1)
+            beat = offset_ms * 1_000_000 // BEAT_NS
+            ticks = (bid(first + beat) if path is None else path[beat]) + bought
+            lots = 1 + (draw >> 20) % 97 * (1 + (draw >> 30) % 7)
+            orders.append((offset_ms, bought, ticks, lots, self._numbered(minute * count + number) * fills))
+        return orders
+
+    def _minute(self, minute: int) -> Part:
+        """The whole bar of a minute: what its trades come to, reckoned in ticks and lots without making them."""
+        fills = self.rates.fills
+        more = fills * (fills - 1) // 2  # each further trade of an order is a lot larger than the one before
+        all_ticks, keys, bought_lots, sum_lots, value = list[int](), list[int](), 0, 0, 0
+        for _, bought, ticks, lots, key in self._orders(minute):
+            size = lots * fills + more
+            all_ticks.append(ticks)
+            keys.append(key)
+            sum_lots += size
+            bought_lots += size if bought else 0
+            value += size * ticks
+        part = Part(self.price(all_ticks[0]))
+        part.high, part.low, part.close = map(self.price, (max(all_ticks), min(all_ticks), all_ticks[-1]))
+        part.volume, part.buys = EXACT.multiply(self._unit, sum_lots), EXACT.multiply(self._unit, bought_lots)
+        worth = sum_lots if self.instrument.inverse else value  # the price says nothing of an inverse contract's worth
+        part.quote = EXACT.multiply(notional(self.instrument, self._tick, self._unit), worth)
+        part.count, part.first, part.last = len(keys) * fills, keys[0], keys[-1] + fills - 1
+        return part
+
     def between(self, from_ns: int, to_ns: int) -> Iterator[Trade]:
         """Trades of [from_ns, to_ns), oldest first."""
-        for minute in range(from_ns // MINUTE_NS, -(-to_ns // MINUTE_NS)):
-            if from_ns <= minute * MINUTE_NS and (minute + 1) * MINUTE_NS <= to_ns:
-                yield from self.trades(minute)
-                continue
-            for trade in self.trades(minute):
-                if from_ns <= (trade.at_ns or 0) < to_ns:
-                    yield trade
+        return _within(self.trades, from_ns, to_ns)
 
     def merged(self, from_ns: int, to_ns: int) -> Iterator[Trade]:
         """The same trades, those of one order as one: numbered by the last of them, as some streams tell them."""
-        fills = self.rates.fills
-        found = self.between(from_ns, to_ns)
-        while order := list(islice(found, fills)):
-            first, last = order[0], order[-1]
-            yield Trade(
-                last.instrument, "trades", last.at_ns, last.received_ns, "ws", last.id, last.seq, last.side, last.price,
-                reduce(EXACT.add, (trade.size for trade in order)),
-                first.first_id, last.last_id,
-            )  # fmt: skip
+        return _within(self._merged, from_ns, to_ns)
 
     def aggregates(self, from_ns: int, to_ns: int) -> Iterator[Trade]:
         """The same again, each under a number of its own: aggregated trades."""
-        for order in self.merged(from_ns, to_ns):
-            number = (order.seq or 0) // self.rates.fills
-            yield Trade(
+        return _within(self._aggregated, from_ns, to_ns)
+
+    def _merged_of(self, minute: int) -> list[Trade]:
+        """All orders of a minute: the trades of one have one stamp."""
+        fills, trades = self.rates.fills, self.trades(minute)
+        orders = []
+        for place in range(0, len(trades), fills):
+            order = trades[place : place + fills]
+            first, last = order[0], order[-1]
+            size = first.size
+            for trade in order[1:]:
+                size = EXACT.add(size, trade.size)
+            orders.append(
+                Trade(
+                    last.instrument, "trades", last.at_ns, last.received_ns, "ws", last.id, last.seq, last.side,
+                    last.price, size, first.first_id, last.last_id,
+                )
+            )  # fmt: skip
+        return orders
+
+    def _aggregates_of(self, minute: int) -> list[Trade]:
+        fills = self.rates.fills
+        return [
+            Trade(
                 order.instrument, "aggtrades", order.at_ns, order.received_ns, "ws", str(number), number, order.side,
                 order.price, order.size, order.first_id, order.last_id,
-            )  # fmt: skip
+            )
+            for order in self._merged(minute)
+            for number in ((order.seq or 0) // fills,)
+        ]  # fmt: skip
 
     def order_minute(self, number: int) -> int:
         """The minute that holds the order of this number; of two with one number, the later one."""
@@ -204,8 +243,10 @@ class Pit:
         first = (at_ns // MINUTE_NS + 1) * self.rates.trades_per_minute
         less = -(-repeated // self.rates.fills) + (self._anew[-1][1] if self._anew else 0)
         self._anew.append((first, less))
-        self.trades.cache_clear()
+        for told in (self.trades, self._orders, self._merged, self._aggregated):
+            told.cache_clear()
         self._hours.clear()
+        self._shorter.clear()
 
     def _numbered(self, place: int) -> int:
         for first, less in reversed(self._anew):
@@ -237,19 +278,23 @@ class Pit:
         return to_ns
 
     def _whole(self, name: str, open_ns: int) -> Candles:
-        """The one finished bar of a block, kept."""
-        kept = self._hours.get((name, open_ns))
-        if kept is None:
-            kept = Candles(name, self.instrument)
-            if name == "1m":
-                self._each(kept, open_ns, open_ns + MINUTE_NS)
-            else:
-                finer, finer_ns = BLOCKS[[block for block, _ in BLOCKS].index(name) + 1]
-                for part_ns in range(open_ns, open_ns + INTERVALS[name].length_ns, finer_ns):
-                    kept.merge(self._whole(finer, part_ns))
-            if len(self._hours) >= KEPT_BARS:
-                self._hours.clear()
-            self._hours[name, open_ns] = kept
+        """The one finished bar of a block, kept: hours for ever, shorter ones while there are not too many."""
+        kept = self._hours.get(open_ns) if name == "1h" else self._shorter.get((name, open_ns))
+        if kept is not None:
+            return kept
+        kept = Candles(name, self.instrument)
+        if name == "1m":
+            kept.parts[open_ns] = self._minute(open_ns // MINUTE_NS)
+        else:
+            finer, finer_ns = BLOCKS[[block for block, _ in BLOCKS].index(name) + 1]
+            for part_ns in range(open_ns, open_ns + INTERVALS[name].length_ns, finer_ns):
+                kept.merge(self._whole(finer, part_ns))
+        if name == "1h":
+            self._hours[open_ns] = kept
+        else:
+            if len(self._shorter) >= KEPT_BARS:
+                self._shorter.clear()
+            self._shorter[name, open_ns] = kept
         return kept
 
     # ---- book
@@ -281,6 +326,17 @@ class Pit:
     def mix(self, number: int) -> int:
         """A number for slow facts (funding, open interest) that follows from this one."""
         return self._mix(number)
+
+
+def _within(minute_of: Callable[[int], list[Trade]], from_ns: int, to_ns: int) -> Iterator[Trade]:
+    """What is told of [from_ns, to_ns), minute by minute."""
+    for minute in range(from_ns // MINUTE_NS, -(-to_ns // MINUTE_NS)):
+        if from_ns <= minute * MINUTE_NS and (minute + 1) * MINUTE_NS <= to_ns:
+            yield from minute_of(minute)
+            continue
+        for trade in minute_of(minute):
+            if from_ns <= (trade.at_ns or 0) < to_ns:
+                yield trade
 
 
 def _unit(instrument: Instrument, price: Decimal) -> Decimal:

@@ -11,17 +11,12 @@ from tapeline.model.interval import SECOND_NS
 from tapeline.model.topic import Topic
 from tapeline.sim.client import Client, Clients
 from tapeline.sim.faults import (
-    ANSWER,
     DIAL,
     FRAME,
     LINK,
     NUMBERS,
-    ORDER,
     PACE,
     QUIET,
-    REQUEST,
-    REST,
-    TOLD,
     Edge,
     Fault,
     Schedule,
@@ -30,6 +25,7 @@ from tapeline.sim.faults import (
 from tapeline.sim.limits import PaceClock
 from tapeline.sim.mischief import Mischief, torn
 from tapeline.sim.source import Moment, Source
+from tapeline.sim.window import Window
 from tapeline.venues.spec import Server
 
 BATCH = 256  # moments between two looks at the world, at top speed
@@ -37,34 +33,6 @@ COMING_S, COMING_MOST_S = 0.25, 3.0  # at top speed the start waits for whoever 
 HELD_S = 120.0  # how long the tape waits for a client that was cut, in the loop's seconds
 COMPANY_S = 5.0  # and for further connections of it, once everything asked for is asked for again
 Say = Callable[..., None]
-
-
-class Window:
-    """A fault at work. It ends with the tape's time, the loop's (the tape may stand still), or when used up.
-
-    `clients` are those it strikes; None: everybody.
-    """
-
-    def __init__(
-        self, fault: Fault, until_s: float, where: str = "", clients: Collection[Client] | None = None
-    ) -> None:  # fmt: skip
-        self.fault, self.clients = fault, clients
-        self.where = where or fault.where
-        self._until_s = until_s
-        self.left = (
-            1
-            if self.where in {REST, ANSWER, ORDER, TOLD}
-            else int(fault.number())
-            if fault.where in {DIAL, REQUEST}
-            else 0
-        )
-
-    def strikes(self, now_s: float) -> bool:
-        """Whether it is at work; used up a little by asking."""
-        if self.fault.duration_ns:
-            return now_s < self._until_s
-        self.left -= 1
-        return self.left >= 0
 
 
 class Player:

@@ -6,8 +6,9 @@ import ssl
 from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
+from functools import partial
 from http import HTTPStatus
-from typing import Final
+from typing import Any, Final
 
 import structlog
 from websockets.asyncio.server import ServerConnection, serve
@@ -150,18 +151,7 @@ async def serving(
             log.info("dial refused", status=refused.status)
         return None if refused is None else _response(refused.status, refused.headers, refused.body)
 
-    async def answer(request: OrderRequest, peer: str) -> Answer | None:
-        """Anything else is REST."""
-        await asyncio.sleep(sim.player.lag_s)
-        found = await sim.answer(request, peer)
-        if not isinstance(found, Silence):
-            log.info("rest", method=request.method, path=request.path, status=found.status)
-            return found
-        log.info("rest", method=request.method, path=request.path, silent=True)
-        await asyncio.sleep(HELD_S if found.held else 0.0)
-        return None
-
-    connections = speaking(answer)
+    connections = speaking(partial(_answered, sim, log))
     async with sim.open(), asyncio.TaskGroup() as tasks:
 
         async def handle(connection: ServerConnection) -> None:
@@ -179,6 +169,18 @@ async def serving(
                 yield listener.getsockname()[1]
             finally:
                 connections.end_all()
+
+
+async def _answered(sim: SimulatedVenue, log: Any, request: OrderRequest, peer: str) -> Answer | None:
+    """What is no dial is REST; None where the venue closes the connection without a word."""
+    await asyncio.sleep(sim.player.lag_s)
+    found = await sim.answer(request, peer)
+    if not isinstance(found, Silence):
+        log.info("rest", method=request.method, path=request.path, status=found.status)
+        return found
+    log.info("rest", method=request.method, path=request.path, silent=True)
+    await asyncio.sleep(HELD_S if found.held else 0.0)
+    return None
 
 
 def _response(status: int, headers: Mapping[str, str], body: bytes) -> Response:

@@ -1,13 +1,9 @@
-"""Any venue's server side, from its `Venue` value and a source: confirms, plays, answers, enforces, misbehaves."""
+"""Any venue's server side, from its `Venue` value and a source: confirms, plays, enforces, misbehaves."""
 
 import asyncio
-import math
-from collections import Counter
-from collections.abc import AsyncIterator, Mapping, Sequence
-from contextlib import asynccontextmanager, suppress
-from urllib.parse import parse_qsl, urlsplit
-
-import msgspec
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from urllib.parse import urlsplit
 
 from tapeline.clock import Clock
 from tapeline.errors import (
@@ -15,23 +11,20 @@ from tapeline.errors import (
     BadData,
     ConfigError,
     ConnectionLost,
-    Refused,
-    TapelineError,
     TimedOut,
 )
 from tapeline.model.channel import channel
-from tapeline.model.interval import SECOND_NS
 from tapeline.model.topic import Topic
-from tapeline.sim.answers import Answers, concerns, half
 from tapeline.sim.client import Client, Clients
-from tapeline.sim.faults import ANSWER, DIAL, REQUEST, REST, Fault, Spec
+from tapeline.sim.faults import DIAL, REQUEST, Spec
 from tapeline.sim.limits import Meter
 from tapeline.sim.paper.exchange import Answered, Paper, PaperSettings, Silence
 from tapeline.sim.pipe import Line, memory_pipe
 from tapeline.sim.playback import Player, Say
+from tapeline.sim.rest_side import RestSide
 from tapeline.sim.source import Source
 from tapeline.venues.orders import OrderRequest
-from tapeline.venues.spec import Ask, Other, Ping, Request, Subscribe, Venue
+from tapeline.venues.spec import Other, Ping, Request, Subscribe, Venue
 from tapeline.wire.pipe import Pipe, Response
 
 POLICY = 1008  # the WebSocket code for a broken rule
@@ -59,7 +52,6 @@ class SimulatedVenue:
             raise ConfigError(f"venue {venue.name!r} has no server side yet: it cannot be simulated")
         self.venue, self._server, self._limits = venue, venue.server, venue.limits
         self._source, self._clock, self._say = source, clock, say
-        self._live = source.live
         self.clients = Clients()
         self.player = Player(
             source, self.clients, venue.server, clock=clock, speed=speed, faults=faults, say=say,
@@ -67,15 +59,10 @@ class SimulatedVenue:
         )  # fmt: skip
         self.paper = None if paper is None else Paper(venue, source, self.player, paper)
         self._dials = Meter(self._limits.connections_per_window, self._limits.window_s)
-        self._weight = {each.name: Meter(each.weight, each.window_s, fixed=each.fixed) for each in self._limits.rest}
-        if self.paper is not None:
-            self.paper.share(self._weight)
+        self.rest = RestSide(venue, source, self.player, self.paper)
         self._tasks: asyncio.TaskGroup | None = None
         self.dialled = 0
-        self.answers = Answers()
-        self.requests: Counter[str] = Counter()  # REST, by call
         self.impatient = 0  # REST requests that were sent while we had told the client to wait
-        self.overdrawn = 0  # REST requests beyond the weight that is allowed
         self._told_s, self._silent_until_s = 0.0, 0.0
 
     # ---- life
@@ -195,7 +182,8 @@ class SimulatedVenue:
 
         Where each has a route of its own (`/public/stream`, `/market/stream`), all behind the route is the same one.
         """
-        streams = {feed.endpoint: urlsplit(self.venue.urls[feed.endpoint]).path for feed in self.venue.feeds.values()}
+        ends = dict.fromkeys(feed.endpoint for feed in self.venue.feeds.values() if not feed.asked)
+        streams = {endpoint: urlsplit(self.venue.urls[endpoint]).path for endpoint in ends}
         bare = path.partition("?")[0].rstrip("/")
         for name, known in streams.items():
             if bare == known.rstrip("/"):
@@ -292,108 +280,9 @@ class SimulatedVenue:
 
     async def answer(self, request: OrderRequest, peer: str = "") -> Answered:
         """The answer to one request, of whatever method; `peer` is the address it came from."""
-        if self.paper is not None:
-            fault = self.player.fault(REST)
-            answered = self._limited(fault) if fault is not None else await self.paper.answer(request, peer)
-            if answered is not None:
-                return answered
-        if request.method != "GET":
-            return self._error(404, f"no such path: {request.method} {request.path}")
-        query = dict(parse_qsl(request.query, keep_blank_values=True))
-        failed = await self._prepared(request.path, query)
-        return self.rest(request.path, query) if failed is None else failed
-
-    async def _prepared(self, path: str, query: Mapping[str, str]) -> Response | None:
-        """Let a live source ask for what is asked here; what became of that where it failed."""
-        if self._live is None:
-            return None
-        try:
-            ask = self._server.read_rest(path, query)
-            if ask is not None:
-                await self._live.prepare(ask)
-        except Refused as error:
-            return self._error(400, str(error))
-        except TapelineError as error:
-            return self._error(503, str(error))
-        return None
-
-    def rest(self, path: str, query: Mapping[str, str]) -> Response:
-        """The answer to one GET."""
-        fault = self.player.fault(REST)
-        if fault is not None:
-            return self._limited(fault)
-        try:
-            ask = self._server.read_rest(path, query)
-        except TapelineError as error:
-            return self._error(400, str(error))
-        if ask is None:
-            return self._error(404, f"no such path: {path}")
-        return self._answered(ask)
-
-    def _limited(self, fault: Fault) -> Response:
-        if fault.kind == "down":
-            return self._error(503, "Service unavailable: maintenance")
-        after = str(max(1, round(fault.number())))
-        return self._error(418 if fault.kind == "ban" else 429, "Too many requests", {"retry-after": after})
-
-    def _answered(self, ask: Ask) -> Response:
-        self.requests[ask.call] += 1
-        limited, headers = self._metered(ask)
-        if limited is not None:
-            return limited
-        if ask.native and not self._source.knows(ask.native):
-            return self._error(400, f"no such symbol: {ask.native}", headers)
-        call = self.venue.rest.get(ask.call)
-        if call is not None and _longer(ask, call.window_s):
-            return self._error(400, f"more than {call.window_s:g} s between start and end", headers)
-        fault = self.player.fault(ANSWER, lambda one: concerns(one, ask))
-        if fault is not None and fault.kind == "500":
-            return self._error(500, "Internal error", headers)
-        body = self._body(ask, fault)
-        if body is None:
-            return self._error(400, f"nothing is known of {ask.call} {ask.native}", headers)
-        if fault is not None and fault.kind == "half_body":
-            body = half(body)
-        return Response(200, {"content-type": "application/json", **headers}, body)
-
-    def _body(self, ask: Ask, fault: Fault | None) -> bytes | None:
-        now_ns = self.player.now_ns()
-        rows = self.answers.rows(ask, fault, lambda asked: self._source.rows(asked, now_ns), now_ns)
-        if rows is None:
-            return self._source.answer(ask, now_ns)
-        written = ask if fault is None else msgspec.structs.replace(ask, limit=None)
-        return self._server.answer_rest(written, rows)
-
-    def _metered(self, ask: Ask) -> tuple[Response | None, Mapping[str, str]]:
-        """What refuses this request for its weight, if anything does; and what the venue says of the weight used."""
-        request = Request("GET", "")
-        call = self.venue.rest.get(ask.call)
-        if call is not None:
-            with suppress(TapelineError):
-                request = call.build(ask)
-        meter = self._weight.get(request.budget)
-        if meter is None:
-            return None, {}
-        now = self.player.pace.now()
-        kept = meter.hit(now, request.weight)
-        header = next(each.used for each in self._limits.rest if each.name == request.budget)
-        headers = {header: f"{meter.used(now):g}"} if header else {}
-        if kept:
-            return None, headers
-        self.overdrawn += 1
-        after = str(max(1, math.ceil(meter.wait_s(now))))
-        return self._error(429, "Too much request weight used", {"retry-after": after, **headers}), headers
-
-    def _error(self, status: int, text: str, headers: Mapping[str, str] | None = None) -> Response:
-        body = self._server.rest_error(status, text)
-        return Response(status, {"content-type": "application/json", **(headers or {})}, body)
+        return await self.rest.answer(request, peer)
 
 
 def replace_topics(request: Subscribe, topics: tuple[Topic, ...]) -> Subscribe:
     """The same request for these topics only."""
     return Subscribe(topics, request.request_id, request.on)
-
-
-def _longer(ask: Ask, window_s: float) -> bool:
-    """Whether a question spans more time than the venue takes."""
-    return ask.from_ns is not None and ask.to_ns is not None and ask.to_ns - ask.from_ns > window_s * SECOND_NS

@@ -24,9 +24,9 @@ from tapeline.sim.faults import ANSWER, FRAME, KINDS, LINK, NUMBERS, OF_CONNECTI
 from tapeline.sim.loop import VirtualClock, run
 from tapeline.sim.market import SEQ_STEP, Market
 from tapeline.sim.pit import BEAT_NS, Pit, Rates
+from tapeline.sim.playing import play
 from tapeline.sim.venue import SimulatedVenue
 from tapeline.sim.witness import Witness, nearby, proofs
-from tapeline.venues import venue_named
 from tapeline.venues.spec import Venue
 
 START_NS = 19_900 * DAY_NS  # a midnight
@@ -227,12 +227,7 @@ class _Life:
 
 def main(words: Sequence[str]) -> int:
     """`VENUE SEED [SEED ...]`: play these worlds; 1 where one broke a promise."""
-    bad = 0
-    for seed in words[1:]:
-        report = run_world(WorldPlan(venue=venue_named(words[0]), seed=int(seed)))
-        sys.stdout.write(f"{report}\n")
-        bad += bool(report.violations)
-    return min(bad, 1)
+    return play(words, lambda venue, seed: run_world(WorldPlan(venue=venue, seed=seed)))
 
 
 if __name__ == "__main__":

@@ -49,7 +49,8 @@ def release(file: Path) -> None:
 def arrow(file: Path, sql: str, parameters: tuple[Any, ...]) -> Any | None:
     """The rows of a query as an Arrow table; None without the driver, and where this process writes the store.
 
-    None also where the driver could not open it: beside the file nothing may be written.
+    None also where the driver could not open it: beside the file nothing may be written; and where it fails, as it may
+    in a damaged file: read by SQLite itself, that has words of ours.
     """
     if not installed("adbc_driver_sqlite.dbapi") or _writer(file.parent) == os.getpid() or is_still(file):
         return None
@@ -57,11 +58,14 @@ def arrow(file: Path, sql: str, parameters: tuple[Any, ...]) -> Any | None:
 
     with _guard:
         handle = _handles[file]
-        if handle.connection is None:
-            handle.connection = driver.connect(f"{file.as_uri()}?mode=ro")
-        with handle.connection.cursor(adbc_stmt_kwargs={"adbc.sqlite.query.batch_rows": _ONE_BATCH}) as cursor:
-            cursor.execute(sql, parameters)
-            return cursor.fetch_arrow_table()
+        try:
+            if handle.connection is None:
+                handle.connection = driver.connect(f"{file.as_uri()}?mode=ro")
+            with handle.connection.cursor(adbc_stmt_kwargs={"adbc.sqlite.query.batch_rows": _ONE_BATCH}) as cursor:
+                cursor.execute(sql, parameters)
+                return cursor.fetch_arrow_table()
+        except driver.Error:
+            return None
 
 
 def _end(handle: _Handle) -> None:

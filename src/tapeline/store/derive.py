@@ -1,25 +1,24 @@
 """Bars that are not stored: from finer ones that are, else from trades. What is not known to be whole is partial."""
 
-from collections.abc import Callable, Iterator
-from decimal import Decimal, InvalidOperation
+from collections.abc import Iterator
 from functools import partial
 from typing import Protocol
 
-from tapeline.errors import ConfigError, NotHeld
+from tapeline.errors import NotHeld
 from tapeline.market.activity import activity_bars
 from tapeline.market.bars import BarBuilder
 from tapeline.market.coverage import Coverage
 from tapeline.market.holes import BEGINNING, END, Holes
 from tapeline.market.ladder import holds_whole
-from tapeline.market.resample import resample
+from tapeline.market.resample import Doubt, resample
 from tapeline.market.tally import Notional
 from tapeline.model.channel import BUILT_FROM, Channel
 from tapeline.model.event import Bar, Trade
 from tapeline.model.instrument import Instrument, notional
 from tapeline.model.interval import Interval
 from tapeline.model.interval import interval as interval_named
+from tapeline.store.asked import FIRST, LAST, Size, size_of
 from tapeline.store.proof import MANY, Known, holes_of, repaired_of
-from tapeline.store.queries import FIRST, LAST
 
 
 class Held(Known, Protocol):
@@ -47,6 +46,12 @@ class Held(Known, Protocol):
         """Bars of a channel."""
         ...
 
+    def coarser(
+        self, instrument: str, of: Channel, to: Interval, within: tuple[int, int], doubt: Doubt | None
+    ) -> Iterator[Bar]:
+        """Bars of `to` from the stored ones of a channel, as `resample` makes them."""
+        ...
+
     def trades(
         self,
         instrument: str,
@@ -58,9 +63,6 @@ class Held(Known, Protocol):
     ) -> Iterator[Trade]:
         """Trades of a channel."""
         ...
-
-
-Size = int | str | Decimal
 
 
 def basis(store: Held, instrument: str, to: Interval, origin: str, within: tuple[int, int]) -> Channel:
@@ -92,6 +94,8 @@ def derived(
         last = store.extent(instrument, str(of))
         known_to = interval_named(of.interval).next(last[1]) if last else BEGINNING
         doubt = _doubt(store, instrument, of.built_from, known_to, at) if of.built_from else None
+        if at is None and of.interval != to.name:
+            return store.coarser(instrument, of, to, (low, high), doubt)
         return resample(store.bars(instrument, str(of), low, high, at=at), to, doubt)
     return _from_trades(store, instrument, str(of), to, within=(low, high), at=at)
 
@@ -104,7 +108,7 @@ def by_activity(
     of = channel or store.trade_channel(instrument)
     holes = holes_of(store, instrument, of, None)
     return activity_bars(
-        trades, by, _number(size), notional=value_of(store, instrument),
+        trades, by, size_of(size), notional=value_of(store, instrument),
         hole=lambda low, high: holes.touch(low, high + 1),
     )  # fmt: skip
 
@@ -155,7 +159,7 @@ def ends(
     return whole_first, high <= last or not covering.missing((last, to_ns))
 
 
-def _doubt(store: Held, instrument: str, channel: str, known_to_ns: int, at: int | None) -> Callable[[int, int], str]:
+def _doubt(store: Held, instrument: str, channel: str, known_to_ns: int, at: int | None) -> Doubt:
     """Bars that we build have no part where none traded, so that only the holes on record tell what is missing."""
     holes, mended = holes_of(store, instrument, channel, at), Holes(MANY)
     for low_ns, high_ns in repaired_of(store, instrument, channel) if at is None else ():
@@ -179,7 +183,7 @@ def aligned(to: Interval, within: tuple[int, int]) -> tuple[int, int]:
     if low > FIRST and to.floor(low) != low:
         low = to.next(to.floor(low))
     if high < LAST:
-        high = high if to.floor(high) == high else to.next(to.floor(high))
+        high = min(high if to.floor(high) == high else to.next(to.floor(high)), LAST)
     return low, max(low, high)
 
 
@@ -195,10 +199,3 @@ def _reach(store: Held, instrument: str, of: str, to: Interval, within: tuple[in
     begin, end = to.floor(low), to.floor(high)
     length_ns = to.next(begin) - begin
     return (end - begin) // length_ns - (begin != low)
-
-
-def _number(size: Size) -> Decimal:
-    try:
-        return Decimal(size)
-    except InvalidOperation as error:
-        raise ConfigError(f"{size!r} is not a number") from error

@@ -28,9 +28,12 @@ _SCALES = ((18, 8), (38, 8), (38, 18), (76, 28))
 
 
 def chosen(columns: Sequence[str] | None, usual: Sequence[str], every: Sequence[str]) -> tuple[str, ...]:
-    """The columns to read. Raises ConfigError for one there is not."""
-    wanted = tuple(usual if columns is None else columns)
-    wrong = [name for name in wanted if name not in every]
+    """The columns to read. Raises ConfigError for one there is not, and where none is named."""
+    try:
+        wanted = tuple(usual if columns is None else columns)
+    except TypeError:  # no list at all
+        raise ConfigError(f"columns {columns!r}: names, as text; there are {', '.join(every)}") from None
+    wrong = [str(name) for name in wanted if name not in every]
     if wrong or not wanted:
         raise ConfigError(f"no column {', '.join(wrong)!r}: there are {', '.join(every)}")
     return wanted
@@ -58,7 +61,7 @@ def event_table(events: Iterable[Any], columns: Sequence[str]) -> Any:
 
 def finished(table: Any, columns: Sequence[str], numbers: Numbers, times: Times) -> Any:
     """Columns in order, each of its type, and numbers and times as asked. `exact` is worked in and left out."""
-    if numbers not in {"float", "decimal", "text"} or times not in {"ns", "utc"}:
+    if numbers not in ("float", "decimal", "text") or times not in ("ns", "utc"):
         raise ConfigError(f"numbers={numbers!r}, times={times!r}: float, decimal or text; ns or utc")
     pa = optional("pyarrow", "a table")
     types = _types(pa)

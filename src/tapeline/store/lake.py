@@ -3,14 +3,15 @@
 import difflib
 import threading
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
-from types import TracebackType
-from typing import Any, Generic, Literal, Self, TypeVar
+from typing import Any, Generic, Literal, TypeVar
 
-from tapeline.errors import NotHeld, UnknownInstrument
+from tapeline.errors import NotHeld, StoreClosed, StoreUnusable, UnknownInstrument
 from tapeline.market.coverage import Coverage
 from tapeline.market.holes import BEGINNING, END, Holes
+from tapeline.market.resample import Doubt, resample
 from tapeline.model.channel import Channel
 from tapeline.model.channel import channel as parse_channel
 from tapeline.model.event import Bar, Gap, Trade
@@ -19,12 +20,15 @@ from tapeline.model.instrument import Instrument
 from tapeline.model.interval import Interval
 from tapeline.model.interval import interval as interval_named
 from tapeline.store import archive, bulk
-from tapeline.store.derive import Size, aligned, basis, by_activity, derived, ends, value_of
+from tapeline.store.asked import LAST, Instant, bars_channel, between, folder_of, instrument_named, nanoseconds, newest
+from tapeline.store.coarser_lake import coarser
+from tapeline.store.derive import aligned, ends, value_of
 from tapeline.store.extras import optional
 from tapeline.store.frames import KINDS
-from tapeline.store.proof import MANY, Proof, demand, holes_of, proof_of, repaired_of
-from tapeline.store.queries import LAST, TRADE_COLUMNS, Instant, between, nanoseconds, newest
-from tapeline.store.rows import Made, Rows
+from tapeline.store.proof import MANY, holes_of, repaired_of
+from tapeline.store.queries import TRADE_COLUMNS
+from tapeline.store.reads import Reads
+from tapeline.store.rows import Rows
 from tapeline.store.series import BAR_COLUMNS
 
 E_co = TypeVar("E_co", covariant=True)
@@ -33,30 +37,22 @@ _FETCH = 10_000
 
 def open_lake(path: str | Path) -> "Lake":
     """Open an archive that `tapeline export` wrote as Parquet. Raises NotHeld where there is none."""
-    root = Path(path).expanduser()
+    root = folder_of(path)
     if not archive.series_in(root):
         raise NotHeld(f"no archive at {root}: it has no venue=.../symbol=.../channel=... folders")
     return Lake(root, optional("duckdb", "a Parquet archive").connect())
 
 
-class Lake:
+class Lake(Reads):
     """What an archive holds; the calls of `Store`. Times are UTC nanoseconds or ISO 8601 text, `end` exclusive."""
 
     def __init__(self, root: Path, connection: Any) -> None:
-        self._root, self._connection = root, connection
+        self._root, self._duck = root, _Duck(root, connection)
         self._guard = threading.Lock()
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
-
     def close(self) -> None:
-        """Close DuckDB."""
-        self._connection.close()
+        """Close DuckDB; doing so twice changes nothing. What is read afterwards raises StoreClosed."""
+        self._duck.close()
 
     def series(self) -> list[tuple[str, str]]:
         """(instrument, channel) of everything held."""
@@ -80,18 +76,18 @@ class Lake:
 
         `at` leaves out what was not known then; older revisions are not archived.
         """
-        of = str(parse_channel(interval if interval.startswith("bars:") else f"bars:{interval}"))
-        within = between(start, end)
+        of = bars_channel(interval)
+        within = self._within(instrument, of, start, end)
         text = f"FROM {self._files(instrument, of, within)} WHERE open_at_ns >= ? AND open_at_ns < ?"
         parameters: tuple[Any, ...] = within
         if at is not None:
             text, parameters = f"{text} AND coalesce(known_at_ns, received_ns) <= ?", (*within, nanoseconds(at))
-        if newest(last) is not None:
-            text = (
-                f"FROM (FROM {text.removeprefix('FROM ')} ORDER BY open_at_ns DESC LIMIT {last:d}) ORDER BY open_at_ns"
-            )
+        count = newest(last)
+        if count is not None:
+            text = f"FROM (FROM {text.removeprefix('FROM ')} ORDER BY open_at_ns DESC LIMIT {count:d})"
+            text += " ORDER BY open_at_ns"
         make = partial(_bar, instrument, of)
-        source = _Sql(self._connection, text, parameters, every=BAR_COLUMNS, make=make)
+        source = _Sql(self._duck, text, parameters, every=BAR_COLUMNS, make=make)
         return Rows("bars", source, self._proof(instrument, of, within, require))
 
     def trades(
@@ -99,53 +95,34 @@ class Lake:
         require: Literal["", "proven"] = "",
     ) -> Rows[Trade]:  # fmt: skip
         """Archived trades in the venue's order, by the venue's time. Raises as a Store's do."""
-        of = channel or self.trade_channel(instrument)
-        within = between(start, end)
+        of = self._channel_of_trades(instrument, channel)
+        within = self._within(instrument, of, start, end)
         known = LAST if at is None else nanoseconds(at)
         text = (
             f"FROM {self._files(instrument, of, within)} WHERE coalesce(at_ns, received_ns) >= ? "
             "AND coalesce(at_ns, received_ns) < ? AND received_ns <= ? ORDER BY seq, id"
         )
         make = partial(_trade, instrument, of)
-        source = _Sql(self._connection, text, (*within, known), every=TRADE_COLUMNS, make=make)
+        source = _Sql(self._duck, text, (*within, known), every=TRADE_COLUMNS, make=make)
         return Rows("trades", source, self._proof(instrument, of, within, require))
 
-    def resample(
-        self, instrument: str, interval: str, start: Instant = None, end: Instant = None, *, at: Instant = None,
-        require: Literal["", "proven"] = "",
-    ) -> Rows[Bar]:  # fmt: skip
-        """Bars of any interval that start in the range: archived ones, else from finer bars, else from trades."""
-        of = parse_channel(interval if interval.startswith("bars:") else f"bars:{interval}")
-        to, within = interval_named(of.interval), between(start, end)
-        self._known(instrument)
-        source = basis(self, instrument, to, of.built_from, within)
-        known = None if at is None else nanoseconds(at)
-        proof = self._proof(instrument, str(source), aligned(to, within), require)
-        return Rows("bars", Made(lambda: self._derived(instrument, source, to, within, known)), proof)
-
-    def tick_bars(
-        self, instrument: str, size: int, start: Instant = None, end: Instant = None, *, channel: str = ""
-    ) -> Rows[Bar]:
-        """A bar for every `size` trades; aggregates count what they hold."""
-        return self._activity(instrument, "ticks", size, between(start, end), channel)
-
-    def volume_bars(
-        self, instrument: str, size: Size, start: Instant = None, end: Instant = None, *, channel: str = ""
-    ) -> Rows[Bar]:
-        """A bar whenever `size` has traded, in the venue's unit."""
-        return self._activity(instrument, "volume", size, between(start, end), channel)
-
-    def value_bars(
-        self, instrument: str, size: Size, start: Instant = None, end: Instant = None, *, channel: str = ""
-    ) -> Rows[Bar]:
-        """A bar whenever a value of `size` has traded, in quote currency."""
-        return self._activity(instrument, "value", size, between(start, end), channel)
+    def coarser(
+        self, instrument: str, of: Channel, to: Interval, within: tuple[int, int], doubt: Doubt | None
+    ) -> Iterator[Bar]:
+        """Bars of `to` from the archived ones of a channel, reckoned by DuckDB; `resample` is the way to ask."""
+        with self._duck.readable() as connection:
+            found = coarser(
+                connection.cursor(), self._files(instrument, str(of), within), interval_named(of.interval), to,
+                within, instrument=instrument, doubt=doubt,
+            )  # fmt: skip
+        return resample(self.bars(instrument, str(of), *within), to, doubt) if found is None else iter(found)
 
     def extent(self, instrument: str, channel: str) -> tuple[int, int] | None:
         """Stamps of the first and the last row of a series; None where it is empty."""
         stamp = "open_at_ns" if channel.startswith("bars:") else "coalesce(at_ns, received_ns)"
         text = f"SELECT min({stamp}), max({stamp}) FROM {self._files(instrument, channel)}"  # noqa: S608  # our own names
-        first, last = self._run(text, ()).fetchone()
+        with self._duck.readable() as connection:
+            first, last = connection.cursor().execute(text).fetchone()
         return None if first is None else (first, last)
 
     def held_bars(self, instrument: str) -> list[tuple[str, str]]:
@@ -153,14 +130,12 @@ class Lake:
         channels = [parse_channel(of) for who, of in self.series() if who == instrument and of.startswith("bars:")]
         return [(of.interval, of.built_from) for of in channels]
 
-    def trade_channel(self, instrument: str) -> str:
-        """The trade channel that is held: trades before aggtrades."""
-        held = {of for who, of in self.series() if who == instrument}
-        return "aggtrades" if "aggtrades" in held and "trades" not in held else "trades"
-
     def coverage(self, instrument: str, channel: str, start: Instant = None, end: Instant = None) -> list[Span]:
-        """What was known of a series when it was exported, in order without overlaps."""
-        return self.covering(instrument, channel).spans(*between(start, end))
+        """What was known of a series when it was exported, in order without overlaps. Raises as a Store's does."""
+        of = str(parse_channel(channel))
+        if (instrument_named(instrument), of) not in self.series():
+            raise self._not_held(instrument, of)
+        return self.covering(instrument, of).spans(*between(start, end))
 
     def covering(self, instrument: str, channel: str) -> Coverage:
         """The same, to ask what is missing."""
@@ -170,12 +145,6 @@ class Lake:
         """Nothing: what was missing stands in the coverage."""
         return []
 
-    def _proof(self, instrument: str, of: str, within: tuple[int, int], require: str) -> Callable[[], Proof]:
-        prove = partial(proof_of, self, instrument, of, within)
-        if require:
-            demand(require, prove(), instrument, of)
-        return prove
-
     def _derived(
         self, instrument: str, of: Channel, to: Interval, within: tuple[int, int], at: int | None
     ) -> Iterator[Bar]:
@@ -183,19 +152,19 @@ class Lake:
             found = self._in_bulk(instrument, str(of), to, within)
             if found is not None:
                 return iter(found)
-        return derived(self, instrument, of, to, within=within, at=at)
+        return super()._derived(instrument, of, to, within, at)
 
     def _in_bulk(self, instrument: str, of: str, to: Interval, within: tuple[int, int]) -> list[Bar] | None:
         low, high = aligned(to, within)
         columns = ", ".join(bulk.COLUMNS)
-        with self._guard:
+        with self._guard, self._duck.readable() as connection:
             files = self._files(instrument, of, (low, high))
-            self._connection.execute(  # a table: the order of a view's rows is nobody's promise
+            connection.execute(  # a table: the order of a view's rows is nobody's promise
                 f"CREATE OR REPLACE TEMP TABLE trades AS SELECT {columns} FROM {files} "  # noqa: S608  # our own names
                 f"WHERE at_ns >= {low:d} AND at_ns < {high:d} ORDER BY seq, id"
             )
-            found = bulk.bars_of(self._connection, to)
-            self._connection.execute("DROP TABLE trades")
+            found = bulk.bars_of(connection, to)
+            connection.execute("DROP TABLE trades")
         extent = self.extent(instrument, of)
         if found is None or extent is None:
             return None
@@ -222,16 +191,9 @@ class Lake:
 
         return [whole(each) for each in found.bars]
 
-    def _activity(self, instrument: str, by: str, size: Size, within: tuple[int, int], channel: str) -> Rows[Bar]:
-        self._files(instrument, channel or self.trade_channel(instrument))
-        return Rows("bars", Made(lambda: by_activity(self, instrument, by, size, within=within, channel=channel)))
-
-    def _run(self, text: str, parameters: tuple[Any, ...]) -> Any:
-        return self._connection.cursor().execute(text, parameters)
-
     def _files(self, instrument: str, of: str, within: tuple[int, int] | None = None) -> str:
         """The series' files as DuckDB reads them: by name, so that a finer decimal in one file widens all."""
-        folder = archive.series_folder(self._root, instrument, of)
+        folder = archive.series_folder(self._root, instrument_named(instrument), of)
         parts = archive.parts_of(folder, "parquet")
         if not parts:
             raise self._not_held(instrument, of)
@@ -243,9 +205,8 @@ class Lake:
         names = ", ".join("'" + str(each.path).replace("'", "''") + "'" for each in parts)
         return f"read_parquet([{names}], union_by_name = true, hive_partitioning = false)"
 
-    def _known(self, instrument: str) -> None:
-        if not any(who == instrument for who, _ in self.series()):
-            raise self._not_held(instrument, "")
+    def _closed(self) -> StoreClosed | None:
+        return self._duck.after_close() if self._duck.closed else None
 
     def _not_held(self, instrument: str, of: str) -> NotHeld | UnknownInstrument:
         every = self.series()
@@ -257,33 +218,65 @@ class Lake:
         return UnknownInstrument(f"the archive at {self._root} holds no {instrument!r}; it holds {', '.join(near)}")
 
 
+class _Duck:
+    """DuckDB over the files of an archive. What it says of one becomes StoreUnusable, its query left out."""
+
+    def __init__(self, root: Path, connection: Any) -> None:
+        self._root, self._connection = root, connection
+        self._error = optional("duckdb", "a Parquet archive").Error
+        self.closed = False
+
+    @contextmanager
+    def readable(self) -> Iterator[Any]:
+        """The connection. Raises StoreUnusable; StoreClosed after `close`."""
+        try:
+            yield self._connection
+        except self._error as error:
+            if self.closed:
+                raise self.after_close() from error
+            said = str(error).partition("\n")[0]
+            raise StoreUnusable(
+                f"the archive at {self._root} cannot be read ({said}): move the damaged file away, and write it again "
+                "with `tapeline export` from the store it came from"
+            ) from error
+
+    def close(self) -> None:
+        self.closed = True
+        self._connection.close()
+
+    def after_close(self) -> StoreClosed:
+        """What a read raises then."""
+        return StoreClosed(f"the archive at {self._root} was closed: open it again, and read before it is closed")
+
+
 class _Sql(Generic[E_co]):
     """Rows by DuckDB: `text` begins at FROM."""
 
     def __init__(
-        self, connection: Any, text: str, parameters: tuple[Any, ...], *,
-        every: Sequence[str], make: Callable[[tuple[Any, ...]], E_co],
+        self, duck: _Duck, text: str, parameters: tuple[Any, ...], *, every: Sequence[str],
+        make: Callable[[tuple[Any, ...]], E_co],
     ) -> None:  # fmt: skip
-        self._connection, self._text, self._parameters = connection, text, parameters
+        self._duck, self._text, self._parameters = duck, text, parameters
         self._every, self._make = every, make
 
     def events(self) -> Iterator[E_co]:
-        text = f"SELECT {', '.join(self._every)} {self._text}"
-        found = self._connection.cursor().execute(text, self._parameters)
-        while rows := found.fetchmany(_FETCH):
-            yield from map(self._make, rows)
+        return map(self._make, self._found(self._every))
 
     def tuples(self, columns: Sequence[str]) -> Iterator[tuple[Any, ...]]:
-        text = f"SELECT {', '.join(_floats(name) for name in columns)} {self._text}"
-        found = self._connection.cursor().execute(text, self._parameters)
-        while rows := found.fetchmany(_FETCH):
-            yield from rows
+        return self._found([_floats(name) for name in columns])
 
     def table(self, columns: Sequence[str], *, exact: bool) -> Any:
         # DuckDB turns decimals into the nearest doubles; Arrow's own cast is off in the last place for a tenth of them.
         names = columns if exact else [_floats(name) for name in columns]
         text = f"SELECT {', '.join(names)} {self._text}"
-        return self._connection.sql(text, params=list(self._parameters)).to_arrow_table()
+        with self._duck.readable() as connection:
+            return connection.sql(text, params=list(self._parameters)).to_arrow_table()
+
+    def _found(self, names: Sequence[str]) -> Iterator[tuple[Any, ...]]:
+        with self._duck.readable() as connection:
+            found = connection.cursor().execute(f"SELECT {', '.join(names)} {self._text}", self._parameters)
+            while rows := found.fetchmany(_FETCH):
+                yield from rows
 
 
 def _floats(name: str) -> str:

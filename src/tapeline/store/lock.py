@@ -15,8 +15,8 @@ from tapeline.store.trouble import usable
 class StoreLock:
     """Held from `acquire` to `release`; the system drops it with the process, however that ends."""
 
-    def __init__(self, folder: Path, name: str = "lock") -> None:
-        self._path = folder / name
+    def __init__(self, folder: Path, name: str = "lock", remedy: str = "stop it, or use another folder") -> None:
+        self._path, self._remedy = folder / name, remedy
         self._file: int | None = None
 
     def acquire(self, socket: str = "") -> None:
@@ -30,8 +30,7 @@ class StoreLock:
             holder = os.read(file, 4096).decode(errors="replace")
             os.close(file)
             raise StoreLocked(
-                f"another instance ({_pid(holder)}) writes the store at {self._path.parent}: "
-                "stop it, or use another folder"
+                f"another instance ({_pid(holder)}) writes the store at {self._path.parent}: {self._remedy}"
             ) from error
         os.truncate(file, 0)
         with _no_room_suppressed():  # the lock holds without a name: `compact` must be able to make room

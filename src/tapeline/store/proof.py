@@ -9,7 +9,7 @@ from tapeline.model.event import Gap
 from tapeline.model.fact import Span
 from tapeline.model.interval import interval as interval_named
 from tapeline.model.stamp import iso
-from tapeline.store.queries import FIRST, LAST
+from tapeline.store.asked import FIRST, LAST
 
 MANY = 1 << 20  # holes: more than any store has
 _SHOWN = 3

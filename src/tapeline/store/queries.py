@@ -1,22 +1,15 @@
 """The texts of reads, and rows back to events. The names in them are our own: no input reaches these texts."""
 
-import operator
-from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
-from tapeline.errors import ConfigError
 from tapeline.model.event import Bar, Trade
-from tapeline.model.stamp import instant
 from tapeline.store.numbers import decimal
 from tapeline.store.series import BAR_COLUMNS, BAR_NUMBERS
 
-Instant = int | str | datetime | None  # UTC nanoseconds, ISO 8601 text, or a time with its zone (of pandas too)
 TRADE_COLUMNS = (
     "at_ns", "received_ns", "source", "id", "seq", "side", "price", "size", "first_id", "last_id",
 )  # fmt: skip
-FIRST, LAST = -(2**63), 2**63 - 1
-_EPOCH, _MICROSECOND = datetime(1970, 1, 1, tzinfo=UTC), timedelta(microseconds=1)
 _BAR_NAMES = ", ".join((*BAR_COLUMNS, "exact"))
 _IN_RANGE = "WHERE series = ? AND open_at_ns >= ? AND open_at_ns < ?"
 BARS = f"SELECT {{columns}} FROM bars {_IN_RANGE} ORDER BY open_at_ns"  # noqa: S608  # our own names, here and below
@@ -43,37 +36,6 @@ _PAGE = (
 )
 TRADE_PAGE = f"SELECT {{columns}} {_PAGE}"
 TRADE_PAGE_ENDS = f"SELECT seq, id {_PAGE}"
-
-
-def nanoseconds(at: int | str | datetime) -> int:
-    """An instant as UTC nanoseconds. Raises ConfigError."""
-    if isinstance(at, str):
-        return instant(at)
-    if isinstance(at, datetime):
-        if at.tzinfo is None:
-            raise ConfigError(f"{at!r} has no zone: give it one (tzinfo=UTC), or write {at.isoformat()}Z")
-        return (at - _EPOCH) // _MICROSECOND * 1000 + int(getattr(at, "nanosecond", 0))  # pandas.Timestamp has them
-    try:
-        return operator.index(at)
-    except TypeError as error:
-        raise ConfigError(
-            f"{at!r} is not a time: write ISO 8601 in UTC (2024-08-08T23:56:30Z), integer nanoseconds, or a datetime"
-        ) from error
-
-
-def between(start: Instant, end: Instant) -> tuple[int, int]:
-    """The range, where None is without end. Raises ConfigError where it ends before it begins."""
-    low, high = FIRST if start is None else nanoseconds(start), LAST if end is None else nanoseconds(end)
-    if low > high:
-        raise ConfigError(f"nothing lies between {start} and {end}: the end comes before the start")
-    return low, high
-
-
-def newest(count: int | None) -> int | None:
-    """How many of the newest are asked for. Raises ConfigError."""
-    if count is not None and (not isinstance(count, int) or count < 0):  # a user's, who may have no type checker
-        raise ConfigError(f"last={count!r}: a whole number, of how many of the newest")
-    return count
 
 
 def bar_of(instrument: str, of: str, row: tuple[Any, ...]) -> Bar:

@@ -1,31 +1,43 @@
 """Reading a store: plain, synchronous, read-only; works while an instance writes. Exact `Decimal`s come back."""
 
 import difflib
-import sqlite3
 from collections.abc import Callable, Iterator, Sequence
 from functools import cached_property, partial
 from pathlib import Path
-from types import TracebackType
-from typing import TYPE_CHECKING, Any, Literal, Self
+from typing import TYPE_CHECKING, Any, Literal
 
 import msgspec
 
-from tapeline.errors import NotHeld, StoreTooNew, UnknownInstrument
+from tapeline.errors import ConfigError, NotHeld, StoreClosed, StoreTooNew, UnknownInstrument
 from tapeline.market.coverage import Coverage
+from tapeline.market.resample import Doubt
+from tapeline.model.channel import BUILT_FROM, Channel
 from tapeline.model.channel import channel as parse_channel
 from tapeline.model.event import Bar, Trade
 from tapeline.model.fact import Hole, Span
-from tapeline.model.interval import HOUR_NS
+from tapeline.model.interval import HOUR_NS, Interval
 from tapeline.model.interval import interval as interval_named
 from tapeline.store import adbc, queries
-from tapeline.store.derive import Size, aligned, basis, by_activity, derived
+from tapeline.store.asked import (
+    FIRST,
+    LAST,
+    Instant,
+    bars_channel,
+    between,
+    folder_of,
+    instrument_named,
+    nanoseconds,
+    newest,
+)
+from tapeline.store.coarser import coarser
 from tapeline.store.ledger import Ledger
 from tapeline.store.place import numbers_of
-from tapeline.store.proof import Proof, demand, proof_of
-from tapeline.store.queries import LAST, TRADE_COLUMNS, Instant, between, nanoseconds, newest
-from tapeline.store.reading import open_for_reading
+from tapeline.store.proof import Proof
+from tapeline.store.queries import TRADE_COLUMNS
+from tapeline.store.reading import Reading, open_for_reading
+from tapeline.store.reads import Reads
 from tapeline.store.records import Dispute, Poison, Records
-from tapeline.store.rows import Made, Query, Rows
+from tapeline.store.rows import Query, Rows
 from tapeline.store.schema import FILE, LEDGER_SINCE, VERSION, version_of
 from tapeline.store.series import BAR_COLUMNS
 from tapeline.store.trouble import usable
@@ -39,12 +51,12 @@ __all__ = ["Dispute", "Instant", "Poison", "Store", "open_path", "open_store"]
 
 def open_path(path: str | Path) -> "Store | Lake":
     """Open a store read-only, or a Parquet archive. Raises NotHeld where there is neither; and as `open_store`."""
-    folder = Path(path).expanduser()
+    folder = folder_of(path)
     if not (folder / FILE).exists() and next(folder.glob("venue=*"), None) is not None:
         from tapeline.store.lake import open_lake  # noqa: PLC0415  # a store needs none of it
 
         return open_lake(folder)
-    return open_store(path)
+    return open_store(folder)
 
 
 def open_store(path: str | Path) -> "Store":
@@ -52,14 +64,11 @@ def open_store(path: str | Path) -> "Store":
 
     StoreUnusable where its files are damaged, or cannot be opened.
     """
-    file = Path(path).expanduser() / FILE
-    with usable(Path(path)):
+    folder = folder_of(path)
+    file = folder / FILE
+    with usable(folder):
         if not file.is_file():
-            archive = next(file.parent.glob("venue=*"), None) is not None
-            raise NotHeld(
-                f"no store at {Path(path)}: it has no {FILE}"
-                + ("; it is an archive: `tapeline.open` reads it, `tapeline import` makes a store of it" * archive)
-            )
+            raise NotHeld(f"no store at {folder}: it has no {FILE}{_instead(folder)}")
         connection = open_for_reading(file)
         try:
             found = version_of(connection)
@@ -69,38 +78,38 @@ def open_store(path: str | Path) -> "Store":
     if found > VERSION or found == 0:
         connection.close()
         if found == 0:
-            raise NotHeld(f"the store at {Path(path)} is empty: nothing has been written yet")
-        raise StoreTooNew(
-            f"the store at {Path(path)} has schema version {found}, this Tapeline knows {VERSION}: upgrade"
-        )
-    return Store(connection, Path(path))
+            raise NotHeld(f"the store at {folder} is empty: nothing has been written yet")
+        raise StoreTooNew(f"the store at {folder} has schema version {found}, this Tapeline knows {VERSION}: upgrade")
+    return Store(connection, folder)
 
 
-class Store(Records):
+def _instead(folder: Path) -> str:
+    """What is there instead of a store."""
+    if next(folder.glob("venue=*"), None) is not None:
+        return "; it is an archive: `tapeline.open` reads it, `tapeline import` makes a store of it"
+    root = next((each.parent for each in (folder, *folder.parents) if each.name.startswith("venue=")), None)
+    if root is not None:
+        return f"; it lies within the archive at {root}: open that"
+    if folder.is_file():
+        return f"; a file is there: open the folder {folder.parent}" if folder.name == FILE else "; a file is there"
+    return "" if folder.is_dir() else "; there is no such folder"
+
+
+class Store(Records, Reads):
     """What a store holds. Times are UTC nanoseconds or ISO 8601 text; `start` is inclusive, `end` exclusive.
 
     Reads give `Rows`: iterate over them for events, or take `.to_arrow()`, `.to_polars()`, `.to_pandas()`.
     """
 
-    def __init__(self, connection: sqlite3.Connection, path: Path) -> None:
+    def __init__(self, connection: Reading, path: Path) -> None:
         super().__init__(connection)
         self._path = path
-        self._file = (path.expanduser() / FILE).resolve()
-        self._open = True
+        self._file = (path / FILE).resolve()
         adbc.register(self._file)
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
-
     def close(self) -> None:
-        """Close the connection; doing so twice changes nothing."""
-        if self._open:
-            self._open = False
+        """Close the connection; doing so twice changes nothing. What is read afterwards raises StoreClosed."""
+        if not self._connection.closed:
             self._connection.close()
             adbc.release(self._file)
 
@@ -119,11 +128,11 @@ class Store(Records):
         many of the range. `require="proven"` raises NotProven with the ranges that are missing. Raises
         UnknownInstrument, or NotHeld naming what is held: also for the venue's bars where none has closed yet.
         """
-        of = _bars_channel(interval)
+        of = bars_channel(interval)
         series = self._held(instrument, of)
         if "@" not in of and not self._any_bar(series):
             raise self._not_held(instrument, of)
-        asked = between(start, end)
+        asked = self._within(instrument, of, start, end)
         within = (series, *asked)
         proof = self._proof(instrument, of, asked, require)
         make = partial(queries.bar_of, instrument, of)
@@ -131,8 +140,9 @@ class Store(Records):
             return self._rows("bars", queries.SUPERSEDED, within, make, proof)
         if at is not None:
             return self._rows("bars", queries.BARS_AT, (*within, *within, nanoseconds(at)), make, proof)
-        if newest(last) is not None:
-            return self._rows("bars", queries.LAST_BARS, (*within, last), make, proof)
+        count = newest(last)
+        if count is not None:
+            return self._rows("bars", queries.LAST_BARS, (*within, count), make, proof)
         return self._rows("bars", queries.BARS, within, make, proof)
 
     def trades(
@@ -145,11 +155,11 @@ class Store(Records):
         whose stamp is over an hour off its neighbours' is found only where no range is asked for. Raises
         UnknownInstrument, or NotHeld naming what is held.
         """
-        of = channel or self.trade_channel(instrument)
+        of = self._channel_of_trades(instrument, channel)
         series = self._held(instrument, of)
         known = LAST if at is None else nanoseconds(at)
         make = partial(queries.trade_of, instrument, of)
-        asked = between(start, end)
+        asked = self._within(instrument, of, start, end)
         proof = self._proof(instrument, of, asked, require)
         numbers = numbers_of(self._connection, series, *asked, slack_ns=HOUR_NS)
         return self._rows("trades", queries.TRADES, (series, *numbers, *asked, known), make, proof)
@@ -159,7 +169,7 @@ class Store(Records):
     ) -> Iterator[Rows[Trade]]:
         """The same trades in pages of `size`, each of which fits in memory."""
         series, make = self._held(instrument, channel), partial(queries.trade_of, instrument, channel)
-        after: tuple[int, str] | None = (queries.FIRST, "")
+        after: tuple[int, str] | None = (FIRST, "")
         while after is not None:
             parameters = (series, *after, *between(start, end))
             ends = self._connection.execute(f"{queries.TRADE_PAGE_ENDS} LIMIT 1 OFFSET ?", (*parameters, size - 1))
@@ -184,49 +194,28 @@ class Store(Records):
         )  # fmt: skip
         return [open_ns for (open_ns,) in rows]
 
-    def resample(
-        self, instrument: str, interval: str, start: Instant = None, end: Instant = None, *, at: Instant = None,
-        require: Literal["", "proven"] = "",
-    ) -> Rows[Bar]:  # fmt: skip
-        """Bars of any interval that start in the range: the stored ones, else from finer bars, else from trades.
-
-        `5m` is made of the venue's bars, and of ours only where it has none; `5m@trades` of ours. The worst
-        certificate of the parts is the whole's: missing minutes and holes make it partial. Raises as `bars` does.
-        """
-        of = parse_channel(_bars_channel(interval))
-        to, within = interval_named(of.interval), between(start, end)
-        self._known(instrument)
-        source = basis(self, instrument, to, of.built_from, within)
-        known = None if at is None else nanoseconds(at)
-        proof = self._proof(instrument, str(source), aligned(to, within), require)
-        return Rows("bars", Made(lambda: derived(self, instrument, source, to, within=within, at=known)), proof)
-
-    def tick_bars(
-        self, instrument: str, size: int, start: Instant = None, end: Instant = None, *, channel: str = ""
-    ) -> Rows[Bar]:
-        """A bar for every `size` trades; aggregates count what they hold."""
-        return self._activity(instrument, "ticks", size, between(start, end), channel)
-
-    def volume_bars(
-        self, instrument: str, size: Size, start: Instant = None, end: Instant = None, *, channel: str = ""
-    ) -> Rows[Bar]:
-        """A bar whenever `size` has traded, in the venue's unit."""
-        return self._activity(instrument, "volume", size, between(start, end), channel)
-
-    def value_bars(
-        self, instrument: str, size: Size, start: Instant = None, end: Instant = None, *, channel: str = ""
-    ) -> Rows[Bar]:
-        """A bar whenever a value of `size` has traded, in quote currency."""
-        return self._activity(instrument, "value", size, between(start, end), channel)
+    def coarser(
+        self, instrument: str, of: Channel, to: Interval, within: tuple[int, int], doubt: Doubt | None
+    ) -> Iterator[Bar]:
+        """Bars of `to` from the stored ones of a channel, reckoned by SQLite; `resample` is the way to ask."""
+        return coarser(
+            self._connection, self._held(instrument, str(of)), interval_named(of.interval), to, within,
+            instrument=instrument, doubt=doubt, parts=lambda low, high: self.bars(instrument, str(of), low, high),
+        )  # fmt: skip
 
     def watch(
         self, instrument: str, channel: str, start: Instant = None, *, within_s: float = 60.0, poll_s: float = 0.05
     ) -> Watch[Any]:
         """Trades (`trades`) or closed bars (`bars:1m`) as they are written, from `start` or from now on, each once.
 
-        Ends once nothing new came for `within_s`; looks every `poll_s`. A revised bar comes again.
+        Ends once nothing new came for `within_s`; looks every `poll_s`. A revised bar comes again. Raises ConfigError
+        for a channel of which no rows are kept.
         """
         of = str(parse_channel(channel))
+        if not of.startswith("bars:") and of not in BUILT_FROM:
+            raise ConfigError(f"{of} cannot be watched: trades, aggtrades and bars are rows of a store")
+        if not isinstance(within_s, int | float) or not isinstance(poll_s, int | float):
+            raise ConfigError(f"within_s={within_s!r}, poll_s={poll_s!r}: seconds, as numbers")
         series = self._held(instrument, of)
         table, key = ("bars", "open_at_ns") if of.startswith("bars:") else ("trades", "seq")
         make = partial(queries.bar_of if table == "bars" else queries.trade_of, instrument, of)
@@ -286,15 +275,6 @@ class Store(Records):
         )
         return [msgspec.json.decode(body) for (body,) in rows]
 
-    def trade_channel(self, instrument: str) -> str:
-        """The trade channel that is held: trades before aggtrades."""
-        held = {of for who, of in self.series() if who == instrument}
-        return "aggtrades" if "aggtrades" in held and "trades" not in held else "trades"
-
-    def _activity(self, instrument: str, by: str, size: Size, within: tuple[int, int], channel: str) -> Rows[Bar]:
-        self._held(instrument, channel or self.trade_channel(instrument))
-        return Rows("bars", Made(lambda: by_activity(self, instrument, by, size, within=within, channel=channel)))
-
     def covering(self, instrument: str, channel: str) -> Coverage:
         """What is known of a series; nothing in a store that is older than the ledger."""
         return self.ledger.coverage(instrument, channel) if self._has_ledger else Coverage()
@@ -308,18 +288,18 @@ class Store(Records):
     def _has_ledger(self) -> bool:
         return version_of(self._connection) >= LEDGER_SINCE
 
-    def _proof(self, instrument: str, of: str, within: tuple[int, int], require: str) -> Callable[[], Proof]:
-        prove = partial(proof_of, self, instrument, of, within)
-        if require:
-            demand(require, prove(), instrument, of)
-        return prove
-
     def _rows(
         self, kind: str, sql: str, parameters: tuple[Any, ...], make: Any, proof: Callable[[], Proof] | None
     ) -> Rows[Any]:
-        fast = partial(adbc.arrow, self._file)
         every = BAR_COLUMNS if kind == "bars" else TRADE_COLUMNS
-        return Rows(kind, Query(self._connection, sql, parameters, every=every, make=make, fast=fast), proof)
+        return Rows(kind, Query(self._connection, sql, parameters, every=every, make=make, fast=self._arrow), proof)
+
+    def _arrow(self, sql: str, parameters: tuple[Any, ...]) -> Any:
+        """By ADBC, which has its own connection; None after `close`, as SQLite then says what is wrong."""
+        return None if self._connection.closed else adbc.arrow(self._file, sql, parameters)
+
+    def _closed(self) -> StoreClosed | None:
+        return self._connection.after_close() if self._connection.closed else None
 
     def _version(self) -> int:
         return int(self._connection.execute("PRAGMA data_version").fetchone()[0])
@@ -336,16 +316,11 @@ class Store(Records):
             if row[0] is None:  # nothing yet: from the end on
                 text = f"SELECT max({key}) + 1 FROM {table} WHERE series = ?"  # noqa: S608
                 row = self._connection.execute(text, (series,)).fetchone()
-        return queries.FIRST if row is None or row[0] is None else int(row[0])
-
-    def _known(self, instrument: str) -> None:
-        """Raises UnknownInstrument, or NotHeld, where nothing of it is held."""
-        if not any(who == instrument for who, _ in self.series()):
-            raise self._not_held(instrument, "")
+        return FIRST if row is None or row[0] is None else int(row[0])
 
     def _held(self, instrument: str, of: str) -> int:
         row = self._connection.execute(
-            "SELECT series FROM series WHERE instrument = ? AND channel = ?", (instrument, of)
+            "SELECT series FROM series WHERE instrument = ? AND channel = ?", (instrument_named(instrument), of)
         ).fetchone()
         if row is not None:
             return int(row[0])
@@ -367,7 +342,3 @@ class Store(Records):
         return UnknownInstrument(
             f"the store at {self._path} holds no {instrument!r}; it holds {', '.join(near) if near else 'nothing'}"
         )
-
-
-def _bars_channel(interval: str) -> str:
-    return str(parse_channel(interval if interval.startswith("bars:") else f"bars:{interval}"))

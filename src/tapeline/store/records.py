@@ -1,11 +1,10 @@
 """What a store has on record beside its rows: instruments, holes, connections, disputes, points. Read-only."""
 
-import sqlite3
-
 import msgspec
 
 from tapeline.model.event import Gap, Link, Notice, Trade
 from tapeline.model.instrument import Instrument
+from tapeline.store.reading import Reading
 from tapeline.store.series import PointRow
 
 
@@ -31,7 +30,7 @@ class Poison(msgspec.Struct, frozen=True):
 class Records:
     """The small tables of an open store."""
 
-    def __init__(self, connection: sqlite3.Connection) -> None:
+    def __init__(self, connection: Reading) -> None:
         self._connection = connection
 
     def instruments(self) -> list[Instrument]:

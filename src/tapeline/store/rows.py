@@ -77,7 +77,7 @@ class Rows(Generic[E_co]):
         usual, every = FRAMES[self._kind]
         if isinstance(columns, str):
             columns = every if columns == "all" else [columns]
-        wanted = chosen(columns, usual, every)
+        wanted = tuple(dict.fromkeys(chosen(columns, usual, every)))
         return finished(self._source.table(wanted, exact=numbers != "float"), wanted, numbers, times)
 
     def to_polars(

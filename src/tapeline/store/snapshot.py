@@ -24,6 +24,7 @@ from tapeline.trading.restore import Playback, Restored
 
 LOCK = "journal-snapshot.lock"
 ASIDE = "journal.snapshot.part"
+OTHER_VERSION = "it was written by another version"
 _FIRST = b"a snapshot of a Tapeline journal\n"
 _DIGEST = 16  # bytes
 
@@ -66,7 +67,7 @@ def write(journal: Journal, *, method: str = "average", say: Callable[[str], obj
         playback, (begun, last) = played(journal, method, say)
         if last > begun:
             body = journal.body(last)
-            assert body is not None, "it was just read, and nothing is ever deleted"
+            assert body is not None, "it was just read, and nothing is ever lost"
             memo = msgspec.Raw(encode(playback.memo()))
             path = _put(journal.folder, Snapshot(layout(), journal.instance, method, last, _anchor(body), memo))
             for old in snapshots(journal.folder):  # but the one to fall back on
@@ -80,6 +81,20 @@ def write(journal: Journal, *, method: str = "average", say: Callable[[str], obj
 def snapshots(folder: Path) -> list[Path]:
     """Those that are there, the newest first."""
     return sorted(folder.glob("journal-*.snapshot"), reverse=True)
+
+
+def covered(journal: Journal, say: Callable[[str], object]) -> tuple[int, str]:
+    """Up to which record the newest sound snapshot goes (0: there is none), and by which accounting."""
+    playback, record = next(_sound(journal, None, say), (Playback(journal.instance), 0))
+    return record, playback.memo().ledger.method
+
+
+def trouble_of(path: Path) -> str:
+    """Why a start would leave a snapshot alone, as far as its file says; "" where it says nothing of the kind."""
+    try:
+        return "" if _opened(path).layout == layout() else OTHER_VERSION
+    except (TapelineError, OSError) as error:
+        return str(error)
 
 
 def played(
@@ -137,7 +152,7 @@ def _opened(path: Path) -> Snapshot:
 
 def _belongs(found: Snapshot, journal: Journal, method: str | None) -> None:
     if found.layout != layout():
-        raise BadData("it was written by another version", kind="snapshot")
+        raise BadData(OTHER_VERSION, kind="snapshot")
     if method not in {None, found.method}:
         raise BadData(f"it is by the accounting {found.method!r}, and {method!r} is asked for", kind="snapshot")
     body = journal.body(found.record)
@@ -164,11 +179,11 @@ def _put(folder: Path, snapshot: Snapshot) -> Path:
         os.fsync(out.fileno())
     path = _path(folder, snapshot.record)
     aside.replace(path)
-    _sync(folder)
+    sync(folder)
     return path
 
 
-def _sync(folder: Path) -> None:
+def sync(folder: Path) -> None:
     """Names are on the disk too."""
     file = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:

@@ -4,7 +4,7 @@ import asyncio
 import json
 import sys
 from collections import Counter
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -18,17 +18,18 @@ from rich.text import Text
 from tapeline.app.running import Running, start
 from tapeline.clock import SystemClock
 from tapeline.config import Config, StoreConfig, StreamConfig
-from tapeline.errors import ConnectionLost, Unsynchronised
-from tapeline.model.event import Event, Gap, Link, Repair
+from tapeline.errors import ConnectionLost, NotHeld, UnknownInstrument, Unsynchronised
+from tapeline.model.event import Bar, Event, Gap, Link, Repair
 from tapeline.model.number import plain
 from tapeline.model.stamp import iso
-from tapeline.store.reader import open_store
+from tapeline.store.reader import Store, open_store
 
 STREAMS = {
     "binance": (("BTC/USDT", "ETH/USDT"), ("trades", "quotes", "book", "bars:1m", "bars:1s@trades")),
     "okx": (("BTC/USDT",), ("trades", "quotes", "book", "bars:1m", "bars:1s@trades")),
 }
 CUT_VENUE = "binance"  # whose connection is cut, and two seconds of its market with it
+START_S, CUT_AFTER = 1.0, 0.4  # the cut comes when the streams have been up for this part of the time
 READY_WITHIN_S = 30.0
 STOP_WITHIN_S = 10.0
 LATENCIES_MOST = 200_000
@@ -59,15 +60,20 @@ class Demo:
 
     def __init__(self, folder: Path, *, seconds: float, seed: int, keep: bool) -> None:
         self._folder, self._seconds, self._seed, self._keep = folder, seconds, seed, keep
-        self._console = Console()
+        self._console = Console(highlight=False)  # symbols and paths are no numbers and times to colour
         self._seen = Seen()
+        self._stopped = False
 
     async def run(self, stop: asyncio.Event) -> None:
         """Everything, from the venues' start to the summary."""
         store = self._folder / "store"
         async with AsyncExitStack() as stack:
-            self._console.print("Starting simulated venues on loopback ports: no keys, no real venue is reached.")
-            addresses = {venue: await stack.enter_async_context(self._venue(venue)) for venue in STREAMS}
+            self._say("Starting simulated venues on loopback ports: no keys, no real venue is reached.")
+            # the one with the cut last: its time runs from here, and the streams are to be up before
+            inward = sorted(STREAMS, key=lambda venue: venue == CUT_VENUE)
+            addresses = {venue: await stack.enter_async_context(self._venue(venue)) for venue in inward}
+            for venue in STREAMS:
+                self._say(f"  {venue:8} {addresses[venue]['ws']}  {addresses[venue]['rest']}")
             streams = tuple(
                 StreamConfig(venue=venue, symbols=symbols, channels=channels, ws_url=addresses[venue]["ws"],
                              rest_url=addresses[venue]["rest"])
@@ -77,13 +83,13 @@ class Demo:
             async with start(config) as running:
                 self._watch(running)
                 await self._show(running, stop)
-            status = running.status("stopped")
+            status, self._stopped = running.status("stopped"), stop.is_set()
         self._summarise(status, store)
 
     @asynccontextmanager
     async def _venue(self, venue: str) -> AsyncIterator[dict[str, str]]:
         """`tapeline serve-venue` in a process of its own, as any user would run it."""
-        faults = ["--fault", f"cut@+{self._seconds * 0.4:.3f}s+2s"] if venue == CUT_VENUE else []
+        faults = ["--fault", f"cut@+{START_S + self._seconds * CUT_AFTER:.3f}s+2s"] if venue == CUT_VENUE else []
         with (self._folder / f"{venue}.log").open("wb") as log:
             command = (sys.executable, "-m", "tapeline.surfaces.cli", "serve-venue", venue, "--market", str(self._seed))
             process = await asyncio.create_subprocess_exec(
@@ -97,7 +103,6 @@ class Demo:
                 said = (self._folder / f"{venue}.log").read_text(errors="replace")[-500:]
                 raise ConnectionLost(f"the simulated {venue} did not start: {said}")
             address: dict[str, str] = json.loads(line)
-            self._console.print(f"  {venue:8} {address['ws']}  {address['rest']}")
             yield address
         finally:
             if process.returncode is None:
@@ -122,7 +127,7 @@ class Demo:
             with Live(self._view(running, self._seconds), console=self._console, refresh_per_second=4) as live:
                 await self._each(until, 0.25, stop, lambda left: live.update(self._view(running, left)))
         else:
-            await self._each(until, 5.0, stop, lambda left: self._console.print(self._line(running, left)))
+            await self._each(until, 5.0, stop, lambda left: self._say(self._line(running, left)))
 
     async def _each(self, until: float, every_s: float, stop: asyncio.Event, show: Callable[[float], None]) -> None:
         loop = asyncio.get_running_loop()
@@ -173,21 +178,30 @@ class Demo:
                 return f"; {repair.state} {later_s:.1f} s later, {repair.rows} fetched"
         return "; nothing brings these back" if gap.channel in {"quotes", "book"} else "; not filled yet"
 
+    def _say(self, text: str | Text) -> None:
+        """One line, however long: whoever reads it from a file or a pipe finds it whole."""
+        self._console.print(text, soft_wrap=True)
+
     def _summarise(self, status: dict[str, Any], store: Path) -> None:
-        say = self._console.print
+        say = self._say
         say("\n[bold]What came[/bold]")
         for name, count in sorted(status["events"].items()):
             say(f"  {name:14} {count:>8}")
         with open_store(store) as held:
             bars = [
                 bar for venue, (symbols, _) in STREAMS.items() for symbol in symbols
-                for bar in held.bars(f"{venue}:{symbol}", "1s@trades")
+                for bar in _stored(held, f"{venue}:{symbol}")
             ]  # fmt: skip
             gaps = held.gaps()
         sorts = Counter(bar.certificate for bar in bars)
         told = ", ".join(f"{sorts[name]} {name}" for name in ("complete", "repaired", "partial") if sorts[name])
-        say(f"  bars stored    {len(bars):>8}  ({told})")
+        say(f"  bars stored    {len(bars):>8}" + (f"  ({told})" if told else ""))
         say("\n[bold]What went wrong, on purpose[/bold]")
+        if not status["outages"]:
+            say("  nothing: " + (
+                f"stopped before the cut, which comes after {self._seconds * CUT_AFTER:.0f} s" if self._stopped
+                else "the streams were not up before the cut came; give them longer by --seconds"
+            ))  # fmt: skip
         for outage in status["outages"]:
             took = f"recovered in {outage['took_s']:.3f} s" if outage["took_s"] is not None else "not recovered yet"
             say(f"  {iso(outage['down_at_ns'])[11:19]}  {outage['connection']}: {outage['reason']}; {took}")
@@ -204,12 +218,12 @@ class Demo:
         self._what_next(store)
 
     def _what_next(self, store: Path) -> None:
-        say = self._console.print
+        say = self._say
         if not self._keep:
             say("\nThe store was temporary. Run it again with [bold]--keep[/bold], and look at it:")
             say("  tapeline demo --keep")
             return
-        say(f"\nThe store is at [bold]{store}[/bold]. Try:", soft_wrap=True)
+        say(f"\nThe store is at [bold]{store}[/bold] for you to look at:")
         for command in (
             f"tapeline bars binance:BTC/USDT 1s@trades --store {store}",
             f"tapeline trades binance:BTC/USDT --store {store} --format csv",
@@ -217,7 +231,15 @@ class Demo:
             f"tapeline coverage binance:BTC/USDT --channel trades --store {store}",
             f"tapeline status --store {store}",
         ):
-            say(f"  {command}", soft_wrap=True)
+            say(f"  {command}")
+
+
+def _stored(held: Store, instrument: str) -> Sequence[Bar]:
+    """The bars that are stored; none where it was stopped before any was."""
+    try:
+        return list(held.bars(instrument, "1s@trades"))
+    except (NotHeld, UnknownInstrument):
+        return ()
 
 
 def _best(book: Any) -> tuple[str, str]:

@@ -10,9 +10,10 @@ from rich.text import Text
 
 from tapeline.app.history.backfill import Backfill, Series
 from tapeline.model.stamp import iso
+from tapeline.store.compact import RETENTION
 
 TERMINAL_EVERY_S, LINE_EVERY_S = 0.25, 10.0
-SHOWN = 20  # series with a bar of their own; the rest is in the sum
+SHOWN = 20  # series with a bar of their own, the rest is in the sum; and spans of one that are known
 Watch = Callable[[Backfill], Awaitable[None]]
 
 
@@ -77,6 +78,11 @@ def summary(backfill: Backfill) -> Iterator[str]:
         yield f"{_name(each)}: {each.rows:,} new rows{state}{failed}{trouble}"
         for finding in _merged(each):
             yield f"  {finding[2]} {iso(finding[0])} to {iso(finding[1])}: {finding[3]}"
+        for known in each.known[:SHOWN]:
+            told = f"  {known.state} {iso(known.from_ns)} to {iso(known.to_ns)}: {known.why}; not asked for again"
+            yield told + (": fill another store to have it back" if known.cause == RETENTION else "")
+        if len(each.known) > SHOWN:
+            yield f"  and {len(each.known) - SHOWN} more that are not asked for again: `tapeline gaps` lists them"
 
 
 def _merged(series: Series) -> Sequence[tuple[int, int, str, str]]:

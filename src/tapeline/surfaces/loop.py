@@ -1,4 +1,4 @@
-"""Run a coroutine on the fastest loop there is; SIGINT and SIGTERM ask it to end, they do not kill it."""
+"""Run a coroutine on the fastest loop there is until it is told to end: SIGINT and SIGTERM ask, they do not kill."""
 
 import asyncio
 import contextlib
@@ -25,3 +25,11 @@ def run_until_signalled(main: Callable[[asyncio.Event], Coroutine[Any, Any, T]])
     except ImportError:
         return asyncio.run(guarded())
     return uvloop.run(guarded())  # type: ignore[no-any-return]  # uvloop is untyped where it is not installed
+
+
+def a_while(_kind: object, seconds: float | None) -> None:
+    """Refuse what `--for` cannot mean: without it a command goes on until it is stopped."""
+    if seconds is not None and not 0 < seconds < float("inf"):
+        raise ValueError(
+            f"{seconds:g} s is no time to run for: say more than 0, or leave it out to go on until stopped"
+        )

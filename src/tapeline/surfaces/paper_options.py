@@ -46,7 +46,11 @@ class PaperOptions:
             return None
         maker, _, taker = self.fees.partition(",")
         fees = Fees(maker=_number("--fees", maker), taker=_number("--fees", taker or maker))
+        if max(abs(fees.maker), abs(fees.taker)) >= 1:
+            raise ConfigError(f"--fees {self.fees}: they are fractions, a tenth of a percent is 0.001")
         rules = Rules(leverage=_number("--leverage", self.leverage))
+        if rules.leverage < 1:
+            raise ConfigError(f"--leverage {self.leverage} is under 1")
         return PaperSettings(
             keys=self._keys(), balances=balances_of(self.balance), fees=fees, rules=rules, keep_ns=KEEP_NS
         )  # fmt: skip

@@ -16,7 +16,7 @@ COLUMNS = {  # of these sections, what fits a terminal, most telling first; othe
     "outages": ("connection", "down_at_ns", "took_s", "reason", "final"),
     "books": ("instrument", "channel", "synchronised", "bid", "ask", "resyncs", "reason"),
     "checks": ("check", "subject", "state", "value", "limit", "text", "since_ns"),
-    "orders": ("order", "instrument", "side", "kind", "state", "size", "price", "filled", "strategy"),
+    "orders": ("order", "instrument", "side", "kind", "state", "size", "price", "filled", "strategy", "where"),
     "accounts": ("account", "venue", "state", "equity", "currency", "positions", "balances"),
 }  # fmt: skip
 ROWS_MOST = 200
@@ -120,6 +120,8 @@ def _holds_more(value: Any) -> bool:
 
 
 def _heading(name: str) -> str:
+    if name.endswith("_per_s"):
+        return name.replace("_", " ")
     for unit in ("_at_ns", "_ns", "_s", "_bytes"):
         name = name.removesuffix(unit)
     return name.replace("_", " ")
@@ -130,7 +132,7 @@ def _number(name: str, value: float) -> str:
         return datetime.fromtimestamp(value // 10**9, UTC).strftime("%Y-%m-%d %H:%M:%SZ")
     if name.endswith("_ns"):
         return f"{value / 1e6:.3f} ms"
-    if name.endswith("_s"):
+    if name.endswith("_s") and not name.endswith("_per_s"):
         return f"{value * 1000:.1f} ms" if 0 < abs(value) < 0.1 else age(value)
     if name.endswith("bytes"):
         return _size(value)

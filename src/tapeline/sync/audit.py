@@ -139,10 +139,15 @@ def settled_before(now_ns: int, quirks: Sequence[Quirk]) -> int:
 
 
 def disputed(mismatch: Mismatch, known_at_ns: int) -> Fact:
-    """A mismatch for the ledger: both readings, and whose is right nobody says."""
+    """A mismatch for the ledger: both readings, and whose is right nobody says.
+
+    A bar of the venue's that was held and is gone (its row was deleted) is missing, and can be fetched again.
+    """
+    of = parse_channel(mismatch.channel)
+    gone = mismatch.ours is None and of.kind == "bars" and not of.built_from
     return Fact(
-        mismatch.instrument, mismatch.channel, mismatch.from_ns, mismatch.to_ns, "disputed", "", "rest", mismatch.why,
-        known_at_ns, cause=AUDITED,
+        mismatch.instrument, mismatch.channel, mismatch.from_ns, mismatch.to_ns, "missing" if gone else "disputed", "",
+        "rest", mismatch.why, known_at_ns, cause=AUDITED,
     )  # fmt: skip
 
 

@@ -7,9 +7,12 @@ venue has no line here.
 from collections.abc import Sequence
 from itertools import pairwise
 
+from msgspec.structs import replace
+
 from tapeline.errors import ConfigError
 from tapeline.model.event import Bar, Trade
-from tapeline.model.interval import DAY_NS, MINUTE_NS, interval
+from tapeline.model.interval import DAY_NS, HOUR_NS, MINUTE_NS, interval
+from tapeline.sync.listed_walk import ListedWalk
 from tapeline.sync.time_walk import TimeWalk
 from tapeline.sync.walk import BarsWalk, Finding, IdsWalk, Walk
 from tapeline.venues.spec import Answer, Ask, RestCall
@@ -26,17 +29,20 @@ def bars_walk(call: RestCall, native: str, name: str, span: Span) -> Walk:
 
 
 def trades_walk(name: str, call: RestCall, native: str, span: Span, ids: tuple[int | None, int | None]) -> Walk:
-    """Through trades of a span: by time, or by ids; `ids` are of the last trades before its ends, see `before`.
+    """Through trades of a span; `ids` are of the last trades before its ends, see `before`.
 
-    Raises ConfigError where the venue has no history of them that takes no key.
+    As they are listed by time, where the venue does: only so is it seen that it has begun to number anew. Raises
+    ConfigError where the venue has no history of them that takes no key.
     """
-    if call.walk == "time":
-        window_ns = None if call.window_s == float("inf") else int(call.window_s * 1e9)
-        return TimeWalk(name, native, span, call.page, window_ns=window_ns, after_id=ids[0])
-    if call.walk not in {"ids", "back"}:
-        raise ConfigError(f"{name} of {native}: this venue has no history of them without a key")
     start, last = ids
     first = None if start is None else start + 1
+    if call.walk and call.locate:
+        return ListedWalk(name, call, native, span, (first, last), held=False)
+    if call.walk == "time":
+        window_ns = None if call.window_s == float("inf") else int(call.window_s * 1e9)
+        return TimeWalk(name, native, span, call.page, window_ns=window_ns, after_id=start)
+    if call.walk not in {"ids", "back"}:
+        raise ConfigError(f"{name} of {native}: this venue has no history of them without a key")
     down = call.walk == "back" or first is None  # where the first is not known, from the last one down to it
     return IdsWalk(name, native, (first, -1 if last is None else last), span, call.page, newest_first=down)
 
@@ -81,14 +87,38 @@ def bar_pieces(call: RestCall, name: str, span: Span) -> Sequence[Span]:
 
 
 def trade_pieces(call: RestCall, span: Span, count: int | None) -> Sequence[Span]:
-    """A span that holds so many trades in pieces of about `PAGES` pages, none under a minute."""
+    """A span that holds so many trades in pieces of about `PAGES` pages, none under a minute.
+
+    A negative `count` comes of a venue that has numbered anew between its ends: nobody knows how many there are, and a
+    piece is an hour.
+    """
     from_ns, to_ns = span
     if from_ns >= to_ns:
         return ()
-    least = -(-(count or 0) // (call.page * PAGES))
+    count = count or 0
+    least = -(-count // (call.page * PAGES)) if count >= 0 else (to_ns - from_ns) // HOUR_NS
     pieces = max(1, min(least, (to_ns - from_ns) // MINUTE_NS))
     edges = [from_ns + (to_ns - from_ns) * number // pieces for number in range(pieces)] + [to_ns]
     return list(pairwise(edges))
+
+
+def joined(findings: Sequence[Finding]) -> list[Finding]:
+    """Neighbours that are proven by numbers which follow each other, as one: a walk knows one of each page."""
+    found: list[Finding] = []
+    for each in findings:
+        last = found[-1] if found else None
+        if last is not None and _goes_on(last, each):
+            found[-1] = replace(last, to_ns=each.to_ns, last_seq=each.last_seq)
+        else:
+            found.append(each)
+    return found
+
+
+def _goes_on(one: Finding, other: Finding) -> bool:
+    if one.last_seq is None or other.first_seq is None or one.to_ns != other.from_ns:
+        return False
+    proven = one.state == other.state == "proven"
+    return proven and (one.evidence, one.why) == (other.evidence, other.why) and one.last_seq + 1 == other.first_seq
 
 
 class FirstTrade:

@@ -17,6 +17,7 @@ MOST_PAGES = 20  # of a round; what is missing beyond that is a hole, which repa
 TRIES = 3  # rounds in which a bar may be missing between others before it is passed over
 SETTLED_NS = 3_200_000_000  # a venue's bar is final so long after its end
 AGAIN_S = (1.0, 2.0, 4.0)  # a bar that is due and has not come
+LEAST, ROOM = 50, 4  # rows of the newest page: so many times what the last round brought, and no fewer than
 Row = Trade | Bar
 
 
@@ -135,12 +136,16 @@ class BarsPoll:
 class TradesPoll:
     """Trades by id: the newest page, then whatever lies between it and the last one held.
 
+    Few rows are asked for where the last round brought few. Only a page that shows the last one held proves that these
+    were enough; else the whole page is asked for, as in the first round and in one after a round that failed.
+
     A venue may begin to number anew (`sync.numbering`). That this goes on from the last one held is shown by its number
     together with its stamp; where only one of them agrees, the rows are told as they are, and the merge finds the hole.
     """
 
     def __init__(self, channel: str, native: str, page: int) -> None:
         self._channel, self._native, self._page = channel, native, page
+        self._limit = self._limit_after = page  # of the newest page, in this round and in the next
         self._due: int | None = None  # the id that was due as the round began
         self._held_ns: int | None = None
         self._earlier: list[list[Trade]] = []  # of numberings that have ended meanwhile
@@ -155,13 +160,14 @@ class TradesPoll:
         """See `Poll`."""
         self._due = self._at = next_place
         self._held_ns, self._newest, self._anew = held_ns, None, False
+        self._limit, self._limit_after = self._limit_after, self._page
         self._earlier, self._rows = [], {}
         self._pages = self._idle = 0
 
     def next(self) -> Ask | None:
         """See `Poll`."""
         if not self._pages:
-            return Ask(self._channel, self._native, limit=self._page)
+            return Ask(self._channel, self._native, limit=self._limit)
         if self._at is None or self._newest is None or self._at > self._newest:
             return None
         if self._idle >= TRIES or self._pages > MOST_PAGES:
@@ -172,6 +178,9 @@ class TradesPoll:
     def took(self, answers: Sequence[Answer]) -> None:
         """See `Poll`."""
         trades = [each for each in answers if isinstance(each, Trade) and each.seq is not None]
+        if not self._pages and self._limit < self._page and not self._reaches(trades):
+            self._limit = self._page
+            return
         first, before = not self._pages, self._at
         self._pages += 1
         if first:
@@ -192,12 +201,23 @@ class TradesPoll:
             reached and self._at is not None and self._newest is not None and self._at > self._newest
             and all(map(follows, self._earlier)) and follows(rows)
         )  # fmt: skip
-        return [*(trade for earlier in self._earlier for trade in earlier), *rows]
+        rows = [*(trade for earlier in self._earlier for trade in earlier), *rows]
+        self._limit_after = min(self._page, max(LEAST, ROOM * len(rows)))
+        return rows
 
     def due_ns(self, now_ns: int, every_ns: int) -> int:
         """See `Poll`: on the grid, a moment after it, so that bars which end there can close."""
         after_ns = now_ns - SETTLED_NS
         return after_ns - after_ns % every_ns + every_ns + SETTLED_NS
+
+    def _reaches(self, trades: Sequence[Trade]) -> bool:
+        """Whether more of the newest page would tell nothing: it shows the last one held, or has not come to it yet."""
+        if self._due is None:
+            return True
+        last = self._due - 1
+        if any(covered(trade)[0] <= last <= covered(trade)[1] and not self._late_or_early(trade) for trade in trades):
+            return True
+        return bool(trades) and all(covered(trade)[1] < last and not self._later(trade) for trade in trades)
 
     def _newest_page(self, trades: list[Trade]) -> None:
         found = numberings(trades)
@@ -248,7 +268,7 @@ class TradesPoll:
         assert self._due is not None, "only where something is held"
         last = self._due - 1
         for place in reversed(range(len(found))):
-            for trade in found[place]:
+            for trade in reversed(found[place]):  # mostly among the newest
                 first, end = covered(trade)
                 if first <= last <= end and not self._late_or_early(trade):
                     return place

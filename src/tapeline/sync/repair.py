@@ -28,6 +28,7 @@ class Mending:
         self.count = 0
         self._walk = _walk(errand, call, native)
         self._known: set[tuple[int, int, str, str]] = set()  # findings that were told
+        self._looked = False
 
     def next(self) -> Ask | None:
         """What to ask; None at the end."""
@@ -38,6 +39,23 @@ class Mending:
         fresh = [row for row in self._walk.took(answers) if self._missed(row)]
         self.count += len(fresh)
         return fresh
+
+    def asks_the_store(self, answers: Sequence[Answer]) -> bool:
+        """Whether numbers brought nothing, the first time: what is held of them, `given` has to be told before that.
+
+        A hole may hold rows that no fact speaks of: a crash came between them, or they came by number, and no list of
+        the venue said yet that they are all.
+        """
+        ask = self._walk.next()
+        if answers or self._looked or self.errand.ids is None or ask is None or ask.from_id is None:
+            return False
+        self._looked = True
+        return True
+
+    def given(self, held: Sequence[Trade]) -> None:
+        """These are in the store: what of them seemed to be missing is not given up, and does not come out."""
+        if isinstance(self._walk, IdsWalk | ListedWalk):
+            self._walk.given([each for each in held if self._missed(each)])
 
     def failed(self, why: str) -> None:
         """There is no answer to `next` that can be read: go on without it."""

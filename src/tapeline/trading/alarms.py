@@ -23,6 +23,7 @@ class Alarms:
         self.due_ns = NEVER
         self._heap: list[tuple[int, int]] = []  # (when, number)
         self._alarms: dict[int, Alarm] = {}
+        self._aside: dict[str, list[Alarm]] = {}  # of owners that are not to be called for now
         self._last = 0
 
     def set(self, at_ns: int, owner: str, call: str | Callable[[], object], again_ns: int = 0) -> int:
@@ -37,10 +38,20 @@ class Alarms:
         self._alarms.pop(number, None)
         self._settle()
 
-    def forget_all(self, owner: str) -> None:
-        """End all of one owner."""
-        for number in [each.number for each in self._alarms.values() if each.owner == owner]:
-            del self._alarms[number]
+    def put_aside(self, owner: str) -> None:
+        """Let none of one owner ring until it is `taken_up`."""
+        numbers = [each.number for each in self._alarms.values() if each.owner == owner]
+        self._aside.setdefault(owner, []).extend(self._alarms.pop(number) for number in numbers)
+        self._settle()
+
+    def take_up(self, owner: str, now_ns: int) -> None:
+        """Those put aside go on: one that was to ring meanwhile rings now, one that repeats at its next time."""
+        for alarm in self._aside.pop(owner, ()):
+            self._alarms[alarm.number] = alarm
+            at_ns = max(alarm.at_ns, now_ns)
+            if alarm.again_ns > 0:
+                at_ns += (alarm.at_ns - at_ns) % alarm.again_ns
+            self._push(at_ns, alarm.number)
         self._settle()
 
     def next(self, now_ns: int) -> Alarm | None:

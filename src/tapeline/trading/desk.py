@@ -152,3 +152,7 @@ class BookKeeper(Protocol):
     def apply(self, event: BookSnapshot | BookDelta, now_ns: int) -> BookView | None:
         """The book as it is now; None where readers see no change."""
         ...
+
+    def lose(self, instrument: str, channel: str, why: str, now_ns: int) -> None:
+        """Its stream is gone: readers get an error from now on, never stale levels."""
+        ...

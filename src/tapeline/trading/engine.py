@@ -22,9 +22,10 @@ from tapeline.trading.guard import Guard
 from tapeline.trading.halt import STATES
 from tapeline.trading.input import ClockOff, Failed, Forget, Halted, Healthy, Operator, Proven, Sent, Timer
 from tapeline.trading.linked import Linked
-from tapeline.trading.operating import Operating
+from tapeline.trading.operating import FAULTS, Operating
 from tapeline.trading.orders import Blotter
 from tapeline.trading.placing import Placing
+from tapeline.trading.record import Listed
 from tapeline.trading.risk.limits import Tables
 from tapeline.trading.risk.losses import Since
 from tapeline.trading.seat import Seat
@@ -83,9 +84,9 @@ class Engine:
             Mark: self._mark, Gap: self._gap, Repair: self._repair, Status: self._status,
             OrderUpdate: self._order_news, Fill: self._fill, Sent: self._order_news, Failed: self._order_news,
             Balance: self._balance, Position: self._position, Payment: self._payment, AccountMode: self._mode,
-            Timer: self._nothing, Operator: self._operating.operator, Halted: self._operating.halted,
+            Timer: self._nothing, Operator: self._operating.operator, Halted: self._halted,
             Healthy: self._healthy, Proven: self._proven, Forget: self._operating.forget,
-            ClockOff: self._clock_off, Adjustment: self._fills.adjusted,
+            ClockOff: self._clock_off, Adjustment: self._fills.adjusted, Listed: self._listed,
         }  # fmt: skip
         for each in self.seats.values():
             each.strategy.bind(each)
@@ -151,6 +152,15 @@ class Engine:
         """(instrument, price) that a fee in a third coin is valued at; to be journalled before the fill."""
         return self._fills.fee_mark(fill)
 
+    def priced(self, halted: Halted) -> Halted:
+        """The same, with what strategies' holdings are worth where the account is flat: to be journalled so."""
+        return self._fills.priced(halted)
+
+    def stands(self, halted: Halted) -> None:
+        """How the latch of an account stands is known to the books from here on; `step` with it does more."""
+        self.situation.halts[halted.account] = halted.state
+        self._fills.stands(halted)
+
     # ---- the market ----------------------------------------------------------------------------------------------
 
     def _trade(self, trade: Trade) -> None:
@@ -210,6 +220,8 @@ class Engine:
 
     def _gap(self, gap: Gap) -> None:
         self.situation.sight(gap.instrument).hole(gap.channel, self.situation.now_ns)
+        if gap.open and self._books is not None:
+            self._books.lose(gap.instrument, gap.channel, gap.cause, self.situation.now_ns)
         self._other(gap)
 
     def _repair(self, repair: Repair) -> None:
@@ -274,16 +286,26 @@ class Engine:
         self.situation.offsets_s[off.venue] = off.offset_s
 
     def _payment(self, payment: Payment) -> None:
-        self.situation.ledger.pay(payment)
+        if self.situation.ledger.pay(payment).changes:
+            self._guard.transferred(payment)
         for name, seat in self.seats.items():
             if payment.instrument in self._feeds[name] and seat.strategy.account in {"", payment.account}:
                 self.situation.news.append(News(name, "on_payment", payment))
+
+    def _halted(self, halted: Halted) -> None:
+        self.stands(halted)
+        self._operating.halted(halted)
 
     def _mode(self, mode: AccountMode) -> None:
         self.situation.hedges[mode.account] = mode.hedge
 
     def _proven(self, proven: Proven) -> None:
         self.situation.sight(proven.instrument).prove(proven.channel, proven.from_ns, proven.to_ns)
+
+    def _listed(self, listed: Listed) -> None:
+        changed = self.situation.relist(listed.instrument, listed.why)
+        if changed is not None:
+            self._healthy(changed)
 
     def _healthy(self, health: Healthy) -> None:
         for seat in self.seats.values():
@@ -313,7 +335,7 @@ class Engine:
             return
         try:
             hook(event)
-        except Exception as error:  # noqa: BLE001  # a strategy's fault is its own: it is told, and pauses it
+        except FAULTS as error:  # a strategy's fault is its own: it is told, and pauses it
             self._operating.failed(seat, getattr(hook, "__name__", "hook"), error)
 
     def _call(self, seat: Seat, name: str, hook: Callable[..., object], *about: Any) -> None:
@@ -321,7 +343,7 @@ class Engine:
             return
         try:
             hook(*about)
-        except Exception as error:  # noqa: BLE001  # as above
+        except FAULTS as error:  # as above
             self._operating.failed(seat, name, error)
 
     def _ring(self, now_ns: int) -> None:

@@ -2,6 +2,8 @@
 
 from decimal import Decimal
 
+import msgspec
+
 from tapeline.model.account import Fill
 from tapeline.model.number import EXACT, ZERO, plain
 from tapeline.model.order import Order
@@ -9,9 +11,11 @@ from tapeline.trading.accounting.allotment import NOBODY
 from tapeline.trading.accounting.ledger import Adjustment
 from tapeline.trading.accounting.places import Place
 from tapeline.trading.guard import Guard
-from tapeline.trading.input import Reduced
+from tapeline.trading.input import Halted, Reduced
 from tapeline.trading.situation import News, Situation
 from tapeline.trading.whose import is_stop, strategy_of, who_did
+
+FLAT = "an emergency stop that left the account flat"
 
 
 class Fills:
@@ -43,6 +47,8 @@ class Fills:
             s.news.append(News(strategy, "on_fill", fill))
         if strategy == NOBODY:
             self._lost((fill.account, name, fill.position), who_did(fill, order), fill.price)
+        elif s.halt(fill.account) == "flat":  # one that comes late: what others hold against it is closed
+            self._lost((fill.account, name, fill.position), FLAT, fill.price)
 
     def adjusted(self, adjustment: Adjustment) -> None:
         """A figure was put right by the venue's, and is in the books already."""
@@ -50,6 +56,25 @@ class Fills:
             place = (adjustment.account, adjustment.instrument, adjustment.position)
             self._guard.moved(place, NOBODY)
             self._lost(place, f"the venue's figure: {adjustment.why or 'nothing explains it'}", None)
+
+    def priced(self, halted: Halted) -> Halted:
+        """See `Engine.priced`."""
+        if halted.state != "flat":
+            return halted
+        ledger, prices = self._s.ledger, dict[str, Decimal]()
+        for strategy in ledger.strategies(halted.account) - {NOBODY}:
+            for (instrument, _), held in ledger.holdings(halted.account, strategy).items():
+                price = self._s.sight(instrument).price() if held.size else None
+                if price is not None:
+                    prices[instrument] = price
+        return msgspec.structs.replace(halted, prices=dict(sorted(prices.items())))
+
+    def stands(self, halted: Halted) -> None:
+        """How an account stands; what strategies still hold of one that is flat and holds nothing is closed."""
+        ledger = self._s.ledger
+        ledger.stand(halted.account, halted.state, halted.prices)
+        for instrument, position in ledger.holdings(halted.account):
+            self._lost((halted.account, instrument, position), FLAT, halted.prices.get(instrument))
 
     def fee_mark(self, fill: Fill) -> tuple[str, Decimal] | None:
         """(instrument, price) that a fee in a third coin is valued at; to be journalled before the fill."""
@@ -77,8 +102,9 @@ class Fills:
             if not lost:
                 continue
             self._guard.moved(place, strategy)
+            self._guard.moved(place, NOBODY)
             left = s.ledger.holding(account, instrument, position, strategy).size
-            text = f"{plain(abs(lost))} {instrument} of {strategy} closed by {why}: {plain(left)} is left"
+            text = f"{plain(lost.copy_abs())} {instrument} of {strategy} closed by {why}: {plain(left)} is left"
             s.note("reduced", account, text, strategy=strategy)
             news = Reduced(account, instrument, position, lost, left, price, why, s.now_ns)
             s.news.append(News(strategy, "on_reduced", news))

@@ -4,7 +4,7 @@ from decimal import Decimal
 
 from msgspec.structs import replace
 
-from tapeline.model.account import Fill
+from tapeline.model.account import Fill, Payment
 from tapeline.model.instrument import split_id
 from tapeline.model.number import EXACT, ZERO
 from tapeline.model.order import Intent, Order
@@ -13,7 +13,10 @@ from tapeline.trading.risk.book import Around, Breach
 from tapeline.trading.risk.check import Approved, Denied, Resting, RiskState, overstep
 from tapeline.trading.risk.exposure import Place, held
 from tapeline.trading.risk.limits import Tables
+from tapeline.trading.risk.rates import Key
 from tapeline.trading.situation import Situation
+
+FIRST_NS = 60_000_000_000  # of a run: prices of all that is held are yet to come
 
 
 class Guard:
@@ -22,6 +25,8 @@ class Guard:
     def __init__(self, situation: Situation) -> None:
         self._s = situation
         self._stale: dict[Place, None] = {}  # in order
+        self._known: set[str] | None = None  # accounts of which losses are remembered from before this run
+        self._first_ns = 0  # until then they are taken for it where prices are yet to come
 
     def judge(self, intent: Intent, client_id: str, already: Decimal = ZERO) -> Approved | Denied:
         """Whether risk lets this order through; `already` of it is counted, where it is amended."""
@@ -68,6 +73,15 @@ class Guard:
             if rate is not None:
                 s.risk.paid(place, EXACT.multiply(fill.fee, rate))
 
+    def transferred(self, payment: Payment) -> None:
+        """What was put into an account, or taken out of it, is neither won nor lost."""
+        s, account = self._s, self._s.setup.accounts.get(payment.account)
+        if payment.kind != "transfer" or account is None:
+            return
+        rate = s.rate(account.venue, payment.currency, s.setup.currency)
+        if rate is not None:  # else equity does not count it either
+            s.risk.losses.moved(("account", payment.account), EXACT.multiply(payment.amount, rate))
+
     def cancelled(self, intent: Intent) -> None:
         """A cancel is asked for."""
         self._s.risk.cancelled(_place(intent), self._s.now_ns)
@@ -76,16 +90,22 @@ class Guard:
         """Tell risk what everything is worth now; the limits that are exceeded as it stands."""
         s = self._s
         self.refresh()
+        unpriced = self._unpriced()
         for name in s.setup.accounts:
-            s.risk.marked(name, s.equity(name), s.now_ns, s.margin(name))
-        won: dict[tuple[str, ...], Decimal] = {}
+            equity = s.equity(name)
+            if name in unpriced:
+                equity = self._remembered(("account", name), equity)
+            s.risk.marked(name, equity, s.now_ns, s.margin(name))
+        won: dict[Key, Decimal] = {}
+        unknown: set[Key] = set()
         for place in s.risk.exposure.places():
             amount = self._won(place)
             for scope, key in place.keys().items():
                 if scope != "account":
                     won[key] = EXACT.add(won.get(key, ZERO), amount)
+                    unknown |= {key} if place.account in unpriced else set()
         for key, amount in won.items():
-            s.risk.won(key, amount, s.now_ns)
+            s.risk.won(key, self._remembered(key, amount) if key in unknown else amount, s.now_ns)
         return s.risk.breaches()
 
     def refresh(self, leaving_out: str = "") -> None:
@@ -151,6 +171,37 @@ class Guard:
             margin_rate=s.margin_rate(intent.account, intent.instrument),
             mode="hedge" if s.hedges.get(intent.account) else "net",
         )
+
+    def _unpriced(self) -> set[str]:
+        """Accounts of which losses are remembered, that hold what no price was heard of since the run began, just now.
+
+        Without its worth an account seems to have lost it; what was remembered stands, for `FIRST_NS` at most.
+        """
+        s = self._s
+        if self._known is None:
+            losses = s.risk.losses
+            self._known = {name for name in s.setup.accounts if losses.equity(("account", name)) is not None}
+            self._first_ns = s.now_ns + FIRST_NS
+        if s.now_ns >= self._first_ns:
+            self._known = set()
+        return {name for name in self._known if self._holds_unpriced(name)}
+
+    def _holds_unpriced(self, account: str) -> bool:
+        s, venue = self._s, self._s.setup.accounts[account].venue
+        if any(
+            held.size and s.sight(instrument).value_price() is None
+            for (instrument, _), held in s.ledger.holdings(account).items()
+        ):
+            return True
+        rates = s.rates_into(account, s.setup.currency)
+        listed = [each.instrument for each in s.sights.values() if each.instrument is not None]
+        told = {name for each in listed if each.venue == venue for name in (each.base, each.quote, each.settle)}
+        return any(amount and name in told - rates.keys() for name, amount in s.ledger.balances(account).items())
+
+    def _remembered(self, key: Key, amount: Decimal) -> Decimal:
+        """What a scope was worth, or had won, when it was last looked at; else this."""
+        known = self._s.risk.losses.equity(key)
+        return amount if known is None else known
 
     def _free(self, intent: Intent) -> Decimal | None:
         """What is free of the currency that a spot order spends, where the venue has said it."""

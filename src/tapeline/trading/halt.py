@@ -15,7 +15,7 @@ MEANS: Mapping[str, str] = {
     "running": "every order that risk approves passes",
     "reduce_only": "what closes a position passes, and cancels",
     "halted": "nothing but cancels passes",
-    "flattening": "open orders are cancelled and positions closed; nothing else passes that opens one",
+    "flattening": "open orders are cancelled and positions closed; nothing else passes, so that nothing is in the way",
     "flat": "no order is open and nothing is held, by the venue's word; nothing but cancels passes",
 }
 
@@ -90,9 +90,17 @@ def resume(latch: Latch, state: str = "running", *, who: str, why: str, at_ns: i
     return _changed(latch, state, who.strip(), why.strip(), at_ns)
 
 
+def was_flat_since(latch: Latch, at_ns: int) -> bool:
+    """Whether flattening has ended after then, by the changes that the latch remembers; whatever came later."""
+    return any(each.state == "flat" and each.at_ns > at_ns for each in latch.changes)
+
+
 def passes(state: str, *, closes: bool) -> bool:
-    """Whether an order passes the gate; `closes`: it can only make a position smaller. Cancels always pass."""
-    return state == "running" or (closes and state in {"reduce_only", "flattening"})
+    """Whether an order passes the gate; `closes`: it can only make a position smaller. Cancels always pass.
+
+    Orders of the flattening itself do not come here. What a strategy would close with meanwhile rests in its way.
+    """
+    return state == "running" or (closes and state == "reduce_only")
 
 
 def _changed(latch: Latch, state: str, who: str, why: str, at_ns: int, *, outside: bool = False) -> Latch:

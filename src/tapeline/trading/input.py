@@ -1,5 +1,6 @@
 """What goes into the engine besides market and account events: timers, operators, the outcome of commands."""
 
+from collections.abc import Mapping
 from decimal import Decimal
 
 import msgspec
@@ -44,12 +45,16 @@ class Operator(msgspec.Struct, frozen=True, tag="operator"):
 
 
 class Halted(msgspec.Struct, frozen=True, tag="halted"):
-    """The latch of an account now stands at `state`: running | reduce_only | halted | flattening | flat."""
+    """The latch of an account now stands at `state`: running | reduce_only | halted | flattening | flat.
+
+    `prices`, of one that is flat: what strategies' holdings were worth then, by instrument, as far as anybody knew.
+    """
 
     account: str
     state: str
     why: str
     at_ns: int
+    prices: Mapping[str, Decimal] = {}
 
 
 class Healthy(msgspec.Struct, frozen=True, tag="healthy"):

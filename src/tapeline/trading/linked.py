@@ -17,10 +17,11 @@ from tapeline.trading.situation import Situation
 from tapeline.trading.waiting import Waiter
 
 LOOK_NS, MOST_LOOK_NS = 200_000_000, 10_000_000_000
+REFUSED_NS, MOST_REFUSED_NS = 500_000_000, 30_000_000_000  # a cancel that the venue refuses is sent again: ever later
 
 
 class _Group:
-    __slots__ = ("entry", "members", "sent", "size", "stood_in")
+    __slots__ = ("cancels", "entry", "members", "sent", "size", "stood_in")
 
     def __init__(self, entry: str, size: Decimal) -> None:
         self.entry = entry  # the client id of a bracket's entry, "" for an OCO
@@ -28,6 +29,7 @@ class _Group:
         self.members: list[str] = []
         self.sent: dict[str, Decimal] = {}  # of what waited here: the size it was sent with
         self.stood_in: set[str] = set()  # those that another waits in the place of
+        self.cancels: dict[str, tuple[int, int]] = {}  # of those that were cancelled: not again before, and how long
 
 
 class Linked:
@@ -236,7 +238,7 @@ class Linked:
             others = [name for name in (group.entry, *group.members) if name and name != each]
             alive = [name for name in others if name not in self._s.waiters and not self._order(name).final]
             for name in alive:
-                self._placing.cancel(name)
+                self._cancel(group, name)
             if not alive:
                 left = self._left(group)
                 if left > ZERO:
@@ -268,7 +270,26 @@ class Linked:
                 continue  # the venue has ended it
             size = group.sent.get(each, order.size)
             if size is None or order.filled < size:
-                self._placing.cancel(each)
+                self._cancel(group, each)
+
+    def _cancel(self, group: _Group, client_id: str) -> None:
+        """Cancel one; where the venue refuses that, again for as long as it has to go, and each time later."""
+        s, order = self._s, self._order(client_id)
+        if order.final or order.asked == "cancel" or client_id in s.waiters:
+            self._placing.cancel(client_id)
+            return
+        due_ns, wait_ns = group.cancels.get(client_id, (0, REFUSED_NS))
+        if s.now_ns < due_ns:
+            return
+
+        def look() -> None:
+            found = s.blotter.order(client_id)
+            if found is not None and not found.final and found.asked != "cancel":
+                self.changed(found)
+
+        s.alarms.set(s.now_ns + wait_ns, "", look)
+        group.cancels[client_id] = s.now_ns + wait_ns, min(2 * wait_ns, MOST_REFUSED_NS)
+        self._placing.cancel(client_id)
 
     def _left(self, group: _Group) -> Decimal:
         """What is still to be closed, or filled."""

@@ -15,7 +15,7 @@ from tapeline.trading.accounting.ledger import Ledger
 from tapeline.trading.applied import BlotterMemo
 from tapeline.trading.risk.losses import Since
 
-PLAYBACK = 2  # raise it when the same records come to mean another state, though its parts have the same names
+PLAYBACK = 3  # raise it when the same records come to mean another state, though its parts have the same names
 
 
 class Memo(msgspec.Struct, kw_only=True):
@@ -24,6 +24,8 @@ class Memo(msgspec.Struct, kw_only=True):
     blotter: BlotterMemo
     ledger: Ledger
     halts: dict[str, str]
+    halted_ns: dict[str, int]
+    begun_ns: int
     held: dict[str, str]
     losses: dict[str, Since]
     instruments: dict[str, Instrument]

@@ -16,6 +16,9 @@ from tapeline.trading.risk.limits import Tables, newly
 from tapeline.trading.seat import Seat
 from tapeline.trading.situation import Situation, closes
 
+FAULTS = (Exception, SystemExit)  # a strategy that says exit() ends no process in which others have orders
+MINUTE_NS = 60_000_000_000
+OURS = __file__.rpartition("trading")[0]
 WORSE = {"halt": "halted", "reduce_only": "reduce_only", "flatten": "flattening"}
 
 
@@ -28,6 +31,7 @@ class Operating:
             **dict.fromkeys(WORSE, self._worse), "pause": self._pause, "unpause": self._unpause,
             "limits": self._limits, "confirm": self._confirm, "claim": self._claim,
         }  # fmt: skip
+        self._failed: dict[str, tuple[str, int, int]] = {}  # strategy -> (what it said, when, how often since)
 
     def restored(self, linked: Linked) -> None:
         """After a restart: what waited with us waits again, what ends at a time still does, and groups are groups."""
@@ -40,12 +44,14 @@ class Operating:
             if order.intent.group:
                 linked.restore(order, held.get(order.client_id, ""))
 
-    def failed(self, seat: Seat, where: str, error: Exception) -> None:
+    def failed(self, seat: Seat, where: str, error: BaseException) -> None:
         """A strategy raised: it is written down and, by its own policy, paused, or its account halted."""
         seat.failures += 1
         strategy = seat.strategy
-        text = f"{where}: {type(error).__name__}: {error}"
-        self._s.note("strategy_failed", strategy.account, text, strategy=strategy.name)
+        text = f"{where}: {type(error).__name__}: {error}{_line_of(error)}"
+        again = self._again(seat, text) if strategy.on_error == "go_on" else ""
+        if again is not None:
+            self._s.note("strategy_failed", strategy.account, text + again, strategy=strategy.name)
         if strategy.on_error == "go_on":
             return
         self.pause(seat, text)
@@ -59,7 +65,7 @@ class Operating:
             return
         seat.paused = why
         name = seat.strategy.name
-        self._s.alarms.forget_all(name)
+        self._s.alarms.put_aside(name)
         self._s.note("strategy_paused", seat.strategy.account, why, strategy=name)
         for order in self._s.blotter.live(strategy=name):
             self._placing.cancel(order.client_id)
@@ -79,7 +85,6 @@ class Operating:
     def halted(self, halted: Halted) -> None:
         """The latch of an account stands elsewhere now: the gate is that already, and orders follow."""
         s = self._s
-        s.halts[halted.account] = halted.state
         text = f"account {halted.account} is {halted.state}: {halted.why}"
         if halted.state in {"halted", "flattening"}:
             for order in s.blotter.live(halted.account):
@@ -93,7 +98,7 @@ class Operating:
             if seat.started and not seat.paused and halted.account in self._accounts_of(seat):
                 try:
                     seat.strategy.on_health(Healthy("halt", state, text, halted.at_ns))
-                except Exception as error:  # noqa: BLE001  # a strategy's fault is its own
+                except FAULTS as error:
                     self.failed(seat, "on_health", error)
 
     def forget(self, what: Forget) -> None:
@@ -102,6 +107,15 @@ class Operating:
         self._placing.forget(each for each in what.orders if self._s.blotter.order(each) is None)
 
     # ---- within --------------------------------------------------------------------------------------------------
+
+    def _again(self, seat: Seat, text: str) -> str | None:
+        """None for what a strategy that goes on has said within the minute; else how often it did, where it did."""
+        s, last = self._s, self._failed.get(seat.strategy.name)
+        if last is not None and last[0] == text and s.now_ns < last[1] + MINUTE_NS:
+            self._failed[seat.strategy.name] = (text, last[1], last[2] + 1)
+            return None
+        self._failed[seat.strategy.name] = (text, s.now_ns, 0)
+        return f", and {last[2]} times more before" if last is not None and last[2] and last[0] == text else ""
 
     def _cancel_opening(self, account: str) -> None:
         for order in self._s.blotter.live(account):
@@ -121,7 +135,10 @@ class Operating:
         self.pause(self._seat(word.value), f"{word.who}: {word.why}")
 
     def _unpause(self, word: Operator) -> None:
-        self._seat(word.value).paused = ""
+        seat = self._seat(word.value)
+        if seat.paused:
+            seat.paused = ""
+            self._s.alarms.take_up(seat.strategy.name, self._s.now_ns)
 
     def _limits(self, word: Operator) -> None:
         """What is tighter holds at once, for orders that rest too; what is looser waits for `confirm`."""
@@ -172,3 +189,14 @@ class Operating:
             return [seat.strategy.account]
         venues = {instrument.partition(":")[0] for instrument in seat.strategy.feeds()}
         return [name for name, account in self._s.setup.accounts.items() if account.venue in venues]
+
+
+def _line_of(error: BaseException) -> str:
+    """Where a strategy's own code was, for whoever has to mend it; the file's name alone, alike on every machine."""
+    found, at = "", error.__traceback__
+    while at is not None:
+        name = at.tb_frame.f_code.co_filename
+        if not name.startswith(OURS) and "site-packages" not in name:
+            found = f" ({name.replace(chr(92), '/').rpartition('/')[2]}:{at.tb_lineno})"
+        at = at.tb_next
+    return found

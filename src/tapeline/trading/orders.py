@@ -219,6 +219,10 @@ class Blotter:
             if life.order.claimed and not life.order.final and strategy in (None, life.order.intent.strategy)
         ]
 
+    def instruments(self, account: str) -> set[str]:
+        """Where it has orders of ours, or had and they are not forgotten."""
+        return {each.order.intent.instrument for each in self._ours.values() if each.order.intent.account == account}
+
     def foreign(self, account: str | None = None, instrument: str | None = None) -> list[Order]:
         """Orders of other origin that are not final: shown, and left alone."""
         return [life.order for life in self._where(account, instrument) if not (life.order.claimed or life.order.final)]

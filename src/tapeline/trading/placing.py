@@ -20,7 +20,7 @@ from tapeline.trading.waiting import Waiter, released
 FORGOTTEN = "it is over since long"
 ONLY_WAITING = "what it waits for is the venue's to watch: cancel it, and place another"
 OTHER_REFUSED = "the other order of its list cannot be"
-
+END_AGAIN_NS = 10_000_000_000  # an order whose time is over is cancelled again, where the venue would not
 
 Refusal = tuple[str, str, str, Denied | None]  # client id, reason, in words, and of risk: its verdict
 
@@ -105,11 +105,14 @@ class Placing:
     def release(self, waiter: Waiter, size: Decimal | None) -> Order:
         """Its time has come: send it, of this size."""
         self._waits_no_more(waiter)
-        return self.submit(waiter.client_id, released(waiter.intent, size))
+        order = self.submit(waiter.client_id, self._as_it_fits(released(waiter.intent, size)))
+        if order.final:  # it is refused: by the journal it would wait again in the next run
+            self._s.out.append(Withdraw(waiter.client_id, order.why, order.reason))
+        return order
 
     def rest(self, waiter: Waiter, size: Decimal) -> bool:
         """It waits at the venue from now on, of this size; where risk does not let it, it still waits with us."""
-        intent = replace(waiter.intent, size=size)
+        intent = self._as_it_fits(replace(waiter.intent, size=size))
         verdict = self._guard.judge(intent, waiter.client_id)
         if isinstance(verdict, Denied):
             return False
@@ -120,7 +123,8 @@ class Placing:
     def rest_as_list(self, name: str, waiters: Sequence[Waiter], size: Decimal) -> bool:
         """They wait at the venue from now on, as one list; where risk does not let them, they still wait with us."""
         orders = [
-            (each.client_id, replace(each.intent, size=size, post_only=each.intent.kind == "limit")) for each in waiters
+            (each.client_id, self._as_it_fits(replace(each.intent, size=size, post_only=each.intent.kind == "limit")))
+            for each in waiters
         ]
         for each in waiters:
             self._waits_no_more(each)
@@ -197,12 +201,15 @@ class Placing:
         return True
 
     def end_at(self, client_id: str, intent: Intent) -> None:
-        """Cancel it when its time is over."""
+        """Cancel it when its time is over; once more where the venue refuses that, until it is final."""
         assert intent.expires_ns is not None, "good till a date"
 
         def end() -> None:
             self._ends.pop(client_id, None)
             self.cancel(client_id)
+            order = self._s.blotter.order(client_id)
+            if order is not None and not order.final:
+                self._ends[client_id] = self._s.alarms.set(self._s.now_ns + END_AGAIN_NS, "", end)
 
         self._ends[client_id] = self._s.alarms.set(intent.expires_ns, "", end)
 
@@ -226,6 +233,11 @@ class Placing:
         taken = named if isinstance(fitted, Unfit) else fitted
         s.blotter.intend(client_id, taken, s.now_ns)
         return client_id, taken, unfit
+
+    def _as_it_fits(self, intent: Intent) -> Intent:
+        """On the tick and the lot as they are now: they may have changed while it waited. What is unfit, risk says."""
+        fitted = fit(intent, self._s.known(intent.instrument), self._s.now_ns)
+        return intent if isinstance(fitted, Unfit) else fitted
 
     def _hold(self, client_id: str, intent: Intent, after: str) -> Order:
         s = self._s

@@ -114,7 +114,7 @@ def reconcile(
         events=(*orders, *fills, *payments, *_over(statement, blotter)),
         adjustments=tuple(adjustments), ask=tuple(_unspoken(statement, blotter)),
         foreign=tuple(update for update in statement.orders if _is_foreign(update, blotter)),
-        found=tuple(_found(fills, payments, blotter, instruments)), again=again, accepted=accepted,
+        found=tuple(_found(statement, fills, payments, blotter, instruments)), again=again, accepted=accepted,
     )  # fmt: skip
 
 
@@ -286,12 +286,15 @@ def _total(balance: Balance) -> Decimal | None:
 
 
 def _found(
-    fills: Sequence[Fill], payments: Sequence[Payment], blotter: Blotter, instruments: Mapping[str, Instrument]
-) -> list[str]:
+    statement: Statement, fills: Sequence[Fill], payments: Sequence[Payment], blotter: Blotter,
+    instruments: Mapping[str, Instrument],
+) -> list[str]:  # fmt: skip
+    names = {(each.instrument, each.venue_id): each.client_id for each in statement.orders}
     words = []
     for fill in fills:
-        order = blotter.order(fill.client_id) or blotter.by_venue_id(fill.account, fill.instrument or "", fill.venue_id)
-        ours = order.claimed if order is not None else blotter.owns(fill.client_id)
+        client_id = fill.client_id or names.get((fill.instrument, fill.venue_id), "")
+        order = blotter.order(client_id) or blotter.by_venue_id(fill.account, fill.instrument or "", fill.venue_id)
+        ours = order.claimed if order is not None else blotter.owns(client_id)
         whose = "missed" if ours else fill.origin or "of other origin (a manual trade)"
         booked = "" if fill.instrument in instruments else ", which nobody lists: it is not booked"
         words.append(

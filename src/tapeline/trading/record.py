@@ -38,10 +38,14 @@ class Begun(msgspec.Struct, frozen=True, tag="begun"):
 
 
 class Listed(msgspec.Struct, frozen=True, tag="listed"):
-    """An instrument as it was when the fills after this were booked. Write it before its first, and when it changes."""
+    """An instrument as it was when the fills after this were booked. Write it before its first, and when it changes.
+
+    An engine that runs takes it, too: what comes after is rounded and judged by it. `why`: see `terms.Change`.
+    """
 
     instrument: Instrument
     at_ns: int
+    why: str = ""
 
 
 class Marked(msgspec.Struct, frozen=True, tag="marked"):

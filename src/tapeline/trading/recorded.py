@@ -12,9 +12,9 @@ from tapeline.trading.accounting.ledger import Adjustment
 from tapeline.trading.command import Command
 from tapeline.trading.engine import Engine
 from tapeline.trading.input import EngineInput, Halted
-from tapeline.trading.record import Agreed
+from tapeline.trading.record import Agreed, Listed
 
-About = Event | AccountEvent | EngineInput | Adjustment | Agreed
+About = Event | AccountEvent | EngineInput | Adjustment | Agreed | Listed
 BESIDE = (Adjustment, Agreed, Halted)  # of what is written beside commands: what is in the engine's own books
 NO_COMMANDS = b"[]"
 encode_commands = msgspec.json.Encoder().encode

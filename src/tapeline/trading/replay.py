@@ -98,8 +98,8 @@ class Replay:
             case Agreed(account=account, at_ns=at_ns):
                 situation.blotter.waive(account, taken.at_ns)
                 situation.ledger.agree(account, at_ns)
-            case Halted(account=account, state=state):
-                situation.halts[account] = state
+            case Halted() as halted:
+                self.engine.stands(halted)
 
 
 def _said(taken: Taken) -> str:

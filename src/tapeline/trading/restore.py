@@ -1,5 +1,6 @@
 """A journal played back: orders, books, halts and what strategies waited for, as they were. Pure, sends nothing."""
 
+import sys
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
@@ -18,6 +19,7 @@ from tapeline.trading.orders import Blotter
 from tapeline.trading.record import (
     COMMANDS,
     Agreed,
+    Begun,
     Digest,
     Entry,
     Listed,
@@ -44,6 +46,8 @@ class Restored:
     blotter: Blotter
     ledger: Ledger
     halts: dict[str, str] = field(default_factory=dict)
+    halted_ns: dict[str, int] = field(default_factory=dict)  # account -> when it was told how it stands
+    begun_ns: int = 0  # when the first run began
     held: dict[str, str] = field(default_factory=dict)
     losses: dict[str, Since] = field(default_factory=dict)
     instruments: dict[str, Instrument] = field(default_factory=dict)
@@ -53,6 +57,10 @@ class Restored:
     played: int = 0  # of them, behind the memo that it began with
     last_ns: int = 0
     problems: list[str] = field(default_factory=list)
+
+    def listened_ns(self, account: str) -> int:
+        """Up to when a run has heard how an account stands, or none had to; before the first, nothing is unheard."""
+        return max(self.begun_ns, self.halted_ns.get(account, 0)) if self.begun_ns else sys.maxsize
 
 
 def restore(
@@ -89,7 +97,7 @@ class Playback:
             Cancel: self._asked, OrderUpdate: self._news, Sent: self._news, Failed: self._news, Fill: self._fill,
             Payment: self._payment, Adjustment: self._adjustment, Halted: self._halted, Operator: self._operator,
             Listed: self._listed, Marked: self._marked, Remembered: self._remembered, Agreed: self._agreed,
-            Digest: self._digest, Forget: self._forget,
+            Digest: self._digest, Forget: self._forget, Begun: self._begun,
         }  # fmt: skip
 
     def memo(self) -> Memo:
@@ -172,8 +180,12 @@ class Playback:
             return
         self._to.ledger.adjust(record, instrument)
 
+    def _begun(self, record: Begun, _at_ns: int) -> None:
+        self._to.begun_ns = self._to.begun_ns or record.at_ns
+
     def _halted(self, record: Halted, _at_ns: int) -> None:
-        self._to.halts[record.account] = record.state
+        self._to.halts[record.account], self._to.halted_ns[record.account] = record.state, record.at_ns
+        self._to.ledger.stand(record.account, record.state, record.prices)
 
     def _operator(self, record: Operator, at_ns: int) -> None:
         if record.action == "claim":

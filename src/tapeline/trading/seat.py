@@ -77,7 +77,8 @@ class Seat:
                 for position in ("net", "long", "short"):
                     stand = self._stand(Place(account, self._name, instrument, position))
                     if stand.size:
-                        found[instrument] = stand
+                        name = instrument if position == "net" else f"{instrument} {position}"
+                        found[f"{name} of {account}" if name in found else name] = stand
         return found
 
     def money(self, currency: str, account: str) -> Money:
@@ -143,7 +144,7 @@ class Seat:
             return ""
         account = self._s.setup.account_of(intent.instrument, intent.account).name
         held = self._stand(Place(account, self._name, intent.instrument, intent.position)).size
-        if closes(intent.side, held) and intent.size is not None and intent.size <= abs(held):
+        if closes(intent.side, held) and intent.size is not None and intent.size <= held.copy_abs():
             return ""
         return f"the last {demand.last_s:g} s of its {demand.channel} are not proven to be whole"
 

@@ -13,12 +13,13 @@ from tapeline.model.order import Order
 from tapeline.trading.accounting.ledger import Ledger
 from tapeline.trading.alarms import Alarms
 from tapeline.trading.command import Command, Note
-from tapeline.trading.input import Reduced
+from tapeline.trading.input import Healthy, Reduced
 from tapeline.trading.orders import Blotter
 from tapeline.trading.risk.book import RiskBook
 from tapeline.trading.risk.losses import Since
 from tapeline.trading.setup import Setup
 from tapeline.trading.sight import Sight
+from tapeline.trading.terms import differences
 from tapeline.trading.waiting import Waiters
 
 _ONE = Decimal(1)
@@ -71,6 +72,17 @@ class Situation:
         if found is None:
             raise ConfigError(f"nothing is known of {instrument}: is it written as venue:symbol?")
         return found
+
+    def relist(self, new: Instrument, why: str) -> Healthy | None:
+        """It is traded on these terms from now on; what strategies and people hear of it, None where all stays."""
+        sight = self.sight(new.id)
+        changed = "newly listed" if sight.instrument is None else differences(sight.instrument, new)
+        sight.instrument = new
+        if not changed:
+            return None
+        text = f"{new.id}: {changed}" + (f": {why}" if why else "")
+        self.note("instrument", "", text)
+        return Healthy("instrument", "ok" if new.status == "trading" else "warn", text, self.now_ns, new.id)
 
     def halt(self, account: str) -> str:
         """How an account stands: running | reduce_only | halted | flattening | flat."""
@@ -139,7 +151,7 @@ class Situation:
             rate = self.margin_rate(account, instrument)
             worth = self.worth(instrument, held.size) if rate is not None and held.size else None
             if rate is not None and worth is not None:
-                total = EXACT.fma(abs(worth), rate, total)
+                total = EXACT.fma(worth.copy_abs(), rate, total)
         return total
 
     def note(self, kind: str, account: str, text: str, client_id: str = "", strategy: str = "") -> None:

@@ -187,7 +187,7 @@ class Strategy:
         if not held:
             return None
         side = "sell" if held > 0 else "buy"
-        return self.order(side, instrument, abs(held), reduce_only=True, position=position, note=note)
+        return self.order(side, instrument, held.copy_abs(), reduce_only=True, position=position, note=note)
 
     # ---- looking --------------------------------------------------------------------------------------------------
 
@@ -198,7 +198,11 @@ class Strategy:
 
     @property
     def positions(self) -> dict[str, Stand]:
-        """What this strategy holds, by instrument; what it holds nothing of is left out."""
+        """What this strategy holds, by instrument; what it holds nothing of is left out.
+
+        In hedge mode the two sides of one stand apart, as `venue:symbol long` and `venue:symbol short`; what a second
+        account holds of the same as `venue:symbol of ACCOUNT`.
+        """
         return self._bound().stands()
 
     def position(self, instrument: str, position: str = "net") -> Decimal:

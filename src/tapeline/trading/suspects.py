@@ -36,7 +36,7 @@ class Suspects:
         difference = differences[currency]
         if self._given:
             return self._given, True, False
-        if abs(difference) <= FINEST:
+        if difference.copy_abs() <= FINEST:
             return "rounding", True, False
         told = [reason for reason in self._reasons.get(currency, ()) if reason in MOVES]
         if told:
@@ -58,7 +58,7 @@ class Suspects:
             quote, base = _currencies(fill.instrument or "")
             worth = value if currency == quote else fill.size if currency == base else self._in(currency, quote, value)
             most = EXACT.fma(worth, FEE_AT_MOST, most)
-        return f"fees of {len(fills)} fills that came without" if abs(difference) <= most else ""
+        return f"fees of {len(fills)} fills that came without" if difference.copy_abs() <= most else ""
 
     def _in(self, currency: str, quote: str, value: Decimal) -> Decimal:
         """What a value in quote is in a third coin, by any mark of it; zero where there is none."""
@@ -75,10 +75,10 @@ class Suspects:
                 price = self._ledger.price(base, quote)
                 if price is None:
                     continue
-                paid = ROUNDING.divide(abs(differences[quote]), abs(differences[base]))
+                paid = ROUNDING.divide(differences[quote].copy_abs(), differences[base].copy_abs())
                 if abs(paid - price) <= price / 20:
                     side = "bought" if differences[base] > ZERO else "sold"
-                    size = plain(abs(differences[base]))
+                    size = plain(differences[base].copy_abs())
                     return f"looks like {size} {base} {side} for {quote} by hand; no fill tells of it"
         return ""
 

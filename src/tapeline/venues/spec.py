@@ -7,6 +7,7 @@ from enum import IntEnum
 
 import msgspec
 
+from tapeline.errors import ConfigError
 from tapeline.model.channel import Channel
 from tapeline.model.event import Bar, BookDelta, Event, Trade
 from tapeline.model.instrument import Instrument
@@ -120,7 +121,10 @@ class Feed:
     # without a hole; "bars": bar follows bar; "": nothing.
     evidence: str = ""
     repair: str = ""  # key of `Venue.rest`: the call that fills a hole; "": nothing brings it back
+    # Key of `Venue.rest`: no stream has it, and this call is asked every so often; `endpoint` is "rest" then.
+    asked: str = ""
     quirks: tuple[Quirk, ...] = ()  # of bars: in what they may differ from ours
+    kinds: tuple[str, ...] = ()  # of instruments that have it; () where all do
 
     def offers(self, wanted: Channel) -> bool:
         """Whether this feed has a channel of its kind: this interval of bars, this depth and speed of a book."""
@@ -130,6 +134,19 @@ class Feed:
             fast_enough = not wanted.speed or wanted.speed in self.speeds
             return fast_enough and (wanted.levels is None or wanted.levels in self.levels)
         return wanted.kind == self.channel
+
+    def fits(self, kind: str) -> bool:
+        """Whether instruments of this kind have it. One of which the kind is not known ("") may."""
+        return not self.kinds or not kind or kind in self.kinds
+
+    @property
+    def menu(self) -> str:
+        """What it has of its kind, in the grammar of channels: "book[:5|10][@250ms]", "bars:1m|5m"."""
+        if self.channel == "bars":
+            return f"bars:{'|'.join(self.intervals)}"
+        levels = f"[:{'|'.join(map(str, self.levels))}]" if self.levels else ""
+        speeds = [f"@{speed}" for speed in self.speeds if speed]
+        return self.channel + levels + (f"[{'|'.join(speeds)}]" if speeds else "")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -189,7 +206,7 @@ class Limits:
 class Ask(msgspec.Struct, frozen=True):
     """What is wanted of a REST call. Times are [from_ns, to_ns); ids are inclusive. Unused fields stay None."""
 
-    call: str  # key of Venue.rest: instruments | time | depth | bars | trades | aggtrades
+    call: str  # key of Venue.rest: instruments | time | depth | bars | trades | aggtrades | open_interest
     native: str = ""
     interval: str = ""
     from_ns: int | None = None
@@ -206,7 +223,14 @@ class ServerTime(msgspec.Struct, frozen=True):
     at_ns: int
 
 
-Answer = Event | Instrument | ServerTime
+class Unreadable(msgspec.Struct, frozen=True):
+    """A row of an instrument list that means nothing, and why; `native` is "" where it does not even say its name."""
+
+    native: str
+    text: str
+
+
+Answer = Event | Instrument | ServerTime | Unreadable
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -227,7 +251,7 @@ class RestCall:
     parts: tuple[str, ...] = ("",)  # an Ask for each of these makes the whole list
     walk: str = ""
     # Of trades: the call that, given an end and a limit, lists the last ones before a time, or aggregates of
-    # them with their ids. A hole is gone through by it first, see `sync.listed_walk`.
+    # them with their ids. Holes and history are gone through by it first, see `sync.listed_walk`.
     locate: str = ""
     window_s: float = float("inf")  # longest span of time one request may name
     keeps_s: float = float("inf")  # how far back the venue's history goes
@@ -283,3 +307,13 @@ class Venue:
     server: Server | None = None
     archive: Archive | None = None
     orders: Orders | None = None  # the trading half
+
+    def feed_of(self, wanted: Channel, kind: str = "") -> Feed:
+        """The feed of a channel of wire, of an instrument of this kind. Raises ConfigError where there is none."""
+        feed = self.feeds.get(wanted.kind)
+        if feed is None or not feed.offers(wanted):
+            menu = ", ".join(sorted(self.feeds)) if feed is None else feed.menu
+            raise ConfigError(f"{self.name} has no channel {str(wanted)!r}; it has {menu}")
+        if not feed.fits(kind):
+            raise ConfigError(f"{self.name}: {wanted} is for {', '.join(feed.kinds)} instruments, not for {kind} ones")
+        return feed

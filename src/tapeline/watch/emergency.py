@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from decimal import Decimal
 
 from tapeline.clock import Clock
 from tapeline.config import Config
@@ -103,7 +102,7 @@ class Emergency:
         try:
             hand = hand_of(
                 name, self.config, fetch=self.fetch, clock=self.clock, environ=self.environ, chance=self.chance,
-                ours=self._ours(name) if flatten else None,
+                ours=(lambda: ours_of(self.config.store.folder, name, self.clock.wall_ns())) if flatten else None,
             )  # fmt: skip
         except TapelineError as error:
             return self._report(name, who, why, str(error), flatten=flatten)
@@ -120,13 +119,6 @@ class Emergency:
             cancels=cancels,
             owns=owner_of(self.config.store.folder),
         )
-
-    def _ours(self, name: str) -> dict[str, Decimal]:
-        try:
-            return ours_of(self.config.store.folder, name, self.clock.wall_ns())
-        except (TapelineError, OSError) as error:
-            self.say(f"{name}: what we hold on spot is not known, and is left: {error}")
-            return {}
 
     def _report(self, name: str, who: str, why: str, problem: str, *, flatten: bool) -> Report:
         now_ns = self.clock.wall_ns()

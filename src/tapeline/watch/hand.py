@@ -27,12 +27,21 @@ class Hand(Protocol):
         """How long after an order was sent "not found" is not definite."""
         ...
 
+    @property
+    def unsure(self) -> str:
+        """What of ours `positions` could not look at when it was asked last; empty where it told of everything."""
+        ...
+
+    def begin(self) -> None:
+        """A stop begins: nothing that was read for an earlier one holds."""
+        ...
+
     async def open_orders(self) -> Sequence[OrderUpdate]:
         """Every order that is open now, whoever placed it, those that wait for a price included."""
         ...
 
     async def positions(self) -> Sequence[Position]:
-        """What is held now: positions of derivatives; on spot what our journal says is ours, and is still there."""
+        """What is held now: positions of derivatives; on spot what strategies are known to hold, and is still there."""
         ...
 
     async def cancel_all(self, orders: Sequence[OrderUpdate]) -> None:

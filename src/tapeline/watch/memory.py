@@ -1,14 +1,17 @@
 """What the minimal path takes from the journal, and what it writes there. That it cannot stops nothing."""
 
 import sqlite3
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from decimal import Decimal
 from pathlib import Path
 
 from tapeline.errors import BadData, TapelineError
+from tapeline.model.instrument import Instrument
 from tapeline.model.number import EXACT, ZERO
 from tapeline.store.journal import FILE, Journal
 from tapeline.store.snapshot import restored
+from tapeline.trading.accounting.allotment import NOBODY
+from tapeline.trading.accounting.ledger import Ledger
 from tapeline.trading.client_ids import ClientIds, is_slice
 from tapeline.trading.command import Note
 
@@ -30,12 +33,15 @@ def ours_of(folder: Path | None, account: str, now_ns: int) -> dict[str, Decimal
             journal.close()
     except sqlite3.Error as error:
         raise BadData(f"the journal in {folder} cannot be read: {error}", kind="journal") from error
+    return held_on_spot(found.ledger, account, found.instruments)
+
+
+def held_on_spot(ledger: Ledger, account: str, instruments: Mapping[str, Instrument]) -> dict[str, Decimal]:
+    """What strategies hold on spot together, by instrument: what is of other origin is not ours to sell."""
     ours: dict[str, Decimal] = {}
-    for strategy in found.ledger.strategies(account):
-        if not strategy:
-            continue  # of other origin: not ours to sell
-        for (instrument, _), holding in found.ledger.holdings(account, strategy).items():
-            known = found.instruments.get(instrument)
+    for strategy in ledger.strategies(account) - {NOBODY}:
+        for (instrument, _), holding in ledger.holdings(account, strategy).items():
+            known = instruments.get(instrument)
             if known is not None and known.kind == "spot":
                 ours[instrument] = EXACT.add(ours.get(instrument, ZERO), holding.size)
     return {instrument: size for instrument, size in ours.items() if size > ZERO}

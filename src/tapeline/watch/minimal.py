@@ -20,12 +20,12 @@ from tapeline.watch.hand import Hand
 from tapeline.watch.heartbeat import last_beat
 from tapeline.watch.signed_hand import SignedHand
 from tapeline.watch.stop import Stop
-from tapeline.wire.keys import credentials_of
-from tapeline.wire.orders import at_testnet
+from tapeline.wire.gateway.orders import at_testnet
 from tapeline.wire.pace import backoff
 from tapeline.wire.pipe import Fetch
+from tapeline.wire.private.keys import credentials_of
+from tapeline.wire.private.signed import SignedRest
 from tapeline.wire.rest import Rest
-from tapeline.wire.signed import SignedRest
 
 FIRST_S, MOST_S = 0.2, 2.0  # an emergency is no time for long pauses
 ATTEMPTS = 2  # of one request: the stop asks again by itself
@@ -56,7 +56,7 @@ def with_paper(config: Config) -> Config:
 
 def hand_of(
     name: str, config: Config, *, fetch: Fetch, clock: Clock, environ: Mapping[str, str],
-    chance: Callable[[], float], ours: Mapping[str, Decimal] | None = None,
+    chance: Callable[[], float], ours: Callable[[], Mapping[str, Decimal]] | None = None,
 ) -> SignedHand:  # fmt: skip
     """The hand at a live account. Raises ConfigError where its venue takes no orders, or a key is missing."""
     account = config.account[name]

@@ -1,10 +1,10 @@
 """The emergency stop's hand at a real venue: signed REST and nothing else. No engine, no streams, no store."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from decimal import Decimal
 from typing import TypeVar
 
-from tapeline.errors import BadData, OrderRefused, Refused, UnknownInstrument
+from tapeline.errors import BadData, OrderRefused, Refused, TapelineError, UnknownInstrument
 from tapeline.model.account import Balance, OrderUpdate, Position
 from tapeline.model.event import BookSnapshot, levels
 from tapeline.model.instrument import Instrument
@@ -13,8 +13,8 @@ from tapeline.model.order import Intent
 from tapeline.trading.risk.check import Approved
 from tapeline.venues.orders import OrderAnswer, OrderAsk
 from tapeline.venues.spec import Ask, Priority, Venue
+from tapeline.wire.private.signed import SignedRest
 from tapeline.wire.rest import Rest
-from tapeline.wire.signed import SignedRest
 
 T = TypeVar("T", bound=OrderAnswer)
 GONE = frozenset({"unknown_order", "already_final"})
@@ -22,21 +22,33 @@ DEPTH = 5
 
 
 class SignedHand:
-    """A `Hand`. `ours` is what our journal says we hold on spot, by instrument: nothing else of a balance is sold."""
+    """A `Hand`. `ours` says what strategies hold on spot, by instrument: nothing else of a balance is sold.
+
+    It is asked once in a stop, when what is held is looked at: by then what was open is cancelled, or was filled. Where
+    it raises OSError or an error of ours, it is asked again each time, and `unsure` says why.
+    """
 
     mode = "live"
+    unsure = ""
 
     def __init__(
-        self, account: str, venue: Venue, rest: Rest, signed: SignedRest, *, ours: Mapping[str, Decimal] | None = None
-    ) -> None:
+        self, account: str, venue: Venue, rest: Rest, signed: SignedRest, *,
+        ours: Callable[[], Mapping[str, Decimal]] | None = None,
+    ) -> None:  # fmt: skip
         assert venue.orders is not None, f"{venue.name} has no trading half"
         self.account = account
         self.lag_s = venue.orders.lag_s
         self._venue, self._orders, self._rest, self._signed = venue, venue.orders, rest, signed
-        self._ours = dict(ours or {})
-        self._had: dict[str, Decimal] = {}  # balances at first, by currency: what went since is no more ours to sell
+        self._asked = ours
+        self._ours: Mapping[str, Decimal] | None = None
+        self._had: dict[str, Decimal] = {}  # balances by then, by currency: what went since is no more ours to sell
         self._known: dict[str, Instrument] = {}
         self._ids: dict[str, str] = {}
+
+    def begin(self) -> None:
+        """See `Hand`."""
+        self._ours, self.unsure = None, ""
+        self._had.clear()
 
     # ---- looking -----------------------------------------------------------------------------------------------------
 
@@ -49,7 +61,7 @@ class SignedHand:
         found: list[Position] = []
         if self._orders.derivatives and "positions" in self._orders.calls:
             found = [each for each in await self._listed("positions", Position) if each.size != ZERO]
-        return found + await self._spot() if self._ours else found
+        return found if self._asked is None else found + await self._spot(self._asked)
 
     async def order(self, client_id: str, instrument: str) -> OrderUpdate | None:
         """None where the venue says that it knows none."""
@@ -131,7 +143,15 @@ class SignedHand:
 
     # ---- within ------------------------------------------------------------------------------------------------------
 
-    async def _spot(self) -> list[Position]:
+    async def _spot(self, asked: Callable[[], Mapping[str, Decimal]]) -> list[Position]:
+        await self._learn()
+        if self._ours is None and any(each.kind == "spot" for each in self._known.values()):
+            try:
+                self._ours, self.unsure = asked(), ""
+            except (TapelineError, OSError) as error:
+                self.unsure = f"what strategies hold on spot is not known, and is left as it is: {error}"
+        if not self._ours:
+            return []
         totals = {each.currency: each.total or ZERO for each in await self._listed("balances", Balance)}
         found = []
         for name, size in self._ours.items():

@@ -65,6 +65,7 @@ class Stop:
             flatten=self.flatten, cancels=self.cancels, began_ns=began_ns,
         )  # fmt: skip
         self._gate(worst_of(flatten=self.flatten, cancels=self.cancels))
+        self.hand.begin()
         try:
             for _ in range(ROUNDS):
                 if self.cancels:
@@ -133,7 +134,9 @@ class Stop:
             for each in positions
             if each.size != ZERO
         ]
-        report.verified = True
+        report.verified = not (self.flatten and self.hand.unsure)
+        if not report.verified and self.hand.unsure not in report.problems:
+            self._problem(self.hand.unsure)
         return report.done
 
     # ---- flatten -----------------------------------------------------------------------------------------------------

@@ -145,9 +145,10 @@ class ByIds(BySeq):
 
     def follows(self, event: Trade) -> bool:
         """Take the next range."""
-        if event.first_id is None or event.first_id != self._next or event.last_id is None:
+        last = event.last_id
+        if last is None or event.first_id != self._next or self._next is None:
             return False
-        self._next = event.last_id + 1
+        self._next = last + 1
         return True
 
     def repeats(self, event: Trade) -> bool:

@@ -252,16 +252,17 @@ class Lane:
         """Pass on what these frames hold; what came before one that ends the connection, too."""
         now, received_ns = self._clock.now(), self._clock.wall_ns()
         if self._sink.recording:
+            name, record = self.name, self._sink.frame
             for frame in frames:
-                self._sink.frame(self.name, "in", frame, received_ns, "")
+                record(name, "in", frame, received_ns, "")
         if len(frames) <= TOGETHER:
             self._pass_on(session, frames, now, received_ns)
         else:
             for start in range(0, len(frames), TOGETHER):
-                self._pass_on(session, frames[start : start + TOGETHER], now, received_ns)
+                now = self._pass_on(session, frames[start : start + TOGETHER], now, received_ns)
 
-    def _pass_on(self, session: Session, frames: Sequence[bytes], now: float, received_ns: int) -> None:
-        began = self._clock.now()
+    def _pass_on(self, session: Session, frames: Sequence[bytes], now: float, received_ns: int) -> float:
+        """Returns when it was done."""
         events: list[Event] = []
         stamps: list[int | None] | None = [] if self._shard.stamped else None
         try:
@@ -269,8 +270,10 @@ class Lane:
         finally:
             if events:
                 self._offer(events, stamps or (), self._shard, now)
-        if self._clock.now() - began > SLOW_S:
+        done = self._clock.now()
+        if done - now > SLOW_S:
             self._sink.slow()
+        return done
 
     def _offer_first(self, events: Sequence[Event], stamps: Sequence[int | None], shard: Shard, now: float) -> None:
         """The first events of this connection: whoever keeps it hears of it before they pass."""

@@ -113,7 +113,7 @@ class Session:
         self._bucket.take(now)
         self.ping_due = self.dirty = True
 
-    def received(  # noqa: C901  # the hot path: each call saved is worth 60 ns of the 2.5 us a message costs
+    def received(  # the hot path: each call saved is worth 60 ns of the 2.2 us a message costs
         self, frames: Sequence[bytes], now: float, received_ns: int, events: list[Event],
         stamps: list[int | None] | None = None,
     ) -> None:  # fmt: skip
@@ -136,22 +136,22 @@ class Session:
                 self._bad("decoder", repr(bug), frame)
                 continue
             self._bad_in_row = 0
-            for item in items:
-                if type(item) is Trade:  # nearly all: what `plausible` asks of a trade, without a call
-                    size = item.size
-                    if size.is_finite() and not size.is_signed() and item.price.is_finite():
-                        continue
-                check = suspect(item.__class__)
-                if check is not None and check(item):
-                    items = self._sorted_out(items, frame, now)
-                    break
-            else:  # a notice's stamp says nothing of the market
-                if stamps is not None and items:
-                    stamps.append(items[-1].at_ns)  # type: ignore[union-attr]  # no control is in it
-            if items:
-                if awaiting:
-                    self._delivered(items)
-                events += items  # type: ignore[arg-type]  # no control is left
+            if len(items) == 1:  # nearly all; and of a trade what `plausible` asks, without a call
+                item: Any = items[0]
+                if item.__class__ is Trade:
+                    price, size = item.price, item.size
+                    fine = price.is_finite() and size.is_finite() and not size.is_signed()
+                else:
+                    check = suspect(item.__class__)
+                    fine = check is None or not check(item)
+                if fine:
+                    events.append(item)
+                    if stamps is not None:
+                        stamps.append(item.at_ns)
+                    if awaiting:
+                        self._delivered(items)
+                    continue
+            items = self._several(items, frame, now, events, stamps)
         if items:
             self.sample = frame, items
 
@@ -222,6 +222,25 @@ class Session:
         if self._pinged_at is not None:
             self.ping_s, self._pinged_at = now - self._pinged_at, None
             self.answers += 1
+
+    def _several(
+        self, items: Sequence[Event | Control], frame: bytes, now: float, events: list[Event],
+        stamps: list[int | None] | None,
+    ) -> Sequence[Event | Control]:  # fmt: skip
+        """The same for what is not one plain event; returns the events of it."""
+        for item in items:
+            check = _SUSPECT.get(item.__class__)
+            if check is not None and check(item):
+                items = self._sorted_out(items, frame, now)
+                break
+        else:  # a notice's stamp says nothing of the market
+            if stamps is not None and items:
+                stamps.append(items[-1].at_ns)  # type: ignore[union-attr]  # no control is in it
+        if items:
+            if self.wants.awaiting:
+                self._delivered(items)
+            events += items  # type: ignore[arg-type]  # no control is left
+        return items
 
     def _sorted_out(self, items: Sequence[object], frame: bytes, now: float) -> Sequence[Event]:
         self.dirty = True

@@ -6,6 +6,7 @@ from typing import Any
 
 import msgspec
 
+from tapeline.market.bus import NOWHERE
 from tapeline.model.event import Event, Gap
 from tapeline.model.interval import DAY_NS, SECOND_NS
 from tapeline.wire.continuity import Place, Point, Rule
@@ -30,6 +31,7 @@ class Track:
         self.channel = channel
         self.rule = rule
         self.last: Any = None  # the last event delivered
+        self.route = NOWHERE  # where it went
         self._resumed: Point | None = None
         self.count = 0
         self.duplicates = 0

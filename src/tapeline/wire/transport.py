@@ -23,6 +23,7 @@ from tapeline.wire.pipe import AtOnce, Dial, Pipe
 
 HIGH_FRAMES = 20_000  # frames waiting for a busy loop: past this the socket fills and the venue waits
 HIGH_BYTES = 8 * 2**20
+TOGETHER = 256  # frames of one read that are handed over at once: a burst is read in one piece of megabytes
 MOST_CONTROL_BYTES = 125  # by RFC 6455
 CLOSE_WITHIN_S = 1.0
 SEND_WITHIN_S = 10.0
@@ -129,7 +130,7 @@ class _PicowsPipe(_Mailbox, WSListener):
         _Mailbox.__init__(self, url)
         self._max_bytes = max_bytes
         self._parts: list[bytes] = []
-        self._read: list[bytes] = []  # the frames of one read of the socket, handed over together
+        self._read: list[bytes] = []  # frames of one read of the socket, handed over together
         self._transport: WSTransport | None = None
 
     def on_ws_connected(self, transport: WSTransport) -> None:
@@ -139,9 +140,11 @@ class _PicowsPipe(_Mailbox, WSListener):
         size = frame.payload_size
         # Nearly all: whole, and longer than a control frame can be. Asking what kind it is costs more than all this.
         if MOST_CONTROL_BYTES < size <= self._max_bytes and frame.fin and not self._parts:
-            self._read.append(frame.get_payload_as_bytes())
-            if frame.last_in_buffer:
-                self._hand_over()
+            read = self._read
+            read.append(frame.get_payload_as_bytes())
+            if frame.last_in_buffer or len(read) == TOGETHER:
+                self._read = []
+                self.put(read)
             return
         self._hand_over()
         kind = frame.msg_type

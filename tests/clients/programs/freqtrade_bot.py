@@ -2,7 +2,6 @@
 
 import json
 import os
-import signal
 import sqlite3
 import subprocess
 import sys
@@ -65,6 +64,8 @@ def config(settings: dict[str, Any], folder: Path) -> dict[str, Any]:
         "dry_run": settings["dry_run"], "dry_run_wallet": 10000, "timeframe": "1m", "trading_mode": "spot",
         "order_types": {"entry": "limit", "exit": "limit", "stoploss": "limit", "stoploss_on_exchange": False},
         "entry_pricing": side, "exit_pricing": side,
+        # The market may have moved on when an order comes: then freqtrade asks again, and not after ten minutes.
+        "unfilledtimeout": {"entry": 10, "exit": 10, "exit_timeout_count": 0, "unit": "seconds"},
         "exchange": {
             "name": name, "key": settings["key"], "secret": settings["secret"], "password": settings["passphrase"],
             "pair_whitelist": ["BTC/USDT"], "enable_ws": False, "ccxt_config": only,
@@ -89,10 +90,14 @@ def main(settings: dict[str, Any]) -> None:
     ):
         try:
             orders = wait_for_a_round_trip(folder / "trades.sqlite", bot)
+            text = (folder / "log").read_text()  # before it is ended: its own clean-up may meet half a transaction
         finally:
-            bot.send_signal(signal.SIGINT)
-            bot.wait(30)
-    text = (folder / "log").read_text()
+            bot.terminate()  # SIGINT is ignored by whatever a background job of a shell starts
+            try:
+                bot.wait(30)
+            except subprocess.TimeoutExpired:
+                bot.kill()
+                raise
     if not orders:
         sys.stderr.write(text[-5000:])
     print(

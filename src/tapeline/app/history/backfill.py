@@ -11,6 +11,7 @@ from tapeline.app.history.asking import HistoryDesk, Outside
 from tapeline.config import Config, place_of
 from tapeline.errors import ConfigError, Refused
 from tapeline.model.channel import channel
+from tapeline.model.fact import Span as Known
 from tapeline.model.fact import Wanted
 from tapeline.model.instrument import Instrument, split_id
 from tapeline.model.interval import interval
@@ -23,6 +24,7 @@ from tapeline.sync.history import (
     bars_walk,
     before,
     id_before,
+    joined,
     reach,
     trade_pieces,
     trades_walk,
@@ -66,6 +68,7 @@ class Series:
     failed: int = 0  # windows that were given up: what they hold is still missing
     trouble: str = ""  # the last, in words
     findings: list[Finding] = field(default_factory=list)
+    known: Sequence[Known] = ()  # lost or in dispute before: not asked for again
     whole_ns: int = 0  # of all pieces
     unasked_ns: int = 0  # of those that nobody has begun
     walking: list[tuple[Walk, int]] = field(default_factory=list)  # pieces under way, and how long they are
@@ -120,9 +123,14 @@ class Backfill:
 
     @property
     def incomplete(self) -> bool:
-        """Whether something is missing still that the venue may have, or is in dispute."""
-        return any(
-            each.failed or each.state != "done" or any(found.state == "disputed" for found in each.findings)
+        """Whether something is missing still that the venue may have, or is in dispute.
+
+        Before its series are named, as where it is stopped at once, nothing is known to be there.
+        """
+        return not self.series or any(
+            each.failed
+            or each.state != "done"
+            or "disputed" in {*(found.state for found in each.findings), *(known.state for known in each.known)}
             for each in self.series
         )
 
@@ -303,7 +311,7 @@ class Backfill:
                 for row in rows:
                     self._writer.offer(row)
         finally:
-            for finding in walk.findings():
+            for finding in joined(walk.findings()):
                 self._found(series, finding)
 
     async def _wait_room(self) -> None:

@@ -12,8 +12,8 @@ from tapeline.clock import SystemClock
 from tapeline.errors import StoreLocked, TapelineError
 from tapeline.store.reader import open_store
 from tapeline.store.writer import StoreWriter
+from tapeline.sync.coverage import CLOSED, facts_of
 from tapeline.sync.coverage import Span as Stretch
-from tapeline.sync.coverage import facts_of
 from tapeline.sync.history import Span
 from tapeline.sync.walk import Finding
 from tapeline.wire.rest import real_fetch
@@ -41,29 +41,43 @@ async def fill(
     fetch, client = real_fetch(within_s=30.0)
     outside = Outside(fetch=fetch, clock=clock, chance=random.SystemRandom().random, budget=host_budgets(clock))
 
-    holes: dict[tuple[str, str], list[Stretch]] = {}  # as they were before
+    before = _Before(folder)
 
     def note(series: Series, finding: Finding, known_at_ns: int) -> None:
         key = (series.instrument.id, series.channel)
-        for fact in facts_of(*key, finding, holes.get(key, ()), known_at_ns=known_at_ns):
+        for fact in facts_of(*key, finding, before.holes.get(key, ()), known_at_ns=known_at_ns):
             writer.offer(fact)
 
-    def missing(instrument: str, channel: str, span: Span) -> Sequence[Span]:
-        with open_store(folder) as held:
-            coverage = held.ledger.coverage(instrument, channel)
-        holes[instrument, channel] = [each for each in coverage.spans(*span) if each.state == "missing"]
-        return coverage.to_fetch(span)
-
-    backfill = Backfill(plan, outside, writer, missing=missing, note=note)
+    backfill = Backfill(plan, outside, writer, missing=before.missing, note=note)
     try:
         async with client:
             await _until(stop, backfill, watch)
     finally:
         writer.stop(STOP_WITHIN_S)
+    for series in backfill.series:
+        series.known = before.closed.get((series.instrument.id, series.channel), ())
     counts = writer.statistics()
     if counts.dropped or counts.queue_rows:
         raise TapelineError(f"{counts.dropped + counts.queue_rows} rows did not reach the disk: {counts.last_error}")
     return backfill
+
+
+class _Before:
+    """What the ledger knew of each series before it was filled: its holes, and what is not asked for again."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self.holes: dict[tuple[str, str], list[Stretch]] = {}
+        self.closed: dict[tuple[str, str], list[Stretch]] = {}
+
+    def missing(self, instrument: str, channel: str, span: Span) -> Sequence[Span]:
+        """What of this span is to be fetched."""
+        with open_store(self._folder) as held:
+            coverage = held.ledger.coverage(instrument, channel)
+        known = coverage.spans(*span)
+        self.holes[instrument, channel] = [each for each in known if each.state == "missing"]
+        self.closed[instrument, channel] = [each for each in known if each.state in CLOSED]
+        return coverage.to_fetch(span)
 
 
 async def _until(stop: asyncio.Event, backfill: Backfill, watch: Callable[[Backfill], Awaitable[None]]) -> None:

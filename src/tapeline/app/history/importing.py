@@ -126,6 +126,7 @@ class Importing:
             there = held.get(bar.open_at_ns)
             if there is None or bar.revision > there.revision:
                 self.result.new += 1
+                held[bar.open_at_ns] = bar
             elif all(getattr(there, name) == getattr(bar, name) for name in _VALUES):
                 self.result.held += 1
             else:
@@ -134,10 +135,13 @@ class Importing:
     def _count_trades(self, store: SeriesStore, instrument: str, channel: str, trades: list[Trade]) -> None:
         series = _series(store, instrument, channel)
         text = "SELECT 1 FROM trades WHERE series = ? AND seq = ? AND id = ?"
+        taken: set[tuple[int, str]] = set()
         for trade in trades:
-            there = store.connection.execute(text, (series, *store.place(trade))).fetchone()
-            self.result.new += there is None
-            self.result.held += there is not None
+            place = store.place(trade)
+            there = place in taken or store.connection.execute(text, (series, *place)).fetchone() is not None
+            taken.add(place)
+            self.result.new += not there
+            self.result.held += there
 
     def _refuse(self, store: SeriesStore, row: Refused) -> None:
         """Set aside with why, once."""

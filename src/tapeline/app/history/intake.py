@@ -1,13 +1,14 @@
 """What there is to import: files and folders of every kind we read, as one stream of rows."""
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 
 import msgspec
 
 from tapeline.errors import BadData, ConfigError
+from tapeline.model.channel import BUILT_FROM
 from tapeline.model.channel import channel as parse_channel
 from tapeline.model.event import Bar, Trade
 from tapeline.model.instrument import Instrument, split_id
@@ -23,6 +24,8 @@ from tapeline.venues.spec import Ask, Decode, Venue
 
 _SUFFIXES = ("parquet", "arrow", "csv")  # of an archive, the best first
 _TAPES = (".ws.jsonl", ".ws.jsonl.gz", ".ws.jsonl.zst")
+_CSV, _ARROW = (".csv", ".csv.gz"), (".parquet", ".arrow")
+_KINDS = "zip, csv, parquet, arrow, ws.jsonl"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,28 +41,44 @@ class Asked:
 
 
 def rows_of(path: Path, asked: Asked) -> Iterator[Found]:
-    """The rows of a file, or of a folder that `tapeline export` wrote. Raises ConfigError where more must be said."""
+    """The rows of a file, of a folder that `tapeline export` wrote, or of all files in another one and below it.
+
+    Raises ConfigError where more must be said.
+    """
     name = path.name.lower()
     if asked.instrument and not all(split_id(asked.instrument)):  # rows of it would be nobody's: no read finds them
         raise ConfigError(f"--as {asked.instrument}: write VENUE:SYMBOL, the venue as `tapeline venues` lists it")
     if path.is_dir():
-        yield from _archive(path)
+        yield from _archive(path) if archive.series_in(path) else _folder(path, asked)
     elif asked.table:
         yield from read_sqlite(path, asked.table, _instrument(path, asked), _table_channel(asked))
     elif name.endswith(".zip"):
         yield from _zip(path, asked)
-    elif name.endswith((".csv", ".csv.gz")):
+    elif name.endswith(_CSV):
         yield from read_csv(path, *_series(path, asked))
-    elif name.endswith((".parquet", ".arrow")):
+    elif name.endswith(_ARROW):
         yield from read_arrow(path, *_series(path, asked))
     elif name.endswith(_TAPES):
         yield from _tape(path, asked)
     elif not path.exists():
         yield Refused(str(path), 0, "there is no such file")
     else:
-        yield Refused(
-            str(path), 0, "not a kind of file that can be imported: zip, csv, parquet, arrow, ws.jsonl, folder"
-        )
+        yield Refused(str(path), 0, f"not a kind of file that can be imported: {_KINDS}, folder")
+
+
+def _folder(root: Path, asked: Asked) -> Iterator[Found]:
+    files = sorted(each for each in root.rglob("*") if each.name.lower().endswith((".zip", *_CSV, *_ARROW, *_TAPES)))
+    listed, tapes = dict(asked.listed), [path for path in files if path.name.lower().endswith(_TAPES)]
+    if tapes:  # the answers that were recorded beside them say whose they are
+        venue = venue_named(_venue(tapes[0], asked))
+        for path in sorted(root.rglob("*.rest.jsonl*")):
+            for each in _listed(venue, read_answers(path, TapeReading())):
+                listed[f"{venue.name}:{each.native}"] = each
+                yield each
+    for path in files:
+        yield from rows_of(path, replace(asked, listed=listed))
+    if not files:
+        yield Refused(str(root), 0, f"neither an export nor a folder with files that can be imported: {_KINDS}")
 
 
 def _archive(root: Path) -> Iterator[Found]:
@@ -80,10 +99,26 @@ def _zip(path: Path, asked: Asked) -> Iterator[Found]:
         yield Refused(str(path), 0, f"{venue.name} publishes no files of this name")
         return
     native, channel = told
+    if not _is_of(native, asked):
+        yield Refused(str(path), 0, f"its name says {native}, --as says {asked.instrument}")
+        return
     listed = asked.listed.get(f"{venue.name}:{native}")
     instrument = asked.instrument or (listed.id if listed else f"{venue.name}:{native}")
     read = venue.archive.read
     yield from read_zip(path, lambda row: read(row, instrument, channel))
+
+
+def _is_of(native: str, asked: Asked) -> bool:
+    """Whether a venue's own symbol may be the instrument that was named: by its list, else by its letters."""
+    known = next((each for each in asked.listed.values() if each.id == asked.instrument), None)
+    if known is not None:
+        return known.native == native
+    pair = split_id(asked.instrument)[1].partition(":")[0].replace("/", "")
+    return _letters(native).startswith(_letters(pair))
+
+
+def _letters(name: str) -> str:
+    return "".join(filter(str.isalnum, name)).upper()
 
 
 def _series(path: Path, asked: Asked) -> tuple[str, str]:
@@ -93,7 +128,10 @@ def _series(path: Path, asked: Asked) -> tuple[str, str]:
     channel = asked.channel or (told.channel if told else "")
     if not instrument or not channel:
         raise ConfigError(f"{path}: say whose rows these are, with --as VENUE:SYMBOL and --channel (trades, bars:1m)")
-    return instrument, str(parse_channel(channel))
+    of = parse_channel(channel)
+    if of.kind != "bars" and of.kind not in BUILT_FROM:
+        raise ConfigError(f"{path}: only bars and trades are imported, as bars:1m, trades or aggtrades; not {channel}")
+    return instrument, str(of)
 
 
 def _instrument(path: Path, asked: Asked) -> str:

@@ -13,18 +13,20 @@ from typing import Any, Protocol
 from tapeline.clock import Clock
 from tapeline.errors import Broken, TimedOut
 from tapeline.model.account import AccountMode, Balance, Fill, OrderUpdate, Payment, Position
+from tapeline.model.instrument import Instrument
 from tapeline.model.number import plain
 from tapeline.model.order import Order
-from tapeline.trading.command import Amend, Cancel, CancelAll, Command, Note, SetHalt, Submit, SubmitList
+from tapeline.trading.command import Amend, Cancel, CancelAll, Command, Hold, Note, SetHalt, Submit, SubmitList
 from tapeline.trading.engine import Engine
 from tapeline.trading.input import Failed, Forget, Halted, Healthy, Operator, Sent, Timer
-from tapeline.trading.record import Digest, Marked, Written
+from tapeline.trading.record import Digest, Listed, Marked, Written
 
 MOST_WAITING = 100_000  # market events that wait to be decided on; more are dropped, and the accounts halted
 SETTLED_WITHIN_S = 30.0
 CANCEL_AGAIN_S = 2.0  # between two cancels of an order, at a stop
 AT_ONCE = 500  # events between two looks at everything else that wants to run
-KEPT = (OrderUpdate, Fill, Payment, Sent, Failed, Operator, Halted, Forget)  # what the state is rebuilt from
+ROUND_S = 0.05  # and no longer than this, but for a step that takes longer by itself
+KEPT = (OrderUpdate, Fill, Payment, Sent, Failed, Operator, Halted, Forget, Listed)  # what the state is rebuilt from
 _NEVER_DROPPED = (*KEPT, Balance, Position, AccountMode, Healthy, Timer)
 
 
@@ -62,17 +64,19 @@ class Execution:
     """One engine at work. `offer` is for the bus and gateways, and never waits; `run` goes on until cancelled.
 
     `halt(account, state, why, who)` asks the latch, which answers with a `Halted`; `keep` writes to the journal; `told`
-    hears of every note, and `beside` of every record that is written without a step, with its time.
+    hears of every note, and `beside` of every record that is written without a step, with its time. `relisted` hears of
+    new terms of an instrument before the engine decides by them: gateways have to know them then.
     """
 
     def __init__(
         self, engine: Engine, gateways: Mapping[str, Gateway], *, clock: Clock, keep: Keep,
         halt: Callable[[str, str, str, str], None], told: Callable[[Note], None] = lambda _note: None,
         most_behind_s: float = 2.0, beside: Callable[[Written, int], None] = lambda _record, _at_ns: None,
+        relisted: Callable[[Instrument], None] = lambda _new: None,
     ) -> None:  # fmt: skip
         self.engine = engine
         self._gateways, self._clock, self._keep, self._halt, self._told = gateways, clock, keep, halt, told
-        self._most_behind_s, self._beside = most_behind_s, beside
+        self._most_behind_s, self._beside, self._relisted = most_behind_s, beside, relisted
         self._waiting: deque[tuple[float, Any]] = deque()
         self._awake = asyncio.Event()
         self._settling: deque[tuple[int, asyncio.Future[None]]] = deque()  # each after so many events
@@ -172,13 +176,17 @@ class Execution:
         now_ns = self._clock.wall_ns()
         if self.engine.due_ns <= now_ns:
             await self._step(Timer("due", self.engine.due_ns), now_ns)
+        began = now = self._clock.now()
         for _ in range(min(AT_ONCE, len(self._waiting))):
             came_at, event = self._waiting.popleft()
-            self._behind_s = self._clock.now() - came_at
+            self._behind_s = now - came_at
             self._slowest_s = max(self._slowest_s, self._behind_s)
             self._watch_load()
             self._events += 1
             await self._step(event, self._clock.wall_ns())
+            now = self._clock.now()
+            if now > began + ROUND_S:  # a strategy is slow: gates, heartbeats and answers need their turn meanwhile
+                break
         await self.flush()  # what came back is durable too, though nothing was decided on it
         while self._settling and self._settling[0][0] <= self._events:
             _, done = self._settling.popleft()
@@ -190,6 +198,10 @@ class Execution:
             mark = self.engine.fee_mark(event) if isinstance(event, Fill) else None
             if mark is not None:
                 self._kept.append(Marked(mark[0], plain(mark[1]), now_ns))
+            if isinstance(event, Halted):
+                event = self.engine.priced(event)
+            elif isinstance(event, Listed):
+                self._relisted(event.instrument)
             self._kept.append(event)
         commands = self.engine.step(event, now_ns)
         self._steps += 1
@@ -218,9 +230,10 @@ class Execution:
                     self._gateway(account).execute(command)
                 case SetHalt(account, state, why, who):
                     self._halt(account, state, why, who)
-                case Note(kind):
-                    self._denied += kind == "denied"
-                    self._told(command)
+                case Hold() | Note():
+                    note = _waits(command) if isinstance(command, Hold) else command
+                    self._denied += note.kind == "denied"
+                    self._told(note)
 
     async def _commit(self, commands: Sequence[Command]) -> None:
         now_ns = self._clock.wall_ns()
@@ -250,3 +263,11 @@ class Execution:
                     account, "halted", f"{self._dropped} events were lost: more came than can be decided on", "overload"
                 )
         self._overloaded = overloaded
+
+
+def _waits(hold: Hold) -> Note:
+    """For people: the journal has the command itself."""
+    intent = hold.intent
+    what = f"for the fills of {hold.after}" if hold.after else "for its price"
+    text = f"this {intent.kind} waits with us {what}: it stands at no venue, and acts while this process lives"
+    return Note("waits_with_us", intent.account, text, hold.client_id, intent.strategy)

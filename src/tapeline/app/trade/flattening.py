@@ -12,14 +12,14 @@ from tapeline.config import FlattenConfig
 from tapeline.errors import OrderRefused, UnknownInstrument
 from tapeline.model.account import OrderUpdate, Position
 from tapeline.model.instrument import Instrument
-from tapeline.model.number import EXACT, ZERO
+from tapeline.model.number import ZERO
 from tapeline.store.latch import HaltLatch
-from tapeline.trading.accounting.allotment import NOBODY
 from tapeline.trading.accounting.ledger import Ledger
 from tapeline.trading.command import Submit
 from tapeline.trading.flatten import Steps
 from tapeline.trading.risk.check import Approved
 from tapeline.watch.hand import Hand
+from tapeline.watch.memory import held_on_spot
 from tapeline.watch.report import Report
 from tapeline.watch.stop import Stop
 
@@ -30,11 +30,15 @@ class PaperHand:
     """The hand at a paper account of this process. On spot it holds what the ledger's strategies do."""
 
     mode = "paper"
+    unsure = ""  # the exchange and the books are in this process
     lag_s = 1.0
 
     def __init__(self, account: str, paper: PaperGateway, ledger: Ledger, clock: Clock) -> None:
         self.account = account
         self._paper, self._exchange, self._ledger, self._clock = paper, paper.venue.exchange, ledger, clock
+
+    def begin(self) -> None:
+        """What is held is read anew each time."""
 
     async def open_orders(self) -> Sequence[OrderUpdate]:
         """Of the exchange, this moment."""
@@ -45,7 +49,7 @@ class PaperHand:
         found = list(self._exchange.positions(self.account))
         there = {each.currency: each.total or ZERO for each in self._exchange.balances(self.account)}
         now_ns = self._clock.wall_ns()
-        for name, size in self._spot().items():
+        for name, size in held_on_spot(self._ledger, self.account, self._exchange.instruments).items():
             left = min(size, there.get(self._exchange.instruments[name].base, ZERO))
             if left > ZERO:
                 found.append(Position(name, "positions", None, now_ns, "paper", self.account, size=left))
@@ -85,16 +89,6 @@ class PaperHand:
         if name not in self._exchange.instruments:
             raise UnknownInstrument(f"no strategy trades {name}")
         return self._exchange.instruments[name]
-
-    def _spot(self) -> dict[str, Decimal]:
-        """Strategies' holdings: slices of ours, which no strategy sent, have been taken off them."""
-        sizes: dict[str, Decimal] = {}
-        for strategy in self._ledger.strategies(self.account) - {NOBODY}:
-            for (name, _), holding in self._ledger.holdings(self.account, strategy).items():
-                known = self._exchange.instruments.get(name)
-                if known is not None and known.kind == "spot":
-                    sizes[name] = EXACT.add(sizes.get(name, ZERO), holding.size)
-        return sizes
 
 
 class Flattening:

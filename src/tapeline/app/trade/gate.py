@@ -14,7 +14,7 @@ from tapeline.clock import Clock
 from tapeline.errors import TapelineError
 from tapeline.store.latch import HaltLatch
 from tapeline.trading.command import Amend, CancelAll, Command, Submit, SubmitList
-from tapeline.trading.halt import MEANS, passes
+from tapeline.trading.halt import MEANS, Latch, passes
 from tapeline.trading.input import Failed, Halted
 
 LOOK_EVERY_S = 0.2
@@ -48,6 +48,10 @@ class Gate:
     def latched(self) -> str:
         """How the latch says that it stands."""
         return self._latch.state
+
+    def latch(self) -> Latch:
+        """The same, since when, by whom and why."""
+        return self._latch.read()
 
     def execute(self, command: Command) -> None:
         """Let it pass, or refuse it: only what risk has found to close a position passes where it is reduce-only."""
@@ -87,7 +91,8 @@ class Gate:
                          state=latch.state, who=latch.who, why=latch.why)  # fmt: skip
             if latch.state in CANCELS:
                 self._gateway.execute(CancelAll(self._latch.account))  # an engine that is behind comes to it later
-            self._tell(Halted(self._latch.account, latch.state, f"{latch.who}: {latch.why}", self._now()))
+            at_ns = max(self._now(), latch.at_ns)  # what the latch says of later was not heard: our clock may be set
+            self._tell(Halted(self._latch.account, latch.state, f"{latch.who}: {latch.why}", at_ns))
 
     def _now(self) -> int:
         return self._clock.wall_ns()

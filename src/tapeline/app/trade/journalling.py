@@ -42,16 +42,18 @@ class Journalling:
 
 @contextmanager
 def journalling(
-    folder: Path, now_ns: int, *, method: str, open_journal: Callable[[Path], Journal] = Journal,
-    remember: Callable[[bytes], None] | None = None,
+    folder: Path, now_ns: int, *, method: str, accounts: Iterable[str] = (), mode: str = "paper",
+    open_journal: Callable[[Path], Journal] = Journal, remember: Callable[[bytes], None] | None = None,
 ) -> Iterator[Journalling]:  # fmt: skip
-    """Lead the journal in a store's folder until the block is left. Raises StoreLocked where another run does.
+    """Lead the journal in a store's folder until the block is left. Raises StoreLocked where another run does, and
+    ConfigError where it is of runs of these accounts in the other mode.
 
     `remember` gets what it had come to, as `trading.memo` writes it.
     """
     journal = open_journal(folder)
     try:
         journal.lead()
+        journal.belong(accounts, mode)
         playback, _ = played(journal, method, _ignored)
         if remember is not None:
             remember(encode(playback.memo()))

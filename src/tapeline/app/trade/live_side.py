@@ -4,17 +4,19 @@ import asyncio
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict, replace
+from functools import partial
 from typing import Any, Never
 
 import structlog
 
-from tapeline.app.instance import Instance
+from tapeline.app.instance import Instance, World
 from tapeline.app.settings import delays, rebased
+from tapeline.app.trade.dead_man import DeadMan
 from tapeline.app.trade.reconciling import Books, Reconciled, Reconciler
 from tapeline.app.venue import VenueDesk
 from tapeline.clock import Clock
 from tapeline.config import Config
-from tapeline.errors import BadData, ConfigError, Refused, Retry
+from tapeline.errors import ConfigError
 from tapeline.model.account import AccountEvent, Balance, Fill
 from tapeline.model.event import Gap
 from tapeline.model.instrument import Instrument
@@ -24,17 +26,17 @@ from tapeline.trading.setup import Setup
 from tapeline.venues.orders import Orders
 from tapeline.venues.spec import Request, Venue
 from tapeline.watch.hand import Hand
+from tapeline.watch.memory import held_on_spot
 from tapeline.watch.minimal import hand_of
-from tapeline.wire.keys import credentials_of
-from tapeline.wire.orders import LiveGateway, at_testnet
+from tapeline.wire.gateway.orders import LiveGateway, at_testnet
 from tapeline.wire.pipe import Response
-from tapeline.wire.redaction import Redaction
+from tapeline.wire.private.keys import credentials_of
+from tapeline.wire.private.redaction import Redaction
+from tapeline.wire.private.taped import Tape, Taped
 from tapeline.wire.rest import Rest
-from tapeline.wire.taped import Tape, Taped
 
 DEAF = "the private stream of the account is not open: fills would not be heard"
 LOOK_EVERY_S = 0.2
-DEAD_MAN_LOOK_S = 1.0
 _log = structlog.get_logger("tapeline")
 
 
@@ -58,13 +60,9 @@ class LiveAccount:
             raise ConfigError(f"account.{name}: {venue.name} takes no orders from Tapeline yet: trade it on paper")
         world, waits = instance.world, delays(config.connection, instance.world.chance)
         rest, dial = desk.rest, desk.dial
-        if settings.testnet:  # another host, with budgets and a clock of its own
-            dial = world.dial(config.connection)
-            base = venue.urls["rest"]
-            shared = world.budget(venue.name, base) if world.budget is not None else None
-            rest = Rest(venue, base, fetch=world.fetch, clock=clock, delays=waits, shared=shared)
-        instruments = _known(setup, restored, desk.venue.name)
-        self.dead_man = orders.dead_man
+        if settings.testnet:
+            rest, dial = _apart(venue, world, clock, waits), world.dial(config.connection)
+        instruments = self.instruments = _known(setup, restored, desk.venue.name)  # all below look into this one
         credentials = credentials_of(name, settings, environ)
         answered: Callable[[Request, Response], None] = _to_no_tape
         if tape is not None:
@@ -75,6 +73,11 @@ class LiveAccount:
             name, venue, orders, rest, credentials, clock=clock, dial=dial, delays=waits, instruments=instruments,
             order_of=restored.blotter.order, owns=restored.blotter.owns, tell=self._heard, reconcile=self._reconcile,
             problem=self._problem, reconcile_every_s=config.trade.reconcile_s, answered=answered,
+        )  # fmt: skip
+        countdown_s = round(config.watch.dead_man_s) if orders.dead_man else 0
+        self.dead_man = None if not countdown_s else DeadMan(
+            name, self.gateway, restored.blotter, instruments=instruments, countdown_s=countdown_s,
+            whole=orders.dead_man == "account", clock=clock, problem=self._problem,
         )  # fmt: skip
         self.reconciler = Reconciler(
             name, blotter=restored.blotter, ledger=restored.ledger, instruments=instruments, books=books, clock=clock,
@@ -105,8 +108,8 @@ class LiveAccount:
                 if order.client_id not in self._restored.held and order.state == "unknown":
                     await asyncio.sleep(0)  # the gateway has begun
                     self.gateway.look_up(order)
-            if self.dead_man and self._config.watch.dead_man_s:
-                tasks.create_task(self._renew(), name=f"dead-man timer of {self.name}")
+            if self.dead_man is not None:
+                tasks.create_task(self.dead_man.run(), name=f"dead-man timer of {self.name}")
             await running
         raise AssertionError("an account is kept for ever")
 
@@ -137,34 +140,6 @@ class LiveAccount:
     def _problem(self, kind: str, text: str) -> None:
         self._instance.problems.note(self._config.account[self.name].venue, self.name, kind, text, b"")
 
-    async def _renew(self) -> Never:
-        """The last line: should this process or machine die, the venue cancels what is open by itself.
-
-        While nothing but what closes a position is open there is no timer: it would take away what protects it.
-        """
-        countdown_s = round(self._config.watch.dead_man_s)
-        armed: frozenset[str] = frozenset()
-        renewed_at = float("-inf")
-        while True:
-            live = self._restored.blotter.live(self.name)
-            wanted = frozenset(each.intent.instrument for each in live if not each.intent.reduce_only)
-            now = self._clock.now()
-            if wanted != armed or (wanted and now >= renewed_at + countdown_s / 3):
-                renewed_at = now
-                try:
-                    await self._arm(armed - wanted, wanted, countdown_s)
-                    armed = wanted
-                except (Retry, Refused, BadData) as error:
-                    self._problem("dead man", str(error))
-            await asyncio.sleep(DEAD_MAN_LOOK_S)
-
-    async def _arm(self, gone: frozenset[str], wanted: frozenset[str], countdown_s: int) -> None:
-        whole = self.dead_man == "account"
-        if wanted:
-            await self.gateway.dead_man(countdown_s, sorted(wanted))
-        if gone and not (whole and wanted):
-            await self.gateway.dead_man(0, sorted(gone))
-
 
 class LiveSide:
     """The venues of a live run. See `trading.Side`."""
@@ -185,8 +160,9 @@ class LiveSide:
                 tell=tell, told=told, tape=tape,
             )  # fmt: skip
             hands[name] = hand_of(
-                name, config, fetch=instance.world.fetch, clock=clock, environ=environ, chance=instance.world.chance
-            )
+                name, config, fetch=instance.world.fetch, clock=clock, environ=environ, chance=instance.world.chance,
+                ours=partial(held_on_spot, restored.ledger, name, {**restored.instruments, **setup.instruments}),
+            )  # fmt: skip
         self.hands: Mapping[str, Hand] = hands
         self.gateways = {name: each.gateway for name, each in self.accounts.items()}
 
@@ -200,6 +176,12 @@ class LiveSide:
 
     def forget(self, _what: Forget) -> None:
         """See `trading.Side`: a venue forgets by itself."""
+
+    def relist(self, new: Instrument) -> None:
+        """See `trading.Side`."""
+        for each in self.accounts.values():
+            if new.id in each.instruments:
+                each.instruments[new.id] = new
 
     def begin(self, tasks: asyncio.TaskGroup) -> list[asyncio.Task[Any]]:
         """See `trading.Side`."""
@@ -219,6 +201,10 @@ class LiveSide:
         for name, each in self.accounts.items():
             if each.hold():
                 _log.error("not ready", account=name, why=each.hold())
+
+    async def leave(self) -> None:
+        """See `trading.Side`: what was kept open is to stay, and a timer would cancel it."""
+        await asyncio.gather(*(each.dead_man.leave() for each in self.accounts.values() if each.dead_man is not None))
 
     def listen(self, instance: Instance, feeds: Mapping[str, Sequence[str]]) -> None:
         """See `trading.Side`."""
@@ -242,6 +228,13 @@ def _told_at(venue: Venue, orders: Orders) -> dict[str, str]:
 
 def _to_no_tape(_request: Request, _response: Response) -> None:
     """Nothing is recorded."""
+
+
+def _apart(venue: Venue, world: World, clock: Clock, waits: Callable[[], Iterator[float]]) -> Rest:
+    """The REST of a test network: another host, with budgets and a clock of its own."""
+    base = venue.urls["rest"]
+    shared = world.budget(venue.name, base) if world.budget is not None else None
+    return Rest(venue, base, fetch=world.fetch, clock=clock, delays=waits, shared=shared)
 
 
 def _placed(config: Config, name: str, venue: Venue, *, testnet: bool) -> Venue:

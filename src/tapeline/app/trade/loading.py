@@ -27,12 +27,27 @@ def load(config: StrategyConfig, folder: Path | None = None) -> Strategy:
         if value is not None:
             settings[name] = value
     if isinstance(found, type) and issubclass(found, Strategy):
-        return found(**settings)
+        return _made(config.run, found, settings)
     if callable(found) and not isinstance(found, type):
         if not settings.get("instruments"):
             raise ConfigError(f"{config.run} is a function: say what it watches, `instruments` and `channels`")
+        if inspect.iscoroutinefunction(found):
+            raise ConfigError(f"{config.run} is async, and would never run: write a plain function")
         return Plain(found, **settings)
     raise ConfigError(f"{config.run} is {found!r}, neither a Strategy nor a function")
+
+
+def _made(run: str, of: type[Strategy], settings: Mapping[str, Any]) -> Strategy:
+    try:
+        made = of(**settings)
+    except TypeError as error:
+        raise ConfigError(f"{run} cannot be made of its settings: {error}") from error
+    if "_desk" not in vars(made):
+        raise ConfigError(f"{run} has an __init__ of its own, which has to call super().__init__(**settings)")
+    waits = [name for name in dir(of) if name.startswith("on_") and inspect.iscoroutinefunction(getattr(of, name))]
+    if waits:
+        raise ConfigError(f"{run}: {', '.join(waits)} is async, and would never run: hooks are plain functions")
+    return made
 
 
 def with_settings(config: StrategyConfig, texts: Iterable[str]) -> StrategyConfig:

@@ -13,7 +13,7 @@ from tapeline.app.trade.reconciling import Reconciler
 from tapeline.clock import Clock
 from tapeline.config import Config
 from tapeline.model.channel import channel as parse_channel
-from tapeline.model.instrument import split_id
+from tapeline.model.instrument import Instrument, split_id
 from tapeline.trading.accounting.once import NEAR_NS
 from tapeline.trading.input import Forget
 from tapeline.trading.restore import Restored
@@ -56,6 +56,10 @@ class PaperSide:
         """See `trading.Side`."""
         self.gateways[what.account].venue.exchange.forget(what.account, what.before_ns)
 
+    def relist(self, new: Instrument) -> None:
+        """See `trading.Side`."""
+        self.papers[new.venue].venue.exchange.relist(new)
+
     def begin(self, tasks: asyncio.TaskGroup) -> list[asyncio.Task[Any]]:
         """See `trading.Side`."""
         return [tasks.create_task(each.run(), name=f"paper {name}") for name, each in self.papers.items()]
@@ -72,12 +76,16 @@ class PaperSide:
     async def ready(self, _within_s: float) -> None:
         """See `trading.Side`."""
 
+    async def leave(self) -> None:
+        """See `trading.Side`: nothing outlives this process."""
+
     def listen(self, instance: Instance, feeds: Mapping[str, Sequence[str]]) -> None:
         """See `trading.Side`: the market goes to the paper venues first, and then to the engine."""
         for instrument, channels in feeds.items():
             paper = self.papers[split_id(instrument)[0]]
             for of in dict.fromkeys(str(parse_channel(each).wire) for each in channels):
                 instance.on(paper.market, instrument=instrument, of=of)
+                instance.on_book_state(paper.market, instrument=instrument, of=of)
 
     def statistics(self) -> dict[str, Any]:
         """See `trading.Side`."""

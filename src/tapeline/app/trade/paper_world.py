@@ -34,7 +34,7 @@ def paper_exchange(
             instrument = instruments.get(name)
             if instrument is not None and instrument.kind != "spot" and held.size and held.entry_price is not None:
                 stake = exchange.account(account.name).stake(instrument, position)
-                stake.trade("buy" if held.size > ZERO else "sell", held.entry_price, abs(held.size))
+                stake.trade("buy" if held.size > ZERO else "sell", held.entry_price, held.size.copy_abs())
     return exchange
 
 

@@ -140,9 +140,9 @@ class Record:
             price = price_of(key[2])
             if trip.size and price is not None:
                 instrument = self._instruments[key[2]]
-                left = notional(instrument, price, abs(trip.size))
+                left = notional(instrument, price, trip.size.copy_abs())
                 trip.value_out = EXACT.add(trip.value_out, left)
-                trip.sold = EXACT.add(trip.sold, abs(trip.size))
+                trip.sold = EXACT.add(trip.sold, trip.size.copy_abs())
                 self.trips.append(self._trip(key, trip, at_ns, still_open=True))
         self.trips.sort(key=lambda each: (each.closed_ns, each.opened_ns))
 
@@ -168,21 +168,23 @@ class Record:
             if trip is None:
                 trip = self._open[key] = _Open(deal.at_ns, self._dust.pop(key, ZERO))
             opens = not trip.bought or (trip.size > ZERO) == (left > ZERO)
-            part = left if opens or abs(left) <= abs(trip.size) else EXACT.minus(trip.size)
-            size = abs(part)
+            part = left if opens or left.copy_abs() <= trip.size.copy_abs() else EXACT.minus(trip.size)
+            size = part.copy_abs()
             value = notional(instrument, deal.price, size)
-            share = cost if part == left else ROUNDING.divide(EXACT.multiply(cost, size), abs(left))
+            share = cost if part == left else ROUNDING.divide(EXACT.multiply(cost, size), left.copy_abs())
             if opens:
                 trip.bought, trip.value_in = EXACT.add(trip.bought, size), EXACT.add(trip.value_in, value)
             else:
                 trip.sold, trip.value_out = EXACT.add(trip.sold, size), EXACT.add(trip.value_out, value)
-            trip.size = EXACT.add(trip.size, EXACT.subtract(part, taken))
-            trip.most = max(trip.most, abs(trip.size))
+            # What turns a position bears the fee where it opens: what it closes is flat then, not short by the fee.
+            trip.size = EXACT.add(trip.size, EXACT.subtract(part, taken if part == left else ZERO))
+            trip.most = max(trip.most, trip.size.copy_abs())
             trip.fees = ROUNDING.add(trip.fees, share)
             trip.charged = trip.charged if taken else ROUNDING.add(trip.charged, share)
             trip.fills += 1
             cost, left = ROUNDING.subtract(cost, share), EXACT.subtract(left, part)
-            if not opens and not sellable(trip.size, instrument):
+            beyond = (trip.size > ZERO) == (part > ZERO)  # by a fee that was given, not taken
+            if not opens and (beyond or not sellable(trip.size, instrument)):
                 del self._open[key]
                 self._dust[key] = trip.size
                 self.trips.append(self._trip(key, trip, deal.at_ns, short=part > ZERO))

@@ -1,16 +1,24 @@
 """From a configuration to what an engine needs: strategies, accounts, limits, and the streams that they hear."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import msgspec
 
+from tapeline.app.instance import Instance
+from tapeline.app.trade.books import EngineBooks
 from tapeline.app.trade.loading import load
+from tapeline.app.trade.recorder import Recorder
 from tapeline.config import Config, StreamConfig
 from tapeline.errors import ConfigError
 from tapeline.model.channel import channel as parse_channel
 from tapeline.model.instrument import Instrument, split_id
 from tapeline.model.limits import RiskLimits
+from tapeline.trading.engine import Engine
+from tapeline.trading.record import Written
+from tapeline.trading.recorded import RecordedEngine
+from tapeline.trading.restore import Restored
 from tapeline.trading.risk.limits import Tables
 from tapeline.trading.setup import Abilities, Account, Setup
 from tapeline.trading.strategy import Strategy
@@ -52,6 +60,11 @@ def accounts_of(config: Config, feeds: Mapping[str, Sequence[str]], mode: str) -
 
     Raises ConfigError where orders would be real and the configuration does not say so.
     """
+    for name, account in config.account.items():
+        try:
+            venue_named(account.venue)
+        except ConfigError as error:
+            raise ConfigError(f"account.{name}.venue: {error}") from None
     venues = list(dict.fromkeys(split_id(instrument)[0] for instrument in feeds))
     found: dict[str, Account] = {}
     for venue in venues:
@@ -91,6 +104,17 @@ def limits_of(config: Config) -> Tables:
     )  # fmt: skip
 
 
+def idle_limits(config: Config, accounts: Iterable[str], strategies: Iterable[str]) -> Iterator[str]:
+    """Tables of limits that hold for nobody in this run: where a name is misspelt, nothing limits what was meant."""
+    for kind, tables, names in (
+        ("account", config.risk.account, list(accounts)),
+        ("strategy", config.risk.strategy, list(strategies)),
+    ):
+        for name in tables:
+            if name not in names:
+                yield f"risk.{kind}.{name} holds for nobody: this run has {', '.join(names)}"
+
+
 def setup_of(
     config: Config, accounts: Mapping[str, Account], instruments: Iterable[Instrument], *, live: bool = False,
     limits: Tables | None = None,
@@ -116,3 +140,28 @@ def setup_of(
         limits=limits_of(config) if limits is None else limits, currency=config.trade.currency,
         at_stop=config.trade.at_stop, on_breach=config.risk.on_breach,
     )  # fmt: skip
+
+
+def engine_of(
+    setup: Setup, strategies: Sequence[Strategy], restored: Restored, recorder: Recorder | None
+) -> tuple[Engine, Callable[[Written, int], None]]:
+    """An engine from what the journal knows, and who hears of what is written beside its steps."""
+    known: dict[str, Any] = {
+        "blotter": restored.blotter, "ledger": restored.ledger, "books": EngineBooks(), "digest": restored.digest,
+        "losses": restored.losses, "held": restored.held,
+    }  # fmt: skip
+    if recorder is None:
+        return Engine(setup, strategies, **known), lambda _record, _at_ns: None
+    engine = RecordedEngine(setup, strategies, take=recorder.inputs.take, **known)
+    recorder.engine = engine
+    return engine, engine.beside
+
+
+def listed_of(instance: Instance, feeds: Mapping[str, Sequence[str]]) -> Iterator[Instrument]:
+    """What these feeds are of, by the lists of the venues. Raises UnknownInstrument."""
+    for name in feeds:
+        venue, symbol = split_id(name)
+        for desk in instance.desks.values():
+            if desk.venue.name == venue:
+                yield desk.symbols.find(symbol)
+                break

@@ -13,7 +13,7 @@ from itertools import pairwise
 import msgspec
 
 from tapeline.app.trade.record import Deal, Record, Sample
-from tapeline.model.number import EXACT, ZERO
+from tapeline.model.number import EXACT, ROUNDING, ZERO
 
 DAY_NS = 86_400_000_000_000
 YEAR_NS = 365 * DAY_NS
@@ -91,16 +91,18 @@ def statistics(record: Record, currency: str, from_ns: int, to_ns: int) -> Stati
 def drawdown(samples: Sequence[Sample]) -> tuple[float, Decimal, float]:
     """(the deepest as a share of the peak before it, the same as a value, the longest in seconds)."""
     peak, peak_ns = samples[0].equity, samples[0].at_ns
-    share, value, longest_ns = 0.0, ZERO, 0
+    share, value, longest_ns, below = 0.0, ZERO, 0, False
     for each in samples:
-        if each.equity >= peak:
-            longest_ns = max(longest_ns, each.at_ns - peak_ns if each.equity > peak or share else 0)
+        if below:
+            longest_ns = max(longest_ns, each.at_ns - peak_ns)
+        below = each.equity < peak
+        if not below:
             peak, peak_ns = each.equity, each.at_ns
             continue
         lost = EXACT.subtract(peak, each.equity)
         value = max(value, lost)
         if peak > ZERO:
-            share = max(share, float(lost / peak))
+            share = max(share, float(ROUNDING.divide(lost, peak)))
         longest_ns = max(longest_ns, each.at_ns - peak_ns)
     return share, value, longest_ns / 1e9
 
@@ -110,7 +112,7 @@ def drawdowns(samples: Sequence[Sample]) -> list[float]:
     found, peak = [], ZERO
     for each in samples:
         peak = max(peak, each.equity)
-        found.append(float((peak - each.equity) / peak) if peak > ZERO else 0.0)
+        found.append(float(ROUNDING.divide(EXACT.subtract(peak, each.equity), peak)) if peak > ZERO else 0.0)
     return found
 
 
@@ -127,7 +129,11 @@ def _returns(samples: Sequence[Sample]) -> tuple[list[float], float]:
 
 
 def _steps(samples: Sequence[Sample]) -> list[float]:
-    return [float(after.equity / before.equity) - 1.0 for before, after in pairwise(samples) if before.equity > ZERO]
+    return [
+        float(ROUNDING.divide(after.equity, before.equity)) - 1.0
+        for before, after in pairwise(samples)
+        if before.equity > ZERO
+    ]
 
 
 def _per(returns: Sequence[float], deviation: float | None, year: float) -> float | None:
@@ -168,7 +174,7 @@ def _exposure(samples: Sequence[Sample]) -> float:
 
 def _factor(won: Sequence[Decimal]) -> float | None:
     gain, loss = _sum(each for each in won if each > ZERO), _sum(each for each in won if each < ZERO)
-    return float(gain / -loss) if loss else None
+    return float(ROUNDING.divide(gain, loss.copy_negate())) if loss else None
 
 
 def _fees(deals: Sequence[Deal]) -> Decimal:
@@ -180,7 +186,11 @@ def _mean(values: Sequence[float]) -> float | None:
 
 
 def _mean_of(values: Sequence[Decimal]) -> Decimal | None:
-    return (_sum(values) / len(values)).quantize(Decimal("1e-8")) if values else None
+    return (
+        ROUNDING.divide(_sum(values), Decimal(len(values))).quantize(Decimal("1e-8"), context=ROUNDING)
+        if values
+        else None
+    )
 
 
 def _part(count: int, of: int) -> float | None:
@@ -188,7 +198,7 @@ def _part(count: int, of: int) -> float | None:
 
 
 def _ratio(part: Decimal, of: Decimal) -> float | None:
-    return float(part / of) if of > ZERO else None
+    return float(ROUNDING.divide(part, of)) if of > ZERO else None
 
 
 def _sum(values: Iterable[Decimal]) -> Decimal:

@@ -10,6 +10,7 @@ from tapeline.app.trade.journalling import Journalling
 from tapeline.app.trade.recorder import Recorder
 from tapeline.model.number import plain
 from tapeline.trading.engine import Engine
+from tapeline.trading.situation import Situation
 
 
 def trading_status(
@@ -27,38 +28,57 @@ def trading_status(
         "recording": None if recorder is None else {
             "folder": str(recorder.folder), **asdict(recorder.statistics())
         },
-        "accounts": [
-            {
-                "account": name, "venue": account.venue, "state": gates[name].state,
-                "equity": plain(situation.equity_seen(name)), "currency": situation.setup.currency,
-                "balances": {key: plain(each) for key, each in situation.ledger.balances(name).items() if each},
-                "positions": {
-                    f"{instrument} {position}": plain(held.size)
-                    for (instrument, position), held in situation.ledger.holdings(name).items()
-                    if held.size
-                },
-            }
-            for name, account in situation.setup.accounts.items()
-        ],
-        "orders": [
-            {
-                "order": order.client_id, "instrument": order.intent.instrument, "side": order.intent.side,
-                "kind": order.intent.kind, "state": order.state, "strategy": order.intent.strategy,
-                "size": None if order.size is None else plain(order.size),
-                "price": None if order.price is None else plain(order.price), "filled": plain(order.filled),
-            }
-            for order in situation.blotter.live()
-        ],
-        "strategies": [
-            {
-                "strategy": name, "paused": seat.paused, "failures": seat.failures,
-                "positions": {
-                    f"{account} {instrument} {position}": plain(held.size)
-                    for account in situation.setup.accounts
-                    for (instrument, position), held in situation.ledger.holdings(account, name).items()
-                    if held.size
-                },
-            }
-            for name, seat in engine.seats.items()
-        ],
+        "accounts": _accounts(situation, gates),
+        "orders": open_orders(situation),
+        "strategies": _strategies(engine),
     }  # fmt: skip
+
+
+def _accounts(situation: Situation, gates: Mapping[str, Gate]) -> list[dict[str, Any]]:
+    return [
+        {
+            "account": name, "venue": account.venue, "state": gates[name].state,
+            "equity": plain(situation.equity_seen(name)), "currency": situation.setup.currency,
+            "balances": {key: plain(each) for key, each in situation.ledger.balances(name).items() if each},
+            "positions": _positions(situation, name),
+        }
+        for name, account in situation.setup.accounts.items()
+    ]  # fmt: skip
+
+
+def _strategies(engine: Engine) -> list[dict[str, Any]]:
+    situation = engine.situation
+    return [
+        {
+            "strategy": name, "paused": seat.paused, "failures": seat.failures,
+            "positions": {
+                f"{account} {key}": size
+                for account in situation.setup.accounts
+                for key, size in _positions(situation, account, name).items()
+            },
+        }
+        for name, seat in engine.seats.items()
+    ]  # fmt: skip
+
+
+def _positions(situation: Situation, account: str, strategy: str | None = None) -> dict[str, str]:
+    """Sizes of what an account holds now, or one strategy on it."""
+    return {
+        f"{instrument} {position}": plain(held.size)
+        for (instrument, position), held in situation.ledger.holdings(account, strategy).items()
+        if held.size
+    }
+
+
+def open_orders(situation: Situation) -> list[dict[str, Any]]:
+    """Orders of ours that are not final; `where` says which stand at the venue, and which wait with us."""
+    return [
+        {
+            "order": order.client_id, "instrument": order.intent.instrument, "side": order.intent.side,
+            "kind": order.intent.kind, "state": order.state, "strategy": order.intent.strategy,
+            "size": None if order.size is None else plain(order.size),
+            "price": None if order.price is None else plain(order.price), "filled": plain(order.filled),
+            "where": "with us" if order.client_id in situation.waiters else "at the venue",
+        }
+        for order in situation.blotter.live()
+    ]  # fmt: skip

@@ -10,7 +10,7 @@ import msgspec
 
 from tapeline.app.trade.record import Deal, Record, Trip
 from tapeline.app.trade.statistics import drawdowns
-from tapeline.model.number import plain
+from tapeline.model.number import ROUNDING, plain
 from tapeline.store.extras import optional
 
 EQUITY = ("at_ns", "equity", "drawdown", "exposed")
@@ -66,7 +66,7 @@ def _array(pa: Any, values: list[Any]) -> Any:
 
 
 def _quantized(value: Decimal) -> Decimal:
-    return value.quantize(Decimal("1e-12"))
+    return value.quantize(Decimal("1e-12"), context=ROUNDING)
 
 
 def _text(value: Any) -> Any:

@@ -14,7 +14,6 @@ import structlog
 from tapeline.app.instance import Instance
 from tapeline.app.running import Running, start
 from tapeline.app.trade.aftermath import Aftermath, aftermath
-from tapeline.app.trade.books import EngineBooks
 from tapeline.app.trade.execution import Execution, Gateway
 from tapeline.app.trade.flattening import Flattening
 from tapeline.app.trade.forgetting import Forgetting
@@ -25,23 +24,30 @@ from tapeline.app.trade.operating import operator_handlers
 from tapeline.app.trade.paper_side import PaperSide
 from tapeline.app.trade.reconciling import Reconciled, Reconciler
 from tapeline.app.trade.recorder import Recorder, recording
-from tapeline.app.trade.setting_up import accounts_of, feeds_of, setup_of, strategies_of, with_streams
+from tapeline.app.trade.relisting import Relistings
+from tapeline.app.trade.setting_up import (
+    accounts_of,
+    engine_of,
+    feeds_of,
+    listed_of,
+    setup_of,
+    strategies_of,
+    with_streams,
+)
 from tapeline.app.trade.snapshotting import Snapshotting
+from tapeline.app.trade.standing import Standing
 from tapeline.app.trade.status import trading_status
 from tapeline.app.trade.warming import proven_now, stored_bars
 from tapeline.app.trade.watching import Watching
 from tapeline.clock import Clock, SystemClock
 from tapeline.config import Config
 from tapeline.errors import Broken, ConfigError, TapelineError
-from tapeline.model.instrument import Instrument, split_id
+from tapeline.model.instrument import Instrument
 from tapeline.model.order import Order
 from tapeline.store.latch import HaltLatch
 from tapeline.trading.command import Note
-from tapeline.trading.engine import Engine
-from tapeline.trading.input import Forget, Halted
+from tapeline.trading.input import Forget
 from tapeline.trading.record import Begun, Remembered, Written
-from tapeline.trading.recorded import RecordedEngine
-from tapeline.trading.restore import Restored
 from tapeline.trading.setup import Setup
 from tapeline.trading.strategy import Strategy
 from tapeline.watch.hand import Hand
@@ -84,6 +90,10 @@ class Side(Protocol):
         """The engine forgets this: whoever keeps the same in this process may, too."""
         ...
 
+    def relist(self, new: Instrument) -> None:
+        """It is traded on these terms from now on; the engine decides by them next."""
+        ...
+
     def begin(self, tasks: asyncio.TaskGroup) -> list[asyncio.Task[Any]]:
         """Let it run; the engine's execution runs already."""
         ...
@@ -94,6 +104,10 @@ class Side(Protocol):
 
     async def ready(self, within_s: float) -> None:
         """Until it may start, or for so long."""
+        ...
+
+    async def leave(self) -> None:
+        """A stop in order is done: what is open is meant to be."""
         ...
 
     def listen(self, instance: Instance, feeds: Feeds) -> None:
@@ -124,11 +138,11 @@ class Trading:
         self._failed: TapelineError | RuntimeError | None = None
         self._feeds: Feeds = feeds_of(strategies)
         self._tasks: asyncio.TaskGroup | None = None
-        self.engine, beside = _engine(setup, strategies, restored, recorder)
+        self.engine, beside = engine_of(setup, strategies, restored, recorder)
         self.gates: dict[str, Gate] = {}
         self.execution = Execution(
             self.engine, self.gates, clock=clock, keep=self._keep, halt=self._halt, told=_told,
-            most_behind_s=config.watch.overload_s, beside=beside,
+            most_behind_s=config.watch.overload_s, beside=beside, relisted=self._relist,
         )  # fmt: skip
         self.side: Side = (
             LiveSide(
@@ -143,6 +157,7 @@ class Trading:
             self.gates[name] = Gate(
                 gateway, latches[name], clock=clock, tell=self.execution.offer, hold=partial(self.side.hold, name)
             )
+        self.standing = Standing(self.engine, self.gates, restored, write=self.execution.write, now_ns=clock.wall_ns)
         self.heart = Heart(self._folder, tuple(setup.accounts), clock)
         self.flattening = Flattening(self.side.hands, latches, config.flatten, clock=clock, note=self._note)
         self.watching = Watching(
@@ -152,6 +167,10 @@ class Trading:
         self._forgetting = Forgetting(
             restored.blotter, restored.ledger, self.side.settled_ns, round(config.trade.keep_h * 3600e9)
         )
+        self.relistings = Relistings(
+            running.instance, self.engine.situation, every_s=config.trade.instruments_h * 3600.0, clock=clock,
+            offer=self.execution.offer, keep=running.keeping.instruments,
+        )  # fmt: skip
         self.left: list[Order] = []
 
     async def begin(self, tasks: asyncio.TaskGroup) -> list[asyncio.Task[None]]:
@@ -174,11 +193,13 @@ class Trading:
         work += [tasks.create_task(self._look(), name="looking")]
         work += [tasks.create_task(self.watching.run(tasks), name="watching")]
         work += [tasks.create_task(self._snapshots().run(), name="snapshots")]
+        work += self.relistings.begin(tasks, self.running.instance)
         self.running.more["checks"] = self.watching.statistics
         self.running.handlers |= operator_handlers(
             self.engine, self.execution.offer, self.side.reconcilers, self._clock
         )
         self.running.more["accounts"] = self.side.statistics
+        self.running.more["instruments"] = self.relistings.statistics
         self.running.more["trading"] = lambda: trading_status(
             self.engine, self.execution, self.journal, self.gates, self.recorder
         )
@@ -193,6 +214,7 @@ class Trading:
         if self.recorder is not None:
             self.recorder.why = "stopped"
         if not self.left:
+            await self.side.leave()
             self.heart.end()
 
     def last_words(self, config: str) -> list[str]:
@@ -238,11 +260,9 @@ class Trading:
             self.execution.write(listed)
         for news in self.side.what_is(now_ns):
             self.execution.offer(news)
-        for name, gate in self.gates.items():
-            state = gate.latched
-            if state != "running":
-                self.engine.situation.halts[name] = state
-                self.execution.write(Halted(name, state, "as the latch stood at the start", now_ns))
+        self.standing.begin()
+        for name in sorted(set(self.gates) - set(self.side.reconcilers())):
+            self.standing.compared(name)
 
     def _listen(self, instance: Instance) -> None:
         """The market, in the order of the bus: first to a paper venue, where there is one, then to the engine."""
@@ -250,6 +270,7 @@ class Trading:
         for instrument, channels in self._feeds.items():
             for of in channels:
                 instance.on(self.execution.offer, instrument=instrument, of=of)
+                instance.on_book_state(self.execution.offer, instrument=instrument, of=of)
 
     async def _look(self) -> Never:
         """Now and then: what is proven, and what loss limits have seen."""
@@ -279,9 +300,14 @@ class Trading:
     def _heard(self, event: Any) -> None:
         """An answer of a venue, for the engine; refusals are counted on the way."""
         self.watching.heard(event)
+        self.relistings.heard(event)
         self.execution.offer(event)
 
+    def _relist(self, new: Instrument) -> None:
+        self.side.relist(new)
+
     def _reconciled(self, account: str, state: Reconciled) -> None:
+        self.standing.compared(account)
         self.watching.reconciled_at[account] = self._clock.now()
         self.watching.unexplained[account] = "; ".join(state.unexplained)
 
@@ -327,7 +353,8 @@ async def trading(
     clock = clock or SystemClock()
     strategies = strategies_of(config, folder)
     feeds = feeds_of(strategies)
-    accounts = accounts_of(config, feeds, "live" if live else "paper")
+    mode = "live" if live else "paper"
+    accounts = accounts_of(config, feeds, mode)
     config = with_streams(config, feeds)
     if config.store.folder is None:
         raise ConfigError("no store: set [store] path, the folder that gets the journal and the data")
@@ -336,16 +363,16 @@ async def trading(
         method = config.trade.accounting
         journal = stack.enter_context(
             journalling(
-                config.store.folder, clock.wall_ns(), method=method,
+                config.store.folder, clock.wall_ns(), method=method, accounts=accounts, mode=mode,
                 remember=None if recorder is None else recorder.remember,
             )
         )  # fmt: skip
         running = await stack.enter_async_context(start(config, clock=clock))
         await asyncio.shield(running.opening)
-        setup = setup_of(config, accounts, _instruments(running.instance, feeds), live=live)
+        setup = setup_of(config, accounts, listed_of(running.instance, feeds), live=live)
         if recorder is not None:
             recorder.describe(
-                setup, config.strategy, folder, mode="live" if live else "paper", instance=journal.instance,
+                setup, config.strategy, folder, mode=mode, instance=journal.instance,
                 restored_ns=journal.restored_ns, accounting=method,
             )  # fmt: skip
         run = Trading(
@@ -359,34 +386,10 @@ async def trading(
         yield run
 
 
-def _engine(
-    setup: Setup, strategies: Sequence[Strategy], restored: Restored, recorder: Recorder | None
-) -> tuple[Engine, Callable[[Written, int], None]]:
-    """An engine from what the journal knows, and who hears of what is written beside its steps."""
-    known: dict[str, Any] = {
-        "blotter": restored.blotter, "ledger": restored.ledger, "books": EngineBooks(), "digest": restored.digest,
-        "losses": restored.losses, "held": restored.held,
-    }  # fmt: skip
-    if recorder is None:
-        return Engine(setup, strategies, **known), lambda _record, _at_ns: None
-    engine = RecordedEngine(setup, strategies, take=recorder.inputs.take, **known)
-    recorder.engine = engine
-    return engine, engine.beside
-
-
-def _instruments(instance: Instance, feeds: Feeds) -> Iterator[Instrument]:
-    for name in feeds:
-        venue, symbol = split_id(name)
-        for desk in instance.desks.values():
-            if desk.venue.name == venue:
-                yield desk.symbols.find(symbol)
-                break
-
-
 def _told(note: Note) -> None:
     tell = (
         _log.warning
-        if note.kind in {"denied", "limit_cancels", "strategy_failed", "strategy_paused", "unbooked"}
+        if note.kind in {"denied", "limit_cancels", "strategy_failed", "strategy_paused", "unbooked", "instrument"}
         else _log.info
     )
     tell(note.kind, account=note.account, strategy=note.strategy, order=note.client_id, text=note.text)

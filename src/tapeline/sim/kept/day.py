@@ -30,10 +30,10 @@ from tapeline.sim.kept.scribe import Scribe
 from tapeline.sim.loop import VirtualClock, run
 from tapeline.sim.market import Market
 from tapeline.sim.pit import Rates
+from tapeline.sim.playing import play
 from tapeline.sim.venue import SimulatedVenue
 from tapeline.store.budget import HostBudget
 from tapeline.store.reader import open_store
-from tapeline.venues import venue_named
 from tapeline.venues.spec import Venue
 
 START_NS = 19_900 * DAY_NS  # a midnight
@@ -156,7 +156,7 @@ class _Day:
                                  channels=channels),),
             connection=msgspec.structs.replace(plan.settings, connections=self.chance.choice((1, 1, 1, 1, 2))),
             sync=SyncConfig(silence_s=SILENT_S), fallback_to_polling=self.chance.random() < POLLED_DAYS,
-            repair=plan.repair, audit=AuditConfig(enabled=plan.audit),
+            repair=plan.repair, audit=AuditConfig(enabled=plan.audit, instruments_h=0.0),  # days are too short
             alerts=AlertsConfig(enabled=False),  # they go by our own memory, too
         )  # fmt: skip
 
@@ -231,12 +231,12 @@ class _Day:
         now_ns = self.sim.player.now_ns()
         if self.sim.impatient:
             wrong.append(f"{self.sim.impatient} requests were sent while the venue had asked for silence")
-        if self.sim.overdrawn:
-            wrong.append(f"{self.sim.overdrawn} requests were over the venue's weight limit")
+        if self.sim.rest.overdrawn:
+            wrong.append(f"{self.sim.rest.overdrawn} requests were over the venue's weight limit")
         anew = "anew" in self.told.faults
         truth = Truth(
             pits=self.pits, trades=self.trades, bars=BARS, built=BUILT, until_ns=now_ns - int(SETTLED_S * SECOND_NS),
-            whole=plan.repair, revised=self.sim.answers.revised, anew=anew,
+            whole=plan.repair, revised=self.sim.rest.answers.revised, anew=anew,
         )  # fmt: skip
         rows, facts = Counter[str](), Counter[str]()
         with open_store(self.folder) as store:
@@ -250,7 +250,7 @@ class _Day:
             text = repr([store.coverage(*series) for series in store.series()])
         return DayReport(
             venue=plan.venue.name, seed=plan.seed, violations=tuple(wrong), faults=dict(self.told.faults), lives=lives,
-            crashes=self.told.crashes, rows=dict(rows), facts=dict(facts), asked=dict(self.sim.requests),
+            crashes=self.told.crashes, rows=dict(rows), facts=dict(facts), asked=dict(self.sim.rest.requests),
             digest=blake2b(f"{text} {sorted(rows.items())}".encode(), digest_size=16).hexdigest(),
         )  # fmt: skip
 
@@ -271,12 +271,7 @@ async def _at_once(read: Callable[[], Any]) -> Any:
 
 def main(words: Sequence[str]) -> int:
     """`VENUE SEED [SEED ...]`: play these days; 1 where one broke a promise."""
-    bad = 0
-    for seed in words[1:]:
-        report = run_day(DayPlan(venue=venue_named(words[0]), seed=int(seed)))
-        sys.stdout.write(f"{report}\n")
-        bad += bool(report.violations)
-    return min(bad, 1)
+    return play(words, lambda venue, seed: run_day(DayPlan(venue=venue, seed=seed)))
 
 
 if __name__ == "__main__":

@@ -22,6 +22,7 @@ from tapeline.model.limits import RiskLimits
 from tapeline.sim.kept.chance import Life
 from tapeline.sim.kept.day import MEMORY
 from tapeline.sim.loop import AloneLoop, VirtualClock, run
+from tapeline.sim.playing import play
 from tapeline.sim.trading.chance import CALM_S, ENDS, WARM_S, drawn_clock_steps, drawn_trading_lives
 from tapeline.sim.trading.plan import TradingPlan, TradingReport
 from tapeline.sim.trading.run import ACCOUNT, Place, Surroundings, TradingRun, emergency_stop, latch_of
@@ -36,6 +37,7 @@ QUIET_S = CALM_S / 2
 PATIENT_S = 60.0  # how long a person looks at a reduced account
 STREAMED = 0.5  # share of days with market data over connections of their own
 TWOFOLD = 0.15  # share of days at two venues
+FLATTENED = 0.5  # share of those with a halt on the way that close all positions
 LATE_S = 60.0  # an order that ends at a time has ended by then, faults and all
 
 
@@ -57,6 +59,7 @@ class _Day:
         self.wrong: list[str] = []
         self.faults, self.problems = Counter[str](), Counter[str]()
         self.crashes = 0
+        self.set_back = False  # by so much that strategies may sleep for the rest of the day
         self.digest = ""  # of the engine, after the last run so far
         self.until: dict[str, int] = {}  # when orders have to have ended, by our clock
         self.end = plan.end or self.chance.choice(ENDS)
@@ -101,7 +104,7 @@ class _Day:
     def _report(self, lives: int) -> TradingReport:
         plan = self.plan
         for stage in self.stages:
-            if not stage.witness.orders:
+            if not stage.witness.orders and not self.set_back:  # timers wait until it is as late again
                 self.wrong.append(f"nobody placed an order at {stage.venue.name}: the day shows nothing")
         return TradingReport(
             venue=plan.venue.name, seed=plan.seed, violations=tuple(self.wrong), faults=dict(self.faults),
@@ -126,12 +129,16 @@ class _Day:
                     latch.resume(who="ada", why="I know of it")
 
     async def _halted_for_a_while(self, around: Surroundings, at_s: float) -> None:
-        """Another process halts an account while it trades; nothing rests until somebody resumes it."""
+        """Another process halts an account while it trades; nothing rests until somebody resumes it.
+
+        On half of these days it closes all positions too.
+        """
         await self._until(at_s)
         stage, place = self.stages[0], around.places[0]
-        self.faults["halt"] += 1
+        flatten = random.Random(f"trading flat {self.plan.key}").random() < FLATTENED
+        self.faults["flatten" if flatten else "halt"] += 1
         stage.others.stopped = True
-        report = await emergency_stop(around, place, {}, flatten=False)
+        report = await emergency_stop(around, place, flatten=flatten)
         await asyncio.sleep(SETTLED_S)
         left = stage.left_open()
         if report.done and left:
@@ -189,8 +196,7 @@ class _Day:
 
     async def _stopped(self, running: TradingRun, stage: Stage, place: Place) -> None:
         stage.others.stopped = True
-        ours = running.held(stage.account)
-        report = await emergency_stop(running.around, place, ours, flatten=self.end == "flatten")
+        report = await emergency_stop(running.around, place, flatten=self.end == "flatten")
         if not report.done:
             self.wrong.append(f"the emergency stop: {' | '.join(report.lines())}")
 
@@ -253,17 +259,13 @@ class _Day:
 
     def _step(self, by_s: float) -> None:
         self.faults["clock"] += 1
+        self.set_back |= by_s < -CALM_S
         self.clock.step(by_s)
 
 
 def main(words: Sequence[str]) -> int:
     """`VENUE SEED [SEED ...]`: play these days; 1 where one broke a promise."""
-    bad = 0
-    for seed in words[1:]:
-        report = run_trading_day(TradingPlan(venue=venue_named(words[0]), seed=int(seed)))
-        sys.stdout.write(f"{report}\n")
-        bad += bool(report.violations)
-    return min(bad, 1)
+    return play(words, lambda venue, seed: run_trading_day(TradingPlan(venue=venue, seed=seed)))
 
 
 if __name__ == "__main__":

@@ -21,6 +21,7 @@ from tapeline.app.trade.forgetting import Forgetting
 from tapeline.app.trade.gate import Gate
 from tapeline.app.trade.live_side import LiveAccount
 from tapeline.app.trade.reconciling import Reconciled
+from tapeline.app.trade.standing import Standing
 from tapeline.app.venue import VenueDesk
 from tapeline.config import AccountConfig, Config, ConnectionConfig, TradeConfig
 from tapeline.errors import TapelineError
@@ -40,7 +41,6 @@ from tapeline.store import snapshot
 from tapeline.store.journal import Journal
 from tapeline.store.latch import HaltLatch
 from tapeline.trading.command import Note
-from tapeline.trading.input import Halted
 from tapeline.trading.record import Begun, Listed, Written
 from tapeline.trading.risk.limits import Tables
 from tapeline.trading.setup import Abilities, Account, Setup
@@ -50,9 +50,9 @@ from tapeline.watch.memory import ours_of
 from tapeline.watch.report import Report
 from tapeline.watch.signed_hand import SignedHand
 from tapeline.watch.stop import Stop
-from tapeline.wire.keys import hmac_signer
+from tapeline.wire.private.keys import hmac_signer
+from tapeline.wire.private.signed import SignedRest
 from tapeline.wire.rest import Rest
-from tapeline.wire.signed import SignedRest
 
 ACCOUNT = "one"
 KEY, SECRET, PASSPHRASE = "k" * 32, "s" * 32, "p" * 8
@@ -138,8 +138,10 @@ class TradingRun:
             beside=self.engine.beside,
         )  # fmt: skip
         self.sides: dict[str, LiveAccount] = {}  # by account; there once the venue has said what it lists
+        self.standing = Standing(self.engine, self.gates, restored, write=self.execution.write, now_ns=clock.wall_ns)
         self.begun = False  # before that there is no orderly stop, and nothing to stop
         self._tasks: asyncio.TaskGroup | None = None
+        self._writing = asyncio.Lock()
 
     @asynccontextmanager
     async def live(self) -> AsyncIterator[None]:
@@ -164,10 +166,6 @@ class TradingRun:
         left = await self.execution.stop(STOP_S)
         return [f"{each.client_id} ({each.state}: {each.why})" for each in left]
 
-    def held(self, account: str) -> dict[str, Decimal]:
-        """What strategies hold on spot, as the journal says; nothing of what others bought."""
-        return ours_of(self.around.folder, account, self.around.clock.wall_ns())
-
     # ---- the beginning -------------------------------------------------------------------------------------------
 
     async def _begin(self, tasks: asyncio.TaskGroup) -> None:
@@ -180,13 +178,10 @@ class TradingRun:
         for place, desk in zip(around.places, desks, strict=True):
             self._account(place, instance, desk)
         self._work += tuple(tasks.create_task(each.run(), name=f"account {name}") for name, each in self.sides.items())
+        self.standing.begin()
         until = around.clock.now() + READY_S
         while any(each.hold() for each in self.sides.values()) and around.clock.now() < until:  # noqa: ASYNC110  # as a
             await asyncio.sleep(0.2)  # live run begins
-        for name, gate in self.gates.items():
-            if gate.latched != "running":
-                self.engine.situation.halts[name] = gate.latched
-                self.execution.write(Halted(name, gate.latched, "as it stood at the start", now_ns))
         await self.execution.start()
         self.begun = True
         self._work += (tasks.create_task(self._forget(), name="forgetting"),)
@@ -287,10 +282,11 @@ class TradingRun:
             await asyncio.sleep(FEED_S)
 
     async def _keep(self, records: Sequence[Written], now_ns: int) -> None:
-        """Durable in between: a crash before it loses the records, one after it does not."""
+        """Durable in between: a crash before it loses the records, one after it does not. In the order it was asked."""
         chance = self.around.chance
-        await asyncio.sleep(chance.uniform(0, COMMIT_S))
-        self.journal.append(records, now_ns)
+        async with self._writing:
+            await asyncio.sleep(chance.uniform(0, COMMIT_S))
+            self.journal.append(records, now_ns)
         await asyncio.sleep(chance.uniform(0, COMMIT_S))
 
     def _halt(self, account: str, state: str, why: str, who: str) -> None:
@@ -305,6 +301,7 @@ class TradingRun:
 
     def _reconciled(self, account: str, found: Reconciled) -> None:
         """Whatever differs has to be explained, but for money that was moved where the venue lists no payments."""
+        self.standing.compared(account)
         place = next(each for each in self.around.places if each.account == account)
         others = place.others
         others.welcome = True
@@ -327,16 +324,22 @@ class TradingRun:
 
 
 async def emergency_stop(
-    around: Surroundings, place: Place, ours: Mapping[str, Decimal], *, flatten: bool
+    around: Surroundings, place: Place, *, flatten: bool
 ) -> Report:  # fmt: skip
-    """The stop as another process makes it: signed REST and the latch, nothing of a run but what it holds on spot."""
+    """The stop as another process makes it: signed REST and the latch, nothing of a run but what it holds on spot, as
+    the journal says.
+    """
     clock, rest = around.clock, rest_of(around, place)
     waits = delays(CONNECTION, around.chance.random)
     credentials = Credentials(Secret(KEY), hmac_signer(Secret(SECRET)), passphrase=Secret(PASSPHRASE))
     signed = SignedRest(place.venue, place.orders, rest, credentials, clock=clock, delays=waits)
+
+    def ours() -> Mapping[str, Decimal]:
+        return ours_of(around.folder, place.account, clock.wall_ns())
+
     stop = Stop(
-        hand=SignedHand(place.account, place.venue, rest, signed, ours=ours), latch=latch_of(around, place.account),
-        clock=clock, who="ada", why="enough", flatten=flatten,
+        hand=SignedHand(place.account, place.venue, rest, signed, ours=ours if flatten else None),
+        latch=latch_of(around, place.account), clock=clock, who="ada", why="enough", flatten=flatten,
     )  # fmt: skip
     return await stop.run()
 

@@ -11,6 +11,7 @@ from tapeline.sim.trading.others import Others
 from tapeline.sim.trading.witness import NOBODY, Nobody
 from tapeline.trading.accounting.holding import Holding, sellable
 from tapeline.trading.accounting.ledger import Ledger
+from tapeline.trading.input import Halted
 from tapeline.trading.orders import Blotter
 from tapeline.trading.paper.exchange import Exchange
 
@@ -22,10 +23,13 @@ def shares(
     flattened: bool = False, others: Others | Nobody = NOBODY,
 ) -> Iterator[str]:  # fmt: skip
     """In words, everything in which strategies' lines are not what the journal and the venue say of them."""
-    told = [each for each in records if isinstance(each, Fill | OrderUpdate) and each.account == account]
-    fills = [each for each in told if isinstance(each, Fill)]
+    told = [each for each in records if isinstance(each, Fill | OrderUpdate | Halted) and each.account == account]
     # Of orders that are forgotten only the journal knows which they were.
-    names = {(each.instrument, each.venue_id): each.client_id for each in told if each.venue_id and each.client_id}
+    names = {
+        (each.instrument, each.venue_id): each.client_id
+        for each in told
+        if not isinstance(each, Halted) and each.venue_id and each.client_id
+    }
     for known in exchange.instruments.values():
         for position in POSITIONS:
             whole = ledger.holding(account, known.id, position)
@@ -41,12 +45,17 @@ def shares(
                 price = exchange.matcher(known.id).price("sell")
                 left = max(sellable(mine, known, price), ZERO)
             else:
-                of_place = [each for each in fills if (each.instrument, each.position) == (known.id, position)]
+                of_place = [
+                    each
+                    for each in told
+                    if isinstance(each, Halted)
+                    or (isinstance(each, Fill) and (each.instrument, each.position) == (known.id, position))
+                ]
                 expected = _played(of_place, names, blotter)
                 if mine != expected:
                     yield f"strategies hold {plain(mine)} of {name}, by the journal's fills {plain(expected)}"
-                left = mine
-            if flattened and left:  # what they hold against each other is nothing at the venue
+                left = next(filter(None, of_strategies), ZERO)
+            if flattened and left:
                 yield f"strategies hold {plain(mine)} of {name} after flattening"
 
 
@@ -80,33 +89,42 @@ def _covered(
         yield f"strategies hold {plain(mine)} {currency}, and {plain(there)} are there"
 
 
-def _played(fills: Iterable[Fill], names: Mapping[tuple[str | None, str], str], blotter: Blotter) -> Decimal:
+def _played(
+    told: Iterable[Fill | Halted], names: Mapping[tuple[str | None, str], str], blotter: Blotter
+) -> Decimal:  # fmt: skip
     """What strategies hold together after these fills of one derivative, by sizes alone.
 
-    Others close what nobody holds first, a stop what strategies do; whoever closes all closes all that there is.
+    Others close what nobody holds first, a stop what strategies do; whoever closes all closes all that there is. Of an
+    account that is flat and holds nothing, nobody holds any.
     """
     mine = theirs = ZERO
+    flat = False
     seen = set[tuple[str, str]]()
-    for fill in fills:
-        if (fill.id, fill.side) in seen:
-            continue
-        seen.add((fill.id, fill.side))
-        size = fill.size if fill.side == "buy" else fill.size.copy_negate()
-        orders = (fill.client_id, names.get((fill.instrument, fill.venue_id), ""))
-        if any(map(blotter.owns, orders)):
-            mine = EXACT.add(mine, size)
-            continue
-        held = EXACT.add(mine, theirs)
-        if not held or (held > ZERO) == (size > ZERO):
-            theirs = EXACT.add(theirs, size)
-        elif abs(size) >= abs(held):
-            mine, theirs = ZERO, EXACT.add(held, size)
-        else:
-            stop = any(each.startswith(STOPS) for each in orders)
-            first = mine if stop else theirs
-            part = min(abs(size), abs(first)) if (first > ZERO) == (held > ZERO) else ZERO
-            rest = EXACT.subtract(abs(size), part)
-            of_mine, of_theirs = (part, rest) if stop else (rest, part)
-            mine = EXACT.add(mine, of_mine.copy_sign(size))
-            theirs = EXACT.add(theirs, of_theirs.copy_sign(size))
+    for each in told:
+        if isinstance(each, Halted):
+            flat = each.state == "flat"
+        elif (each.id, each.side) not in seen:
+            seen.add((each.id, each.side))
+            size = each.size if each.side == "buy" else each.size.copy_negate()
+            orders = (each.client_id, names.get((each.instrument, each.venue_id), ""))
+            if any(map(blotter.owns, orders)):
+                mine = EXACT.add(mine, size)
+            else:
+                mine, theirs = _closed(mine, theirs, size, stop=any(order.startswith(STOPS) for order in orders))
+        if flat and not EXACT.add(mine, theirs):
+            mine = theirs = ZERO
     return mine
+
+
+def _closed(mine: Decimal, theirs: Decimal, size: Decimal, *, stop: bool) -> tuple[Decimal, Decimal]:
+    """What strategies hold, and nobody, once no strategy has traded this."""
+    held = EXACT.add(mine, theirs)
+    if not held or (held > ZERO) == (size > ZERO):
+        return mine, EXACT.add(theirs, size)
+    if abs(size) >= abs(held):
+        return ZERO, EXACT.add(held, size)
+    first = mine if stop else theirs
+    part = min(abs(size), abs(first)) if (first > ZERO) == (held > ZERO) else ZERO
+    rest = EXACT.subtract(abs(size), part)
+    of_mine, of_theirs = (part, rest) if stop else (rest, part)
+    return EXACT.add(mine, of_mine.copy_sign(size)), EXACT.add(theirs, of_theirs.copy_sign(size))

@@ -7,12 +7,11 @@ from dataclasses import dataclass, field
 from functools import partial
 
 from tapeline.app.venue import VenueDesk
-from tapeline.market.book import Book
+from tapeline.market.book import Book, whole
 from tapeline.market.bus import Bus
 from tapeline.model.channel import Channel
 from tapeline.model.event import BookDelta, BookSnapshot, Event, Gap, Link
 from tapeline.model.instrument import Instrument
-from tapeline.model.number import plain
 from tapeline.sim.paper.feed import WANTED
 from tapeline.sim.playback import Say
 
@@ -91,14 +90,6 @@ class LiveFeed:
     def _linked(self, _link: Link) -> None:
         for found in self._followed.values():
             self._look(found)
-
-
-def whole(book: Book, at_ns: int | None) -> BookSnapshot:
-    """All of a book that is synchronised, as its stream would tell it."""
-    sides = [[(plain(price), plain(size)) for price, size in book.levels(side)] for side in ("bid", "ask")]
-    return BookSnapshot(
-        book.instrument, book.channel, at_ns, at_ns or 0, "ws", sides[0], sides[1], last_seq=book.sequence
-    )
 
 
 def _empty(book: Book) -> BookSnapshot:

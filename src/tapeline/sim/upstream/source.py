@@ -14,6 +14,7 @@ from tapeline.app.venue import VenueDesk
 from tapeline.clock import Clock
 from tapeline.config import Place
 from tapeline.errors import BadData, ConfigError, Retry, TapelineError
+from tapeline.market.book import whole
 from tapeline.model.channel import channel
 from tapeline.model.event import BookDelta, BookSnapshot, Event, Gap
 from tapeline.model.instrument import Instrument
@@ -22,7 +23,7 @@ from tapeline.model.topic import Topic
 from tapeline.sim.depth import Depth
 from tapeline.sim.playback import Say
 from tapeline.sim.source import Moment
-from tapeline.sim.upstream.feed import LiveFeed, whole
+from tapeline.sim.upstream.feed import LiveFeed
 from tapeline.sim.upstream.rest import Asked
 from tapeline.venues.spec import Answer, Ask, Server, ServerTime
 

@@ -12,7 +12,7 @@ from tapeline.errors import BadData
 from tapeline.model.event import Bar, Trade
 from tapeline.model.interval import interval as interval_named
 from tapeline.model.number import number
-from tapeline.store.intake.row import Refused, event_or_refusal, needed, whole
+from tapeline.store.intake.row import Refused, bar_at, event_or_refusal, needed, number_of, side_of, trade_at, whole
 
 _BAR_NEEDS = ("start_ms", "open", "high", "low", "close", "volume")
 _TRADE_NEEDS = ("ts_ms", "id", "taker_side", "price", "qty")
@@ -27,7 +27,7 @@ def read_csv(path: Path, instrument: str, channel: str) -> Iterator[Trade | Bar 
     line = 0
     try:
         with gzip.open(path, "rb") if path.suffix == ".gz" else path.open("rb") as raw:
-            rows = csv.DictReader(TextIOWrapper(raw, encoding="utf-8", newline=""), restkey="", restval="")
+            rows = csv.DictReader(TextIOWrapper(raw, encoding="utf-8-sig", newline=""), restkey="", restval="")
             missing = [name for name in needs if name not in (rows.fieldnames or ())]
             if missing:
                 yield Refused(str(path), 1, f"{channel} need the columns {', '.join(needs)}: no {', '.join(missing)}")
@@ -53,19 +53,16 @@ def _trade(row: Row, instrument: str, channel: str) -> Trade:
     at_ns = whole(row.get("at_ns"), "at_ns")
     if at_ns is None and row["ts_ms"]:
         at_ms = whole(row["ts_ms"], "ts_ms")
-        at_ns = None if at_ms is None else at_ms * _MS_NS
+        at_ns = None if at_ms is None else trade_at(at_ms * _MS_NS, f"ts_ms {at_ms}", "milliseconds")
     received_ns = whole(row.get("received_ns"), "received_ns")
     if received_ns is None:
         received_ns = at_ns
     if received_ns is None:
         raise BadData("a trade needs a time: ts_ms is empty", kind="bad_time")
-    ident, side = row["id"], row["taker_side"]
-    if side not in {"buy", "sell", ""}:
-        raise BadData(f"taker_side {side!r} must be buy, sell or empty", kind="bad_side")
-    numbered = int(ident) if ident.isascii() and ident.isdigit() else None
-    seq = whole(row.get("seq"), "seq")
+    ident, side = row["id"], side_of(row["taker_side"], "taker_side")
+    seq = number_of(ident) if not row.get("seq") else whole(row["seq"], "seq")
     return Trade(
-        instrument, channel, at_ns, received_ns, row.get("source") or "file", ident, numbered if seq is None else seq,
+        instrument, channel, at_ns, received_ns, row.get("source") or "file", ident, seq,
         side, needed(row["price"], "price"), needed(row["qty"], "qty"), whole(row.get("first_id"), "first_id"),
         whole(row.get("last_id"), "last_id"),
     )  # fmt: skip
@@ -74,9 +71,9 @@ def _trade(row: Row, instrument: str, channel: str) -> Trade:
 def _bar(row: Row, instrument: str, channel: str) -> Bar:
     name, _, built = channel.removeprefix("bars:").partition("@")
     start_ms, of = whole(row["start_ms"], "start_ms"), interval_named(name)
-    if start_ms is None or of.floor(start_ms * _MS_NS) != start_ms * _MS_NS:
-        raise BadData(f"start_ms {row['start_ms']!r} is no start of a bar of {name}", kind="bad_time")
-    open_ns = start_ms * _MS_NS
+    if start_ms is None:
+        raise BadData("start_ms is empty", kind="bad_time")
+    open_ns = bar_at(start_ms * _MS_NS, f"start_ms {row['start_ms']!r}", "milliseconds", of)
     received_ns = whole(row.get("received_ns"), "received_ns")
     return Bar(
         instrument, channel, whole(row.get("at_ns"), "at_ns"),

@@ -9,11 +9,11 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from tapeline.errors import BadData, ConfigError
+from tapeline.errors import ConfigError
 from tapeline.model.event import Bar
-from tapeline.model.interval import INTERVALS, SECOND_NS
+from tapeline.model.interval import INTERVALS
 from tapeline.model.interval import interval as interval_named
-from tapeline.store.intake.row import Refused, event_or_refusal, needed, stamp
+from tapeline.store.intake.row import Refused, bar_at, event_or_refusal, filled, needed, stamp, whole
 
 # What a column may be called, in the order they are looked for.
 _NAMES = {
@@ -32,6 +32,8 @@ def tables(path: Path) -> list[str]:
     try:
         with closing(_opened(path)) as connection:
             rows = connection.execute("SELECT name FROM sqlite_master WHERE type = 'table' ORDER BY name").fetchall()
+    except sqlite3.OperationalError as error:
+        raise ConfigError(f"{path} cannot be read: {error}") from error
     except sqlite3.Error as error:
         raise ConfigError(f"{path} is no SQLite database: {error}") from error
     return [name for (name,) in rows]
@@ -44,21 +46,34 @@ def interval_of_table(name: str) -> str | None:
 
 
 def read_sqlite(path: Path, table: str, instrument: str, channel: str) -> Iterator[Bar | Refused]:
-    """The rows of a table as bars of this series, in order of time. Raises ConfigError for a table there is not."""
+    """The rows of a table as bars of this series, in order of time. Raises ConfigError for a table there is not.
+
+    A file that is damaged further on is said to be, as what SQLite says of it would be taken for a word on the store.
+    """
     there = tables(path)
     if table not in there:
         raise ConfigError(f"{path} has no table {table!r}: it has {', '.join(there) or 'none'}")
+    line = 0
+    try:
+        for line, row in enumerate(_read(path, table), 1):
+            event = event_or_refusal(
+                partial(_bar, row, instrument, channel), f"{path}:{table}", line, str(tuple(row.values()))
+            )
+            if isinstance(event, Bar | Refused):
+                yield event
+    except sqlite3.Error as error:
+        yield Refused(f"{path}:{table}", line, f"cannot be read further: {error}")
+
+
+def _read(path: Path, table: str) -> Iterator[dict[str, Any]]:
     with closing(_opened(path)) as connection:
         quoted = '"' + table.replace('"', '""') + '"'
         found = connection.execute(f"SELECT * FROM {quoted} LIMIT 0")  # noqa: S608  # the name is quoted, and known
         columns = _columns(path, table, [name for name, *_ in found.description])
         names = ", ".join('"' + name.replace('"', '""') + '"' for name in columns.values())
         rows = connection.execute(f"SELECT {names} FROM {quoted} ORDER BY 1")  # noqa: S608  # quoted, and from SQLite itself
-        for line, values in enumerate(rows, 1):
-            row = dict(zip(columns, values, strict=True))
-            event = event_or_refusal(partial(_bar, row, instrument, channel), f"{path}:{table}", line, str(values))
-            if isinstance(event, Bar | Refused):
-                yield event
+        for values in rows:
+            yield dict(zip(columns, values, strict=True))
 
 
 def _columns(path: Path, table: str, names: list[str]) -> dict[str, str]:
@@ -83,23 +98,23 @@ def _opened(path: Path) -> sqlite3.Connection:
 def _bar(row: Mapping[str, Any], instrument: str, channel: str) -> Bar:
     name, _, built = channel.removeprefix("bars:").partition("@")
     of = interval_named(name)
-    open_ns = stamp(str(row["time"]))
-    if of.floor(open_ns) != open_ns or open_ns % SECOND_NS:
-        raise BadData(f"time {row['time']!r} is no start of a bar of {name}", kind="bad_time")
-    trades = row.get("trades")
+    open_ns = bar_at(stamp(str(row["time"])), f"time {row['time']!r}", "s, ms, us, ns or ISO 8601", of)
     return Bar(
         instrument, channel, None, of.next(open_ns), "file", name, open_ns, _needed(row, "open"), _needed(row, "high"),
         _needed(row, "low"), _needed(row, "close"), _needed(row, "volume"), _number(row.get("quote_volume")),
-        None if trades is None else int(trades), _number(row.get("taker_buy_volume")), None, None, closed=True,
+        _count(row.get("trades")), _number(row.get("taker_buy_volume")), None, None, closed=True,
         revision=1, origin=built or "venue",
     )  # fmt: skip
 
 
 def _needed(row: Mapping[str, Any], name: str) -> Decimal:
-    value = _number(row[name])
-    if value is None:
-        raise BadData(f"{name} is empty", kind="bad_number")
-    return value
+    return filled(_number(row[name]), name)
+
+
+def _count(value: Any) -> int | None:
+    """INTEGER, and REAL or TEXT that is one."""
+    whole_real = isinstance(value, float) and value.is_integer()
+    return None if value is None else whole(str(int(value) if whole_real else value), "trades")
 
 
 def _number(value: Any) -> Decimal | None:

@@ -41,6 +41,7 @@ COMMANDS: dict[str, str] = {
     "export": "export:export",
     "import": "importing:import_",
     "compact": "compact:compact",
+    "journal": "journal:journal",
     "halt": "halt:halt",
     "health": "health:health",
     "operate": "operate:operate",

@@ -84,7 +84,7 @@ def read_trades(file: Path) -> Iterator[Trade]:
     line = 1
     try:
         with gzip.open(file, "rb") if file.suffix == ".gz" else file.open("rb") as raw:
-            rows = csv.reader(TextIOWrapper(raw, encoding="utf-8", newline=""))
+            rows = csv.reader(TextIOWrapper(raw, encoding="utf-8-sig", newline=""))
             header = next(rows, None)
             if header is None or tuple(header) != TRADE_COLUMNS:
                 raise ConfigError(

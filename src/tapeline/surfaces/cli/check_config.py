@@ -23,8 +23,10 @@ from tapeline.config import (
 from tapeline.control import Overrides, read_overrides
 from tapeline.errors import ConfigError
 from tapeline.model.channel import channel
+from tapeline.model.instrument import kind_said
 from tapeline.sync.polls import can_poll
 from tapeline.venues import venue_named
+from tapeline.venues.spec import Venue
 
 
 def check_config(
@@ -34,8 +36,8 @@ def check_config(
 ) -> None:
     """Check a configuration without running it: its keys, types and values, its venues and channels.
 
-    Symbols are not checked, since only the venue knows them, and strategies are not loaded: their code would run.
-    `TAPELINE_*` variables count, as they do for `run`.
+    Whether a symbol is listed only the venue knows; of which kind it is, its name says. Strategies are not loaded:
+    their code would run. `TAPELINE_*` variables count, as they do for `run`.
 
     Exit codes: 0 it is sound, 2 it is not; each fault is named with its path and the nearest right word.
 
@@ -67,14 +69,22 @@ def _problems(config: Config) -> Iterator[str]:
             venue = venue_named(stream.venue)
         except ConfigError as error:
             yield f"stream[{i}].venue: {error}"
-            continue
-        polled = mode_for(config, stream).mode == "polling"
-        for text in stream.channels:
-            wanted = channel(text).wire
-            if wanted.kind not in venue.feeds or not venue.feeds[wanted.kind].offers(wanted):
-                yield f"stream[{i}]: {venue.name} has no channel {text!r}; it has {', '.join(sorted(venue.feeds))}"
-            elif polled and not can_poll(venue, wanted):
-                yield f"stream[{i}]: {text} of {venue.name} cannot be polled: no REST call brings it whole"
+        else:
+            yield from (f"stream[{i}]: {problem}" for problem in _stream_problems(config, stream, venue))
+
+
+def _stream_problems(config: Config, stream: StreamConfig, venue: Venue) -> Iterator[str]:
+    polled = mode_for(config, stream).mode == "polling"
+    for text in stream.channels:
+        wanted = channel(text).wire
+        try:
+            for kind in dict.fromkeys(map(kind_said, stream.symbols)):
+                venue.feed_of(wanted, kind)
+        except ConfigError as error:
+            yield str(error)
+        else:
+            if polled and not can_poll(venue, wanted) and not venue.feeds[wanted.kind].asked:
+                yield f"{text} of {venue.name} cannot be polled: no REST call brings it whole"
 
 
 def _account_problems(config: Config) -> Iterator[str]:

@@ -1,7 +1,6 @@
 """`tapeline compact`: a smaller store."""
 
 import sys
-from pathlib import Path
 from typing import Annotated
 
 from cyclopts import Parameter
@@ -10,11 +9,12 @@ from tapeline.clock import SystemClock
 from tapeline.model.stamp import iso
 from tapeline.store.compact import compact as make_smaller
 from tapeline.store.compact import duration
+from tapeline.surfaces.options import StoreFolder
 
 
 def compact(
     *,
-    store: Annotated[Path, Parameter(help="The store's folder.")],
+    store: StoreFolder,
     keep_trades: Annotated[
         str,
         Parameter(

@@ -1,7 +1,6 @@
 """`tapeline coverage`: what is proven of a series, and by what."""
 
 import sys
-from pathlib import Path
 from typing import Annotated
 
 import msgspec
@@ -12,6 +11,7 @@ from tapeline.model.channel import channel as parse_channel
 from tapeline.model.fact import Span
 from tapeline.model.stamp import iso
 from tapeline.store.reader import open_store
+from tapeline.surfaces.options import OneInstrument, StoreFolder
 from tapeline.surfaces.rows import write_rows
 
 COLUMNS = ("from", "to", "state", "evidence", "source", "why")
@@ -19,11 +19,11 @@ FIELDS = ("from_ns", "to_ns", *COLUMNS[2:])
 
 
 def coverage(
-    instrument: Annotated[str, Parameter(help="The instrument as VENUE:SYMBOL.")],
+    instrument: OneInstrument,
     /,
     *,
     channel: Annotated[str, Parameter(help="The channel: trades, aggtrades, bars:1m, bars:1m@trades, quotes, ...")],
-    store: Annotated[Path, Parameter(help="The store's folder.")],
+    store: StoreFolder,
     json: Annotated[bool, Parameter(help="As a JSON array, times in nanoseconds.", negative=())] = False,
 ) -> None:
     """Print what is known of a series: proven, repaired, unrecoverable or disputed, and the evidence.

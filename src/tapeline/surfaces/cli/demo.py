@@ -14,7 +14,7 @@ from tapeline.surfaces.demo import Demo
 from tapeline.surfaces.log import configure_logging
 from tapeline.surfaces.loop import run_until_signalled
 
-SHORTEST_S = 5.0
+SHORTEST_S, LONGEST_S = 5.0, 86_400.0
 
 
 def demo(
@@ -30,8 +30,8 @@ def demo(
 
     Example: `tapeline demo --seconds 20 --seed 1 --keep`
     """
-    if seconds < SHORTEST_S:
-        raise ConfigError(f"--seconds {seconds:g}: the demo needs at least {SHORTEST_S:g}")
+    if not SHORTEST_S <= seconds <= LONGEST_S:
+        raise ConfigError(f"--seconds {seconds:g}: the demo needs at least {SHORTEST_S:g}, and {LONGEST_S:g} at most")
     folder = Path(tempfile.mkdtemp(prefix="tapeline-demo-"))
     configure_logging(LogConfig(file=str(folder / "demo.log")))
     try:

@@ -13,8 +13,9 @@ from cyclopts import Parameter
 
 from tapeline.errors import BadData, ConfigError
 from tapeline.model.number import ROUNDING, plain
-from tapeline.model.stamp import instant, iso
+from tapeline.model.stamp import iso
 from tapeline.store.journal import FILE, Journal
+from tapeline.surfaces.options import instant_or_none
 from tapeline.surfaces.rows import Cell, write_rows
 from tapeline.trading.divergence import WITHIN_NS, Divergence, Pair, Part
 from tapeline.trading.divergence import divergence as compared
@@ -57,21 +58,25 @@ def divergence(
     if within < 0:
         raise ConfigError(f"--within {within:g}: write seconds, zero or more")
     found = compared(
-        _run(paper), _run(live), from_ns=None if from_ is None else instant(from_),
-        to_ns=None if to is None else instant(to), within_ns=round(within * 1e9),
+        _run(paper), _run(live), from_ns=instant_or_none(from_),
+        to_ns=instant_or_none(to), within_ns=round(within * 1e9),
     )  # fmt: skip
     if csv is not None:
-        csv.parent.mkdir(parents=True, exist_ok=True)
-        with csv.open("w", encoding="utf-8", newline="") as out:
-            writer = csv_files.writer(out, lineterminator="\n")
-            writer.writerow(COLUMNS)
-            writer.writerows(map(row, found.pairs))
+        _write(csv, found)
     if json:
         sys.stdout.write(msgspec.json.encode(found).decode() + "\n")
         return
     if found.pairs:
         write_rows(SHOWN, (row(pair)[: len(SHOWN)] for pair in found.pairs), "table")
     sys.stdout.writelines(line + "\n" for line in lines(found))
+
+
+def _write(path: Path, found: Divergence) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("w", encoding="utf-8", newline="") as out:
+        writer = csv_files.writer(out, lineterminator="\n")
+        writer.writerow(COLUMNS)
+        writer.writerows(map(row, found.pairs))
 
 
 def lines(found: Divergence) -> Iterator[str]:

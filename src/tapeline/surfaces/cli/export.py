@@ -9,11 +9,12 @@ from cyclopts import Parameter
 from tapeline.errors import NotHeld
 from tapeline.store.export import export_series
 from tapeline.store.reader import Store, open_store
+from tapeline.surfaces.options import From, StoreFolder, Until
 
 
 def export(
     *instruments: Annotated[str, Parameter(help="Instruments as VENUE:SYMBOL; none is all of them.")],
-    store: Annotated[Path, Parameter(help="The store's folder.")],
+    store: StoreFolder,
     to: Annotated[Path, Parameter(name="--to", help="The folder to write to.")],
     format: Annotated[Literal["parquet", "csv", "arrow"], Parameter(help="What to write.")] = "parquet",  # noqa: A002  # the option's name
     partition: Annotated[
@@ -22,10 +23,8 @@ def export(
     channel: Annotated[
         list[str] | None, Parameter(help="Only these channels; repeat it for several.", negative=())
     ] = None,
-    from_: Annotated[
-        str | None, Parameter(name="--from", help="From this time on: ISO 8601 in UTC, or nanoseconds.")
-    ] = None,
-    until: Annotated[str | None, Parameter(help="Up to, not including, this time.")] = None,
+    from_: From = None,
+    until: Until = None,
 ) -> None:
     """Write series of bars and trades of a store as files, exactly: decimals in Parquet and Arrow, text in CSV.
 

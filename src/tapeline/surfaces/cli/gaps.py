@@ -1,7 +1,6 @@
 """`tapeline gaps`: everything that is wanted and not held."""
 
 import sys
-from pathlib import Path
 from typing import Annotated
 
 import msgspec
@@ -9,6 +8,7 @@ from cyclopts import Parameter
 
 from tapeline.model.stamp import iso
 from tapeline.store.reader import open_store
+from tapeline.surfaces.options import StoreFolder
 from tapeline.surfaces.rows import write_rows
 
 COLUMNS = ("instrument", "channel", "from", "to", "state", "cause")
@@ -17,7 +17,7 @@ FIELDS = ("instrument", "channel", "from_ns", "to_ns", "state", "cause")
 
 def gaps(
     *,
-    store: Annotated[Path, Parameter(help="The store's folder.")],
+    store: StoreFolder,
     json: Annotated[bool, Parameter(help="As a JSON array, times in nanoseconds.", negative=())] = False,
 ) -> None:
     """Print every hole of every series: missing (it can be fetched), unrecoverable, or disputed, and its cause.

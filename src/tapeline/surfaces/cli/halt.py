@@ -34,9 +34,9 @@ def halt(
 ) -> None:
     """Stop accounts: nothing but cancels passes from this moment, in every process that trades with them.
 
-    Open orders are cancelled at the venue, positions closed with `--flatten`, and both verified with fresh answers. It
-    needs the configuration, the keys and the network; the engine is not asked, and may hang or be gone. `tapeline
-    resume` takes it back.
+    Every open order of the account is cancelled at the venue, whoever placed it (those of other origin are named),
+    positions are closed with `--flatten`, and both verified with fresh answers. It needs the configuration, the keys
+    and the network; the engine is not asked, and may hang or be gone. `tapeline resume` takes it back.
 
     Exit codes: 0 done and verified; 1 something is open, held or not verified; 2 bad usage or configuration.
 

@@ -10,9 +10,10 @@ import msgspec
 from cyclopts import Parameter
 
 from tapeline.clock import SystemClock
-from tapeline.config import Config, load
+from tapeline.config import Config
 from tapeline.store.latch import HaltLatch, latches
 from tapeline.surfaces.cli.status import find_status
+from tapeline.surfaces.options import StoreOrConfigured, configured
 from tapeline.surfaces.status_view import age
 from tapeline.trading.halt import MEANS
 from tapeline.watch.heartbeat import age_s, boot_id, last_beat
@@ -22,7 +23,7 @@ GOOD, BAD = 0, 1
 
 def health(
     *,
-    store: Annotated[Path | None, Parameter(help="The store's folder.")] = None,
+    store: StoreOrConfigured = None,
     config: Annotated[Path | None, Parameter(help="The configuration whose store and accounts are meant.")] = None,
     json: Annotated[bool, Parameter(negative=(), help="Print one JSON object.")] = False,
 ) -> None:
@@ -36,7 +37,7 @@ def health(
 
     Example: `tapeline health --config trade.toml`
     """
-    settings = load(config, os.environ, {"store.path": str(store)} if store is not None else {})
+    settings = configured(config, store)
     found = findings(settings)
     if json:
         sys.stdout.write(msgspec.json.encode(found).decode() + "\n")

@@ -19,7 +19,7 @@ SHOWN = 20  # refusals printed one by one; all of them are in the store
 
 
 def import_(
-    *files: Annotated[Path, Parameter(help="Zips, CSV, Parquet, Arrow, tapes, or the folder of an export.")],
+    *files: Annotated[Path, Parameter(help="Zips, CSV, Parquet, Arrow, tapes, folders of them or of an export.")],
     store: Annotated[Path, Parameter(help="The store's folder; made where there is none.")],
     as_: Annotated[
         str, Parameter(name="--as", help="The instrument as VENUE:SYMBOL, where the files do not say it.")
@@ -34,9 +34,10 @@ def import_(
 ) -> None:
     """Put bars and trades from files into a store. Importing twice changes nothing.
 
-    Zips are a venue's own public files, held against the .CHECKSUM beside them; CSV has the columns of `build-bars`
-    (trades) or of `bars --format csv`. A bad row is told with file, line and reason and set aside in the store; the
-    rest goes on. What the store holds already stays; what differs is counted, and of trades kept as a dispute.
+    Zips are a venue's own public files, held against the .CHECKSUM beside them and their name against --as; CSV has the
+    columns of `build-bars` (trades) or of `bars --format csv`. A bad row is told with file, line and reason and set
+    aside in the store; the rest goes on. What the store holds already stays; what differs is counted, and of trades
+    kept as a dispute.
 
     Exit codes: 0 all taken, 1 something was refused, or an instance writes the store, 2 bad usage.
 

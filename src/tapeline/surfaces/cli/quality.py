@@ -12,23 +12,22 @@ from tapeline.errors import ConfigError, NotHeld
 from tapeline.market.quality import Z_DEFAULT, BarQuality, TradeQuality, bars_quality, trades_quality
 from tapeline.model.channel import channel as parse_channel
 from tapeline.model.instrument import split_id
-from tapeline.model.stamp import instant, iso
+from tapeline.model.stamp import iso
 from tapeline.store.reader import Store, open_store
+from tapeline.surfaces.options import AnyInstruments, From, OneChannel, Until, instant_or_none
 
 TRADES = ("trades", "aggtrades")
 Report = BarQuality | TradeQuality
 
 
 def quality(
-    instruments: Annotated[list[str] | None, Parameter(help="Instruments as VENUE:SYMBOL; all where none is.")] = None,
+    instruments: AnyInstruments = None,
     /,
     *,
     store: Annotated[Path, Parameter(help="The store's folder; an instance may be writing it.")],
-    channel: Annotated[str | None, Parameter(help="Only this one: bars:1m, bars:1m@trades, trades, ...")] = None,
-    from_: Annotated[
-        str | None, Parameter(name="--from", help="From this time on: ISO 8601 in UTC, or nanoseconds.")
-    ] = None,
-    to: Annotated[str | None, Parameter(help="Up to, not including, this time.")] = None,
+    channel: OneChannel = None,
+    from_: From = None,
+    to: Until = None,
     z: Annotated[float, Parameter(help="From which robust z-score on a move is an outlier.")] = Z_DEFAULT,
     json: Annotated[bool, Parameter(help="As a JSON array, one object a series.", negative=())] = False,
 ) -> None:
@@ -45,7 +44,7 @@ def quality(
     if not 0 < z < float("inf"):
         raise ConfigError(f"--z {z:g}: write a score above zero")
     of = None if channel is None else str(parse_channel(channel))
-    within = None if from_ is None else instant(from_), None if to is None else instant(to)
+    within = instant_or_none(from_), instant_or_none(to)
     with open_store(store) as held:
         chosen = _chosen(held, instruments or [], of)
         found = [(who, name, _report(held, who, name, within, z)) for who, name in chosen]

@@ -10,20 +10,23 @@ from cyclopts import Parameter
 from tapeline.app.running import run_config
 from tapeline.config import load_with_origins
 from tapeline.surfaces.log import configure_logging
-from tapeline.surfaces.loop import run_until_signalled
+from tapeline.surfaces.loop import a_while, run_until_signalled
 
 
 def run(
     *,
     config: Annotated[Path, Parameter(help="The configuration file (TOML).")],
     for_: Annotated[
-        float | None, Parameter(name="--for", help="Stop after so many seconds, as by SIGTERM: drain, flush, exit 0.")
+        float | None,
+        Parameter(
+            name="--for", validator=a_while, help="Stop after so many seconds, as by SIGTERM: drain, flush, exit 0."
+        ),
     ] = None,
 ) -> None:
     """Stream what a configuration asks for into its store, until SIGINT or SIGTERM.
 
-    Exit codes: 0 stopped cleanly, 2 the configuration is wrong, 3 every connection gave up
-    and nothing can be polled.
+    Exit codes: 0 stopped cleanly, 1 the store cannot be used, or another instance writes it, 2 the configuration is
+    wrong, 3 every connection gave up and nothing can be polled.
 
     Example: `tapeline run --config tapeline.toml --for 60`
     """

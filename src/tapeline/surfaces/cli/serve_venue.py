@@ -7,6 +7,7 @@ import sys
 import tempfile
 from collections.abc import Sequence
 from contextlib import AsyncExitStack, ExitStack
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Annotated
@@ -41,17 +42,45 @@ Secured = tuple[ssl.SSLContext, Path] | None  # TLS, and the certificate for cli
 _log = structlog.get_logger()
 
 
-def serve_venue(
-    venue: Annotated[str, Parameter(help="Name of the venue, as `tapeline venues` lists them.")],
-    *,
+@Parameter(name="*")
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SourceOptions:
+    """Options for what is served, where it is not the real market: a tape, or a market from a seed."""
+
     tape: Annotated[
         tuple[Path, ...],
         Parameter(negative=(), help="A recorded session (.ws.jsonl[.gz]); repeat it for more: they play as one."),
-    ] = (),
+    ] = ()
     rest: Annotated[
         tuple[Path, ...], Parameter(negative=(), help="Recorded REST answers (.rest.jsonl[.gz]); repeat it for more.")
-    ] = (),
-    market: Annotated[int | None, Parameter(help="Seed of a synthetic market, instead of a tape.")] = None,
+    ] = ()
+    market: Annotated[int | None, Parameter(help="Seed of a synthetic market, instead of a tape.")] = None
+
+    def given(self) -> list[str]:
+        """Those that were given."""
+        asked = (("--tape", self.tape), ("--rest", self.rest), ("--market", self.market is not None))
+        return [name for name, given in asked if given]
+
+    def source(self, venue: Venue) -> Source:
+        """What they name. Raises ConfigError."""
+        if venue.server is None:
+            raise ConfigError(f"venue {venue.name!r} has no server side yet: it cannot be simulated")
+        if bool(self.tape) == (self.market is not None):
+            raise ConfigError("say what to serve: either --tape FILE (and --rest FILE) or --market SEED, or --live")
+        if self.market is not None:
+            if self.rest:
+                raise ConfigError("--rest belongs to --tape: a synthetic market answers REST itself")
+            return Market(venue, self.market, SystemClock.wall_ns())
+        return recording(venue, self.tape, self.rest)
+
+
+NO_SOURCE = SourceOptions()
+
+
+def serve_venue(
+    venue: Annotated[str, Parameter(help="Name of the venue, as `tapeline venues` lists them.")],
+    *,
+    recorded: SourceOptions = NO_SOURCE,
     speed: Annotated[str, Parameter(help="How much faster than the clock: a factor, or `max`.")] = "1",
     fault: Annotated[
         tuple[str, ...],
@@ -75,9 +104,8 @@ def serve_venue(
     if not 0 <= port < 1 << 16:
         raise ConfigError(f"port {port} cannot be served: ports are 1 to 65535, and 0 takes any free one")
     spoken = venue_named(venue)
-    upstream.check([name for name, given in (("--tape", tape), ("--rest", rest), ("--market", market is not None),
-                                             ("--speed", speed != "1")) if given])  # fmt: skip
-    source = None if upstream.live else _source_of(spoken, tape, rest, market)
+    upstream.check([*recorded.given(), *(["--speed"] if speed != "1" else ())])
+    source = None if upstream.live else recorded.source(spoken)
     made = partial(_simulated, spoken, _speed(speed), [read_fault(text) for text in fault], options.settings())
     try:
         with ExitStack() as folders:
@@ -96,18 +124,6 @@ def serve_venue(
             run_until_signalled(run)
     except OSError as trouble:
         raise ConfigError(f"port {port} cannot be served: {trouble}") from trouble
-
-
-def _source_of(venue: Venue, tape: Sequence[Path], rest: Sequence[Path], market: int | None) -> Source:
-    if venue.server is None:
-        raise ConfigError(f"venue {venue.name!r} has no server side yet: it cannot be simulated")
-    if bool(tape) == (market is not None):
-        raise ConfigError("say what to serve: either --tape FILE (and --rest FILE) or --market SEED, or --live")
-    if market is not None:
-        if rest:
-            raise ConfigError("--rest belongs to --tape: a synthetic market answers REST itself")
-        return Market(venue, market, SystemClock.wall_ns())
-    return recording(venue, tape, rest)
 
 
 def _speed(text: str) -> float | None:

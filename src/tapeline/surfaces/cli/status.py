@@ -1,6 +1,5 @@
 """`tapeline status`: how an instance is doing, from its own mouth or from its last word."""
 
-import os
 import sys
 from collections.abc import Mapping
 from pathlib import Path
@@ -14,9 +13,9 @@ from rich.table import Table
 from rich.text import Text
 
 from tapeline.clock import SystemClock
-from tapeline.config import load
 from tapeline.control import Holder, ask, read_lock, read_status
-from tapeline.errors import ConfigError, TapelineError
+from tapeline.errors import TapelineError
+from tapeline.surfaces.options import StoreOrConfigured, WhoseStore, configured, store_of
 from tapeline.surfaces.status_view import age, plain, sections
 
 WITHIN_S = 1.0
@@ -25,8 +24,8 @@ NEVER_RUN = {"state": "never_run"}
 
 def status(
     *,
-    store: Annotated[Path | None, Parameter(help="The store's folder.")] = None,
-    config: Annotated[Path | None, Parameter(help="The configuration whose store is meant.")] = None,
+    store: StoreOrConfigured = None,
+    config: WhoseStore = None,
     json: Annotated[bool, Parameter(negative=(), help="Print the status object as JSON, as it is.")] = False,
 ) -> None:
     """Show how the instance that writes a store is doing: connections, series, gaps, outages, books, problems.
@@ -39,15 +38,9 @@ def status(
 
     Example: `tapeline status --store data/store --json`
     """
-    folder = _folder(store, config)
-    found, notes = find_status(folder, SystemClock().wall_ns())
+    found, notes = find_status(store_of(configured(config, store)), SystemClock().wall_ns())
     sys.stderr.writelines(f"tapeline: {note}\n" for note in notes)
-    if json:
-        sys.stdout.write(msgspec.json.encode(found).decode() + "\n")
-    elif sys.stdout.isatty():
-        show(found, Console())
-    else:
-        sys.stdout.writelines(f"{line}\n" for line in plain(found))
+    say(found, json=json)
 
 
 def find_status(folder: Path, now_ns: int) -> tuple[Mapping[str, Any], list[str]]:
@@ -78,6 +71,16 @@ def _ending(last: Mapping[str, Any], holder: Holder | None) -> tuple[Mapping[str
     return {**last, "state": "gone"}, f"{who} is gone without having stopped"
 
 
+def say(status: Mapping[str, Any], *, json: bool) -> None:
+    """Print it: as JSON, as tables on a terminal, or as plain lines."""
+    if json:
+        sys.stdout.write(msgspec.json.encode(status).decode() + "\n")
+    elif sys.stdout.isatty():
+        show(status, Console())
+    else:
+        sys.stdout.writelines(f"{line}\n" for line in plain(status))
+
+
 def show(status: Mapping[str, Any], console: Console) -> None:
     """Tables on a terminal."""
     for section in sections(status):
@@ -91,11 +94,3 @@ def show(status: Mapping[str, Any], console: Console) -> None:
         console.print(table)
         if section.left_out:
             console.print(f"... and {section.left_out} more", markup=False)
-
-
-def _folder(store: Path | None, config: Path | None) -> Path:
-    overrides = {"store.path": str(store)} if store is not None else {}
-    folder = load(config, os.environ, overrides).store.folder
-    if folder is None:
-        raise ConfigError("which store? Give --store PATH, or --config FILE with [store] path, or TAPELINE_STORE__PATH")
-    return folder

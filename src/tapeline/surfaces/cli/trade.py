@@ -4,6 +4,7 @@ import asyncio
 import os
 import sys
 from collections.abc import Coroutine, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -11,13 +12,13 @@ import msgspec
 from cyclopts import Parameter
 
 from tapeline.app.trade.loading import with_settings
-from tapeline.app.trade.setting_up import accounts_of, feeds_of, strategies_of
+from tapeline.app.trade.setting_up import accounts_of, feeds_of, idle_limits, strategies_of
 from tapeline.app.trade.trading import Trading, run_trading
 from tapeline.config import Config, StrategyConfig, load
 from tapeline.errors import ConfigError
 from tapeline.model.limits import RiskLimits
 from tapeline.surfaces.log import configure_logging
-from tapeline.surfaces.loop import run_until_signalled
+from tapeline.surfaces.loop import a_while, run_until_signalled
 
 
 def trade(
@@ -38,7 +39,9 @@ def trade(
     record: Annotated[
         Path | None, Parameter(help="Record all that the strategies decide on into this folder, for `tapeline replay`.")
     ] = None,
-    for_: Annotated[float | None, Parameter(name="--for", help="Stop after so many seconds, as by SIGTERM.")] = None,
+    for_: Annotated[
+        float | None, Parameter(name="--for", validator=a_while, help="Stop after so many seconds, as by SIGTERM.")
+    ] = None,
 ) -> None:
     """Run strategies on live market data: `--paper` fills their orders in this process, `--live` sends them.
 
@@ -59,12 +62,7 @@ def trade(
     """
     if paper == live:
         raise ConfigError("say what orders are: --paper (simulated fills) or --live (real ones)")
-    loaded = load(config, os.environ)
-    if strategy:
-        given = tuple(with_settings(StrategyConfig(run=each), set_) for each in strategy)
-        loaded = msgspec.structs.replace(loaded, strategy=given)
-    elif set_:
-        raise ConfigError("--set belongs to --strategy: write `settings` into the [[strategy]] table")
+    loaded = _asked(config, strategy, set_)
     if live:
         _confirmed(loaded, confirm, config.parent)
     configure_logging(loaded.log)
@@ -73,8 +71,8 @@ def trade(
 
     def running(stop: asyncio.Event) -> Coroutine[Any, Any, int]:
         return run_trading(
-            loaded, stop=stop, environ=os.environ, folder=config.parent, for_s=for_, told=_begun, live=live,
-            record=record, made=runs.append,
+            loaded, stop=stop, environ=os.environ, folder=config.parent, for_s=for_, told=partial(_begun, loaded),
+            live=live, record=record, made=runs.append,
         )  # fmt: skip
 
     try:
@@ -85,10 +83,20 @@ def trade(
     sys.exit(code)
 
 
+def _asked(config: Path, named: Sequence[str], texts: Sequence[str]) -> Config:
+    """The configuration with the strategies that are to run: those that are named, else its own. Raises ConfigError."""
+    loaded = load(config, os.environ)
+    if texts and not named:
+        raise ConfigError("--set belongs to --strategy: write `settings` into the [[strategy]] table")
+    given = tuple(with_settings(StrategyConfig(run=each), texts) for each in named)
+    return msgspec.structs.replace(loaded, strategy=given) if given else loaded
+
+
 def _confirmed(config: Config, given: str, folder: Path) -> None:
     """Show what is at stake and have it confirmed. Raises ConfigError where it is not."""
-    accounts = accounts_of(config, feeds_of(strategies_of(config, folder)), "live")
-    for line in at_stake(config, list(accounts)):
+    strategies = strategies_of(config, folder)
+    accounts = accounts_of(config, feeds_of(strategies), "live")
+    for line in (*at_stake(config, list(accounts)), *idle_limits(config, accounts, [each.name for each in strategies])):
         sys.stdout.write(line + "\n")
     sys.stdout.flush()
     wanted = ",".join(accounts)
@@ -116,9 +124,10 @@ def at_stake(config: Config, accounts: Sequence[str]) -> list[str]:
     return lines
 
 
-def _begun(run: Trading) -> None:
+def _begun(config: Config, run: Trading) -> None:
     names = ", ".join(run.engine.seats)
     accounts = ", ".join(run.setup.accounts)
     how = "live" if run.side.mode == "live" else "on paper"
     sys.stdout.write(f"trading {how}: {names}, with {accounts}\n")
+    sys.stderr.writelines(f"warning: {each}\n" for each in idle_limits(config, run.setup.accounts, run.engine.seats))
     sys.stdout.flush()

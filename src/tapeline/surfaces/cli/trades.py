@@ -2,7 +2,6 @@
 
 import sys
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Annotated, Literal
 
 from cyclopts import Parameter
@@ -11,21 +10,20 @@ from tapeline.errors import NotHeld
 from tapeline.model.event import Trade
 from tapeline.model.number import plain
 from tapeline.store.reader import open_store
+from tapeline.surfaces.options import From, OneInstrument, StoreFolder, Until
 from tapeline.surfaces.rows import write_rows
 
 COLUMNS = ("ts_ms", "id", "taker_side", "price", "qty", "at_ns", "received_ns", "source")
 
 
 def trades(
-    instrument: Annotated[str, Parameter(help="The instrument as VENUE:SYMBOL.")],
+    instrument: OneInstrument,
     /,
     *,
-    store: Annotated[Path, Parameter(help="The store's folder.")],
+    store: StoreFolder,
     format: Annotated[Literal["table", "csv", "json"], Parameter(help="How to print.")] = "table",  # noqa: A002  # the option's name
-    from_: Annotated[
-        str | None, Parameter(name="--from", help="From this time on: ISO 8601 in UTC, or nanoseconds.")
-    ] = None,
-    to: Annotated[str | None, Parameter(help="Up to, not including, this time.")] = None,
+    from_: From = None,
+    to: Until = None,
     channel: Annotated[
         Literal["trades", "aggtrades"] | None, Parameter(help="Which trades; else those that are held, `trades` first.")
     ] = None,

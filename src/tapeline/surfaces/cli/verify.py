@@ -1,7 +1,6 @@
 """`tapeline verify`: what a store holds against the venue's own bars, on demand."""
 
 import asyncio
-import os
 import random
 import sys
 from pathlib import Path
@@ -14,13 +13,22 @@ from tapeline.app.audit.verifying import Checked, Verification, Wish
 from tapeline.app.history.asking import Outside
 from tapeline.app.sharing import host_budgets
 from tapeline.clock import SystemClock
-from tapeline.config import load
-from tapeline.errors import ConfigError
 from tapeline.model.channel import channel as parse_channel
-from tapeline.model.instrument import split_id
-from tapeline.model.stamp import instant, iso
+from tapeline.model.stamp import iso
 from tapeline.surfaces.log import configure_logging
 from tapeline.surfaces.loop import run_until_signalled
+from tapeline.surfaces.options import (
+    Addresses,
+    AnyInstruments,
+    From,
+    OneChannel,
+    RestUrl,
+    Until,
+    configured,
+    instant_or_none,
+    named,
+    store_of,
+)
 from tapeline.surfaces.rows import write_rows
 from tapeline.wire.rest import real_fetch
 
@@ -29,22 +37,18 @@ SHOWN = 20  # mismatches of a series, without --json
 
 
 def verify(
-    instruments: Annotated[list[str] | None, Parameter(help="Instruments as VENUE:SYMBOL; all where none is.")] = None,
+    instruments: AnyInstruments = None,
     /,
     *,
     store: Annotated[
         Path | None,
         Parameter(help="The store's folder; an instance may be writing it. Left out: the configuration's."),
     ] = None,
-    channel: Annotated[str | None, Parameter(help="Only this one: bars:1m, bars:1m@trades, trades, ...")] = None,
-    from_: Annotated[
-        str | None, Parameter(name="--from", help="From this time on: ISO 8601 in UTC, or nanoseconds.")
-    ] = None,
-    to: Annotated[str | None, Parameter(help="Up to, not including, this time.")] = None,
-    config: Annotated[
-        Path | None, Parameter(help="A configuration, for the addresses of venues, [connection] and [store].")
-    ] = None,
-    rest_url: Annotated[str | None, Parameter(help="Replaces scheme, host and port of the REST address.")] = None,
+    channel: OneChannel = None,
+    from_: From = None,
+    to: Until = None,
+    config: Addresses = None,
+    rest_url: RestUrl = None,
     json: Annotated[bool, Parameter(help="As a JSON array, one object a series.", negative=())] = False,
 ) -> None:
     """Compare bars and trades of a store with the venue's own closed bars, field by field, exactly.
@@ -58,17 +62,12 @@ def verify(
 
     Example: `tapeline verify binance:BTC/USDT --store ./data --channel bars:1m --from 2024-08-08`
     """
-    loaded = load(config, os.environ, {"store.path": str(store)} if store is not None else {})
-    folder = loaded.store.folder
-    if folder is None:
-        raise ConfigError("which store? Give --store PATH, or --config FILE with [store] path")
+    loaded = configured(config, store)
+    folder = store_of(loaded)
     configure_logging(msgspec.structs.replace(loaded.log, file=None))
-    names = tuple(instruments or ())
-    if not all(all(split_id(text)) for text in names):
-        raise ConfigError(f"{' '.join(names)}: write each as VENUE:SYMBOL")
     wish = Wish(
-        instruments=names, channel="" if channel is None else str(parse_channel(channel)),
-        from_ns=None if from_ is None else instant(from_), to_ns=None if to is None else instant(to),
+        instruments=named(instruments or ()), channel="" if channel is None else str(parse_channel(channel)),
+        from_ns=instant_or_none(from_), to_ns=instant_or_none(to),
         rest_url=rest_url, config=loaded,
     )  # fmt: skip
     done = run_until_signalled(lambda stop: _verified(folder, wish, stop))

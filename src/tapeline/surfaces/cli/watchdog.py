@@ -13,10 +13,10 @@ from cyclopts import Parameter
 
 from tapeline.app.settings import reaches
 from tapeline.clock import SystemClock
-from tapeline.config import Config, load
-from tapeline.errors import ConfigError
+from tapeline.config import Config
 from tapeline.surfaces.log import configure_logging
 from tapeline.surfaces.loop import run_until_signalled
+from tapeline.surfaces.options import configured, store_of
 from tapeline.watch.emergency import Emergency
 from tapeline.watch.minimal import accounts_of, hand_of, with_paper
 from tapeline.watch.report import Report
@@ -44,11 +44,9 @@ def watchdog(
 
     Example: `tapeline watchdog --config trade.toml`
     """
-    settings = with_paper(load(config, os.environ, {"store.path": str(store)} if store is not None else {}))
+    settings = with_paper(configured(config, store))
     configure_logging(settings.log)
-    folder = settings.store.folder
-    if folder is None:
-        raise ConfigError("which store? Give --store PATH, or --config FILE with [store] path")
+    folder = store_of(settings)
     closes = settings.watch.watchdog_flatten if flatten is None else flatten
     run_until_signalled(lambda stop: _watch(settings, folder, closes=closes, stop=stop))
 

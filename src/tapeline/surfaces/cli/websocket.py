@@ -3,14 +3,13 @@
 import asyncio
 import os
 import sys
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any
 
 import msgspec
 from cyclopts import App, Parameter
-from rich.console import Console
 
 from tapeline.app.trial import Trial
 from tapeline.app.trying import Target, try_targets
@@ -19,15 +18,13 @@ from tapeline.config import Config, connection_for, load
 from tapeline.config.kinds import Mode
 from tapeline.control import Overrides, ask, read_lock, read_overrides, write_overrides
 from tapeline.errors import ConfigError, ConnectionLost, TimedOut
-from tapeline.surfaces.cli.status import find_status, show
-from tapeline.surfaces.status_view import plain
+from tapeline.surfaces.cli.status import find_status, say
+from tapeline.surfaces.options import RestUrl, StoreOrConfigured, WhoseStore, WsUrl, configured, store_of
 
 WITHIN_S = 5.0
 PARTS = ("state", "connections", "modes", "mode_totals", "polling")
 
-StoreOption = Annotated[Path | None, Parameter(help="The store's folder.")]
-ConfigOption = Annotated[Path | None, Parameter(help="The configuration whose store is meant.")]
-JsonOption = Annotated[bool, Parameter(negative=(), help="Print JSON.")]
+Json = Annotated[bool, Parameter(negative=(), help="Print JSON.")]
 
 websocket = App(
     name="websocket",
@@ -37,16 +34,16 @@ websocket = App(
 
 
 @websocket.command
-def status(*, store: StoreOption = None, config: ConfigOption = None, json: JsonOption = False) -> None:
+def status(*, store: StoreOrConfigured = None, config: WhoseStore = None, json: Json = False) -> None:
     """Show every connection (state, age, ping, last message, re-dials, breaker) and every instrument's mode, with why.
 
     The running instance is asked; where it does not answer, its last word is read and its age told on standard error.
 
     Example: `tapeline websocket status --store data/store`
     """
-    found, notes = find_status(_folder(store, config), SystemClock().wall_ns())
+    found, notes = find_status(store_of(configured(config, store)), SystemClock().wall_ns())
     sys.stderr.writelines(f"tapeline: {note}\n" for note in notes)
-    _print({name: found[name] for name in PARTS if name in found}, json=json)
+    say({name: found[name] for name in PARTS if name in found}, json=json)
 
 
 @websocket.command(name="test")
@@ -56,10 +53,10 @@ def try_(
     venue: Annotated[str | None, Parameter(help="Try this venue, without a configuration.")] = None,
     symbol: Annotated[str, Parameter(help="With --venue: a symbol.")] = "BTC/USDT",
     channel: Annotated[str, Parameter(help="With --venue: a channel.")] = "trades",
-    ws_url: Annotated[str | None, Parameter(help="Replaces scheme, host and port of the WebSocket endpoints.")] = None,
-    rest_url: Annotated[str | None, Parameter(help="Replaces scheme, host and port of the REST address.")] = None,
+    ws_url: WsUrl = None,
+    rest_url: RestUrl = None,
     timeout: Annotated[float, Parameter(help="Seconds for each connection, all its steps together.")] = 30.0,
-    json: JsonOption = False,
+    json: Json = False,
 ) -> None:
     """Open each connection once, step by step and timed: dns, tcp, tls, handshake, subscribe, first data.
 
@@ -89,9 +86,9 @@ def set_(
     set_mode: Annotated[Mode | None, Parameter(help="The mode from now on: it wins over the configuration.")] = None,
     instrument: Annotated[str | None, Parameter(help="Only of this one, VENUE:SYMBOL.")] = None,
     clear: Annotated[bool, Parameter(negative=(), help="Go by the configuration again.")] = False,
-    store: StoreOption = None,
-    config: Annotated[Path | None, Parameter(name="--config", help="The configuration whose store is meant.")] = None,
-    json: JsonOption = False,
+    store: StoreOrConfigured = None,
+    config: WhoseStore = None,
+    json: Json = False,
 ) -> None:
     """Show, set or clear modes in the running instance and in `overrides.json` of its store, which outlives it.
 
@@ -103,12 +100,12 @@ def set_(
     """
     if set_mode is not None and clear:
         raise ConfigError("--set-mode and --clear at once: give one of them")
-    folder = _folder(store, config)
+    folder = store_of(configured(config, store))
     if set_mode is None and not clear:
         found, notes = find_status(folder, SystemClock().wall_ns())
         sys.stderr.writelines(f"tapeline: {note}\n" for note in notes)
         overrides = msgspec.to_builtins(read_overrides(folder))
-        _print({"overrides": overrides, "modes": found.get("modes", [])}, json=json)
+        say({"overrides": overrides, "modes": found.get("modes", [])}, json=json)
         return
     rows = _asked(folder, set_mode, instrument)
     if rows is None:
@@ -119,7 +116,7 @@ def set_(
         write_overrides(folder, after)
         sys.stderr.write("tapeline: no instance runs with this store: it holds from the next start on\n")
         rows = []
-    _print({"overrides": msgspec.to_builtins(read_overrides(folder)), "modes": rows}, json=json)
+    say({"overrides": msgspec.to_builtins(read_overrides(folder)), "modes": rows}, json=json)
 
 
 def _asked(folder: Path, mode: str | None, instrument: str | None) -> list[dict[str, Any]] | None:
@@ -163,20 +160,3 @@ def _told(trials: Sequence[Trial]) -> Iterable[str]:
             took = "-" if step.took_s is None else f"{step.took_s * 1000:.1f} ms"
             yield f"  {step.name:<10} {step.state:<7} {took:>12}  {step.text}".rstrip()
         yield "  ok" if trial.ok else f"  failed at {trial.steps[-1].name}"
-
-
-def _print(found: Mapping[str, Any], *, json: bool) -> None:
-    if json:
-        sys.stdout.write(msgspec.json.encode(found).decode() + "\n")
-    elif sys.stdout.isatty():
-        show(found, Console())
-    else:
-        sys.stdout.writelines(f"{line}\n" for line in plain(found))
-
-
-def _folder(store: Path | None, config: Path | None) -> Path:
-    overrides = {"store.path": str(store)} if store is not None else {}
-    folder = load(config, os.environ, overrides).store.folder
-    if folder is None:
-        raise ConfigError("which store? Give --store PATH, or --config FILE with [store] path, or TAPELINE_STORE__PATH")
-    return folder

@@ -43,10 +43,10 @@ GROUPS = (
     ),
 )  # fmt: skip
 REFUSALS = {
-    "halted": "the account is halted, or flat after a stop: nothing but cancels passes",
-    "reduce_only": "the account is reduce-only or being flattened: only what closes a position passes",
+    "halted": "the account is halted, being flattened, or flat after that: nothing but cancels passes",
+    "reduce_only": "the account is reduce-only: only what closes a position passes",
     "instrument": "nothing is known of the instrument",
-    "market_closed": "the venue does not trade it now",
+    "market_closed": "the venue does not trade it now; of what is delisted only what closes a position passes",
     "parameter": "a word, a number or a combination that no venue takes",
     "tick": "the price is between two ticks",
     "lot": "the size is between two lots",

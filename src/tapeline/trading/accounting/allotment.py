@@ -44,18 +44,18 @@ def allotted(
         held = sizes.get(None, ZERO)
         if not held or (held > ZERO) == (delta > ZERO):
             return {NOBODY: delta}
-        if abs(delta) >= abs(held):
+        if delta.copy_abs() >= held.copy_abs():
             shares = {name: size.copy_negate() for name, size in sizes.items() if name is not None and size}
             beyond = EXACT.add(shares.get(NOBODY, ZERO), EXACT.add(delta, held))
             return {name: size for name, size in (shares | {NOBODY: beyond}).items() if size}
         spare = sizes.get(NOBODY, ZERO)
-        spare = ZERO if (spare > ZERO) == (delta > ZERO) else abs(spare)
+        spare = ZERO if (spare > ZERO) == (delta > ZERO) else spare.copy_abs()
     elif delta > ZERO:
         return {NOBODY: delta}
     holding = {
-        name: abs(size) for name, size in sizes.items() if name and size and (size > ZERO) != (delta > ZERO)
+        name: size.copy_abs() for name, size in sizes.items() if name and size and (size > ZERO) != (delta > ZERO)
     }  # fmt: skip
-    whole = abs(delta)
+    whole = delta.copy_abs()
     mine = pro_rata(EXACT.subtract(whole, ZERO if stopped else min(whole, max(spare, ZERO))), holding, instrument.lot)
     for size in mine.values():
         whole = EXACT.subtract(whole, size)
@@ -67,7 +67,7 @@ def pieces(shares: Mapping[str, Decimal], fill: Fill, instrument: Instrument, va
     values = (
         share_out(value, shares)
         if instrument.kind == "spot"
-        else {name: notional(instrument, fill.price, abs(size)) for name, size in shares.items()}
+        else {name: notional(instrument, fill.price, size.copy_abs()) for name, size in shares.items()}
     )
     fees = {} if fill.fee is None else share_out(fill.fee, shares)
     return [Piece(name, delta, values[name], fees.get(name), taken=bool(name)) for name, delta in shares.items()]
@@ -97,10 +97,10 @@ def share_out(amount: Decimal, weights: Mapping[str, Decimal]) -> dict[str, Deci
     """An amount by weights, whose sign counts nothing; the last has the exact rest."""
     whole, left = ZERO, amount
     for weight in weights.values():
-        whole = EXACT.add(whole, abs(weight))
+        whole = EXACT.add(whole, weight.copy_abs())
     shares: dict[str, Decimal] = {}
     for count, (name, weight) in enumerate(weights.items(), 1):
-        shares[name] = left if count == len(weights) else share_of(amount, abs(weight), whole)
+        shares[name] = left if count == len(weights) else share_of(amount, weight.copy_abs(), whole)
         left = EXACT.subtract(left, shares[name])
     return shares
 

@@ -28,7 +28,7 @@ class Holding(msgspec.Struct, frozen=True, kw_only=True):
 
     def unrealised(self, price: Decimal, instrument: Instrument) -> Decimal:
         """What closing it all at this price would win before fees, in settle currency. Linear and spot only."""
-        worth = notional(instrument, price, abs(self.size))
+        worth = notional(instrument, price, self.size.copy_abs())
         return EXACT.subtract(worth, self.cost) if self.size > 0 else EXACT.subtract(self.cost, worth)
 
 
@@ -37,7 +37,7 @@ def sellable(size: Decimal, instrument: Instrument, price: Decimal | None = None
 
     Without a price the least value is not looked at.
     """
-    whole = abs(size)
+    whole = size.copy_abs()
     if instrument.lot:
         whole = EXACT.subtract(whole, ROUNDING.remainder(whole, instrument.lot))
     if instrument.min_size is not None and whole < instrument.min_size:
@@ -56,7 +56,11 @@ def entry_price(size: Decimal, cost: Decimal, instrument: Instrument | None) -> 
     """What a unit of price cost on average; at most 28 digits, half to even."""
     if not size or instrument is None:
         return None
-    units = EXACT.multiply(abs(size), instrument.contract_size) if instrument.size_unit == "contract" else abs(size)
+    units = (
+        EXACT.multiply(size.copy_abs(), instrument.contract_size)
+        if instrument.size_unit == "contract"
+        else size.copy_abs()
+    )
     return _PRICE.divide(cost, units)
 
 

@@ -169,6 +169,10 @@ class Ledger(msgspec.Struct, eq=False):
         wallet.basis = cost.copy_sign(size) if size else ZERO
         return Booking()
 
+    def stand(self, account: str, state: str, prices: Mapping[str, Decimal]) -> None:
+        """How an account stands, see `Places.stand`: of one that is flat and holds nothing, no strategy holds any."""
+        self._places.stand(account, state, prices)
+
     def forget(self, account: str, before_ns: int) -> None:
         """Fills and payments that the venue stamped before then are in figures that are its own: known from now on."""
         for name, fill in list(self._feeless.items()):

@@ -36,10 +36,10 @@ class Line(msgspec.Struct, eq=False):
         """Put right by this: what closes goes at cost, and wins nothing; what opens costs `value`, or its share."""
         closing = ZERO
         if self.lots.size and (self.lots.size > 0) != (delta > 0):
-            closing = min(abs(delta), abs(self.lots.size)).copy_sign(delta)
+            closing = min(delta.copy_abs(), self.lots.size.copy_abs()).copy_sign(delta)
         self.lots.give(closing)
         rest = EXACT.subtract(delta, closing)
-        self.lots.trade(rest, share_of(value, abs(rest), abs(delta)) if closing and rest else value)
+        self.lots.trade(rest, share_of(value, rest.copy_abs(), delta.copy_abs()) if closing and rest else value)
 
     def fee(self, currency: str, amount: Decimal, rate: Decimal | None) -> None:
         """A fee was paid; `rate` is its worth in settle currency, None where nobody knows, zero where cost has it."""
@@ -96,7 +96,7 @@ def effect(fill: Fill, instrument: Instrument) -> tuple[Decimal, Decimal, Decima
     value = notional(instrument, fill.price, fill.size)
     if instrument.kind != "spot" or not fill.fee or fill.fee_currency != instrument.base:
         return delta, value, ZERO
-    if abs(fill.fee) < fill.size:
+    if fill.fee.copy_abs() < fill.size:
         return EXACT.subtract(delta, fill.fee), value, ZERO
     return delta, value, fill.fee.copy_negate()
 

@@ -2,7 +2,7 @@
 
 from collections import deque
 from copy import copy
-from decimal import Decimal
+from decimal import Context, Decimal
 from typing import NamedTuple
 
 import msgspec
@@ -11,6 +11,7 @@ from tapeline.errors import ConfigError
 from tapeline.model.number import EXACT, ROUNDING, ZERO
 
 METHODS = ("average", "fifo")
+_PRODUCT = Context(prec=120)  # holds the product of any two that are exact
 FINEST = Decimal("1E-18")  # a share of a cost that does not come out even is rounded here, half to even
 
 
@@ -46,15 +47,15 @@ class Lots(msgspec.Struct, eq=False):
         if not self.size or (self.size > 0) == (delta > 0):
             self._add(delta, value)
             return [Part(delta, value, None)]
-        closing = min(abs(delta), abs(self.size))
-        got = share_of(value, closing, abs(delta))
+        closing = min(delta.copy_abs(), self.size.copy_abs())
+        got = share_of(value, closing, delta.copy_abs())
         paid = self._take(closing)
         sign = 1 if self.size > 0 else -1
         realised = EXACT.subtract(got, paid) if sign > 0 else EXACT.subtract(paid, got)
         closed = closing.copy_sign(delta)
         self.size = EXACT.add(self.size, closed)
         parts = [Part(closed, got, realised)]
-        if closing < abs(delta):
+        if closing < delta.copy_abs():
             rest = EXACT.subtract(delta, closed)
             value = EXACT.subtract(value, got)
             self._add(rest, value)
@@ -63,8 +64,10 @@ class Lots(msgspec.Struct, eq=False):
 
     def give(self, delta: Decimal) -> None:
         """Make it smaller by this, or nothing, at what it cost: nothing is won or lost by it."""
-        assert not delta or (abs(delta) <= abs(self.size) and (delta > 0) != (self.size > 0)), f"{delta}: {self.size}"
-        self._take(abs(delta))
+        assert not delta or (delta.copy_abs() <= self.size.copy_abs() and (delta > 0) != (self.size > 0)), (
+            f"{delta}: {self.size}"
+        )
+        self._take(delta.copy_abs())
         self.size = EXACT.add(self.size, delta)
 
     def reset(self, size: Decimal, cost: Decimal) -> None:
@@ -83,9 +86,9 @@ class Lots(msgspec.Struct, eq=False):
     def _add(self, delta: Decimal, value: Decimal) -> None:
         if self.method == "average" and self._lots:
             size, cost = self._lots.pop()
-            self._lots.append((EXACT.add(size, abs(delta)), EXACT.add(cost, value)))
+            self._lots.append((EXACT.add(size, delta.copy_abs()), EXACT.add(cost, value)))
         else:
-            self._lots.append((abs(delta), value))
+            self._lots.append((delta.copy_abs(), value))
         self.size = EXACT.add(self.size, delta)
         self.cost = EXACT.add(self.cost, value)
 
@@ -107,8 +110,7 @@ def share_of(value: Decimal, part: Decimal, whole: Decimal) -> Decimal:
     """Of a value, part / whole: exact where it comes out even, else rounded to 18 digits after the point."""
     if part == whole:
         return value
-    product = EXACT.multiply(value, part)
-    share = ROUNDING.divide(product, whole)
+    share = ROUNDING.divide(_PRODUCT.multiply(value, part), whole)
     if share.as_tuple().exponent < -18:  # type: ignore[operator]  # of a finite number: an int
         share = share.quantize(FINEST, context=ROUNDING)
     return share

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 from decimal import Decimal
+from functools import reduce
 
 import msgspec
 
@@ -9,6 +10,7 @@ from tapeline.model.account import Fill, Payment
 from tapeline.model.instrument import Instrument, notional
 from tapeline.model.number import EXACT, ZERO
 from tapeline.trading.accounting.allotment import NOBODY, Piece, allotted, share_out
+from tapeline.trading.accounting.holding import sellable
 from tapeline.trading.accounting.lines import Line, effect
 from tapeline.trading.accounting.lots import Lots, Part
 
@@ -17,10 +19,15 @@ Lines = dict[str | None, Line]  # by strategy; None: the account's
 
 
 class Places(msgspec.Struct, eq=False):
-    """`method` is how cost is reckoned. Of a place nothing is dropped, and lines stay in the order they began."""
+    """`method` is how cost is reckoned. Of a place nothing is dropped, and lines stay in the order they began.
+
+    After every change: the sizes of all lines of a place add up to the account's, and where an account is `flat` and
+    holds nothing of a place, no strategy does.
+    """
 
     method: str
     lines: dict[Place, Lines] = {}
+    flat: list[str] = []  # accounts that an emergency stop has closed, by the venue's word
 
     def at(self, place: Place, instrument: Instrument) -> Lines:
         """The lines of a place, the account's among them."""
@@ -56,6 +63,7 @@ class Places(msgspec.Struct, eq=False):
                 line.taken = EXACT.add(line.taken, each.delta)
             if each.fee is not None:
                 line.fee(fill.fee_currency, each.fee, rate)
+        self._level((fill.account, instrument.id, fill.position), fill.price)
         return parts
 
     def late(self, fill: Fill, instrument: Instrument, weights: Mapping[str, Decimal], rate: Decimal | None) -> None:
@@ -69,6 +77,7 @@ class Places(msgspec.Struct, eq=False):
             if of_size:
                 line.trade(fee.copy_negate(), ZERO)
             line.fee(fill.fee_currency, fee, rate)
+        self._level((fill.account, instrument.id, fill.position), fill.price)
 
     def allot(
         self, fill: Fill, instrument: Instrument, wallet: Decimal, *, stopped: bool
@@ -93,14 +102,23 @@ class Places(msgspec.Struct, eq=False):
         lines = self.at(place, instrument)
         account = lines[None]
         size = EXACT.add(account.lots.size, delta)
-        cost = notional(instrument, price, abs(size))
+        cost = notional(instrument, price, size.copy_abs())
         for name, change in allotted(delta, _sizes(lines), instrument).items():
             line = self.line(lines, name, instrument)
-            line.give(change, notional(instrument, price, abs(change)))
+            line.give(change, notional(instrument, price, change.copy_abs()))
             if name:
                 line.taken = EXACT.add(line.taken, change)
         account.lots.reset(size, cost)
+        self._level(place, price)
         return size, cost
+
+    def stand(self, account: str, state: str, prices: Mapping[str, Decimal]) -> None:
+        """How an account stands, as `trading.halt` has it; what its instruments are worth, as far as anybody knows."""
+        if (state == "flat") != (account in self.flat):
+            (self.flat.append if state == "flat" else self.flat.remove)(account)
+        for place in self.lines:
+            if place[0] == account:
+                self._level(place, prices.get(place[1]))
 
     def fund(self, payment: Payment) -> None:
         """Into the account's line of the side that is held, and into strategies' lines by their share of it."""
@@ -108,13 +126,37 @@ class Places(msgspec.Struct, eq=False):
         held = [place for place in places if place in self.lines and self.lines[place][None].lots.size]
         lines = self.lines.setdefault(held[0] if held else places[0], {})
         self.line(lines, None).fund(payment.amount)
-        sizes = {name: abs(line.lots.size) for name, line in lines.items() if name is not None and line.lots.size}
+        sizes = {name: line.lots.size.copy_abs() for name, line in lines.items() if name is not None and line.lots.size}
         for name, share in share_out(payment.amount, sizes or {NOBODY: ZERO}).items():
             self.line(lines, name).fund(share)
 
     def taken(self, place: Place) -> dict[str, Decimal]:
         """By how much others have made strategies' lines smaller, all in all, signed as the change was."""
         return {name: line.taken for name, line in self.lines.get(place, {}).items() if name and line.taken}
+
+    def _level(self, place: Place, price: Decimal | None) -> None:
+        """Strategies that hold something of what a flat account does not hold, hold it no more, and nobody does.
+
+        They hold it against each other, or against what others opened: it is closed at this price, or at cost. On spot
+        an account has coins: there it is what strategies hold together that cannot be sold.
+        """
+        lines = self.lines[place]
+        known = lines[None].instrument
+        if place[0] not in self.flat or known is None:
+            return
+        held = lines[None].lots.size
+        if known.kind == "spot":
+            ours = reduce(EXACT.add, (line.lots.size for name, line in lines.items() if name), ZERO)
+            held = sellable(ours, known, price)
+        if held:
+            return
+        for name, line in list(lines.items()):
+            size = line.lots.size
+            if name and size:
+                value = line.lots.cost if price is None else notional(known, price, size.copy_abs())
+                line.trade(size.copy_negate(), value)
+                line.taken = EXACT.subtract(line.taken, size)
+                self.line(lines, NOBODY, known).trade(size, value)
 
     def fork(self, account: str) -> "Places":
         """One account's, which change by themselves."""

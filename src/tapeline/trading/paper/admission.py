@@ -127,7 +127,9 @@ def in_band(intent_side: str, price: Decimal, market: Decimal | None, band: Deci
     """Raises OrderRefused where a price is worse for its owner than the band allows."""
     if market is None or band is None:
         return
-    worst = EXACT.multiply(market, _ONE + band if intent_side == "buy" else max(Decimal(0), _ONE - band))
+    worst = EXACT.multiply(
+        market, max(Decimal(0), EXACT.add(_ONE, band if intent_side == "buy" else band.copy_negate()))
+    )
     if price > worst if intent_side == "buy" else price < worst:
         side = "above" if intent_side == "buy" else "below"
         raise OrderRefused(f"price {plain(price)} is {side} {plain(worst)}, the band's end", reason="price_band")

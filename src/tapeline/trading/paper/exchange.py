@@ -11,15 +11,16 @@ from decimal import Decimal
 from tapeline.errors import OrderRefused
 from tapeline.model.account import AccountEvent, AccountMode, Balance, Fill, ListUpdate, OrderUpdate, Payment, Position
 from tapeline.model.event import Event, Funding, Mark, Status, Trade
-from tapeline.model.number import EXACT, ZERO, plain
+from tapeline.model.number import ZERO, plain
 from tapeline.model.order import Intent
 from tapeline.trading.paper import statements
 from tapeline.trading.paper.admission import admit, fits, in_band, may_hold, on_grid, paired, reduces
-from tapeline.trading.paper.booking import cost, lacks, needed, relock, total_of
+from tapeline.trading.paper.affording import check_funds, funds_of, spend_of, takes_of
+from tapeline.trading.paper.booking import cost, needed, relock, total_of
 from tapeline.trading.paper.floor import Floor
-from tapeline.trading.paper.funds import Account, Listing, Working, contract_of
+from tapeline.trading.paper.funds import Account, Listing, Working
 from tapeline.trading.paper.matching import Matcher
-from tapeline.trading.paper.outcome import Hit, Lapsed, Take, Triggered
+from tapeline.trading.paper.outcome import Hit, Lapsed, Triggered
 
 
 class Exchange(Floor):
@@ -50,8 +51,8 @@ class Exchange(Floor):
     def transfer(self, account: str, currency: str, amount: Decimal, now_ns: int) -> list[AccountEvent]:
         """Put this in, or take it out where it is negative. Raises OrderRefused where it is not there."""
         found = self.account(account)
-        if amount < 0 and self.margin.free(found, currency) < -amount:
-            raise OrderRefused(f"{account} has less than {plain(-amount)} {currency}", reason="balance")
+        if amount < 0 and self.margin.free(found, currency) < amount.copy_negate():
+            raise OrderRefused(f"{account} has less than {plain(amount.copy_negate())} {currency}", reason="balance")
         self._now_ns = now_ns
         self._pay(found, None, currency, amount, "transfer")
         return self._told()
@@ -107,7 +108,7 @@ class Exchange(Floor):
     def place(self, account: str, client_id: str, intent: Intent, now_ns: int) -> list[AccountEvent]:
         """A new order; "" for `client_id` gives it one. Raises OrderRefused."""
         order = self._examined(self.account(account), client_id, intent, now_ns)
-        self._check_funds(order, self.matcher(order.instrument.id))
+        self._check_funds(order)
         self._now_ns = now_ns
         self._accept(order)
         self._begin(order)
@@ -125,7 +126,7 @@ class Exchange(Floor):
         paired(legs, self._instrument(legs[0][1].instrument))
         orders = [self._examined(owner, name, intent, now_ns, at) for at, (name, intent) in enumerate(legs, 1)]
         dearest = max(orders, key=lambda one: needed(one, self.fees))
-        self._check_funds(dearest, self.matcher(dearest.instrument.id))
+        self._check_funds(dearest)
         self._now_ns, self._lists = now_ns, self._lists + 1
         listing = owner.lists[client_id] = Listing(client_id, str(self._lists), orders)
         for order in orders:
@@ -133,7 +134,8 @@ class Exchange(Floor):
             self._accept(order)
         self._out.append(listing.update(now_ns))
         for order in orders:
-            self._begin(order)
+            if not order.final:  # one that takes at once ends the other
+                self._begin(order)
         return self._told()
 
     def _examined(self, owner: Account, client_id: str, intent: Intent, now_ns: int, nth: int = 1) -> Working:
@@ -151,7 +153,7 @@ class Exchange(Floor):
         may_hold(intent, instrument, owner)
         if intent.size is not None and self.rules.max_size is not None and intent.size > self.rules.max_size:
             raise OrderRefused(f"more than {plain(self.rules.max_size)} at once", reason="max_size")
-        if sum(one.instrument is instrument for one in owner.open.values()) >= self.rules.most_open:
+        if sum(one.instrument.id == instrument.id for one in owner.open.values()) >= self.rules.most_open:
             raise OrderRefused(f"{self.rules.most_open} orders are open already", reason="too_many_orders")
         order = Working(owner, client_id, intent, instrument, self._numbers + nth)
         order.placed_ns = order.updated_ns = now_ns
@@ -184,9 +186,10 @@ class Exchange(Floor):
         new_price = order.price if price is None else price
         if order.price is None or new_size is None or new_price is None:
             raise OrderRefused("only an order with a price is amended", reason="unsupported")
-        on_grid(order.instrument, "price", new_price, order.instrument.tick, "tick")
-        on_grid(order.instrument, "size", new_size, order.instrument.lot, "lot")
-        fits(order.instrument, new_size, new_price, reduces=reduces(order.intent))
+        listed = self._instrument(order.instrument.id)  # as it is now
+        on_grid(listed, "price", new_price, listed.tick, "tick")
+        on_grid(listed, "size", new_size, listed.lot, "lot")
+        fits(listed, new_size, new_price, reduces=reduces(order.intent))
         if new_size <= order.filled:
             raise OrderRefused(f"{plain(order.filled)} of it are filled already", reason="already_final")
         in_band(order.intent.side, new_price, matcher.price(order.intent.side), self.rules.price_band)
@@ -197,7 +200,7 @@ class Exchange(Floor):
         order.size, order.price = new_size, new_price
         try:
             if not stays:
-                self._check_funds(order, matcher)
+                self._check_funds(order)
         except OrderRefused:
             order.size, order.price = old
             raise
@@ -294,61 +297,12 @@ class Exchange(Floor):
                 raise OrderRefused(f"it would take at {plain(order.price)}, and is to rest", reason="would_cross")
         if ticket.trigger is not None and matcher.would_trigger(ticket):
             raise OrderRefused(f"{plain(ticket.trigger)} is reached already", reason="would_trigger")
-        if intent.kind == "market" and not matcher.deferred and not self._takes(order, matcher):
+        if intent.kind == "market" and not matcher.deferred and not takes_of(order, matcher, self.fees):
             raise OrderRefused(f"nothing is offered in {order.instrument.id}", reason="not_fillable")
 
-    def _check_funds(self, order: Working, matcher: Matcher) -> None:
+    def _check_funds(self, order: Working) -> None:
         """Refuse what the account cannot pay or bear."""
-        if order.instrument.kind == "spot":
-            amount = max(needed(order, self.fees), self._at_once(order, matcher))
-            funds = self._funds(order)
-            if funds < amount:
-                raise lacks(order, amount, funds)
-        elif not self._bearable(order, matcher):
-            raise OrderRefused(f"{order.account.name} has too little margin for it", reason="margin")
-
-    def _at_once(self, order: Working, matcher: Matcher) -> Decimal:
-        """What a spot order costs that takes now: of its lock currency."""
-        if order.waits or order.price is not None:
-            return ZERO
-        if not matcher.deferred:
-            return cost(order, self._takes(order, matcher), self.fees)
-        if order.intent.quote_size is not None:
-            return order.intent.quote_size
-        price = matcher.price(order.intent.side)
-        return ZERO if price is None else cost(order, [(price, order.left)], self.fees)
-
-    def _bearable(self, order: Working, matcher: Matcher) -> bool:
-        """Whether the margin bears it: with its fee, and what it loses at once by a price worse than the mark."""
-        account, settle = order.account, order.instrument.settle
-        new = order.client_id not in account.open
-        before = self.margin.means(account, settle).bound
-        if self.margin.means(account, settle, order if new else None).bound <= before and new:
-            return True
-        takes = self._takes(order, matcher) if order.price is None and not order.waits else []
-        price = order.price or order.intent.stop_price or matcher.price(order.intent.side)
-        takes = takes or ([] if price is None else [(price, order.left)])
-        fee = loss = ZERO
-        for price, size in takes:
-            mark = self.mark(order.instrument.id) or price
-            units = EXACT.multiply(size, contract_of(order.instrument))
-            fee = EXACT.fma(EXACT.multiply(units, price), self.fees.rate(order.instrument.id, "taker"), fee)
-            worse = EXACT.subtract(price, mark) if order.intent.side == "buy" else EXACT.subtract(mark, price)
-            loss = EXACT.fma(worse, units, loss)
-        room = self.margin.room(account, settle, order if new else None)
-        return room >= EXACT.add(max(ZERO, fee), max(ZERO, loss))
-
-    def _takes(self, order: Working, matcher: Matcher) -> list[Take]:
-        intent = order.intent
-        size = None if order.size is None else order.left
-        return matcher.preview(intent.side, size, limit=order.price, spend=self._spend(order))
-
-    def _spend(self, order: Working) -> Decimal | None:
-        """What of a quote size is left for the value, its fee aside."""
-        money = order.intent.quote_size
-        if money is None or self.fees.paid_in == "received":
-            return money
-        return EXACT.subtract(money, self.fees.charge(order.instrument, "buy", money, Decimal(1), "taker")[0])
+        check_funds(order, self.matcher(order.instrument.id), self.fees, self.margin)
 
     def _enter(self, order: Working) -> None:
         """Into the market: take what can be taken, rest with what is left, or go."""
@@ -356,15 +310,17 @@ class Exchange(Floor):
         assert ticket is not None, "an accepted order has a ticket"
         ticket.trigger = ticket.trail = None
         if matcher.deferred:
-            ticket.left, ticket.spend = order.left, self._spend(order)
+            ticket.left, ticket.spend = order.left, spend_of(order, self.fees)
             matcher.rest(ticket)
+            if order.intent.post_only:  # it never takes: the way to the next open meets it where it rests
+                ticket.fresh = False
             return
-        takes = self._takes(order, matcher)
+        takes = takes_of(order, matcher, self.fees)
         total = total_of([size for _, size in takes])
         if order.intent.time_in_force == "fok" and total < order.left:
             self._finish(order, "expired", "not_fillable", "not all of it could be filled at once")
             return
-        if order.instrument.kind == "spot" and self._funds(order) < cost(order, takes, self.fees):
+        if order.instrument.kind == "spot" and funds_of(order, self.margin) < cost(order, takes, self.fees):
             self._finish(order, "expired", "balance", "the funds are gone")
             return
         matcher.take(order.intent.side, takes)

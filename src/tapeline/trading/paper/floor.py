@@ -10,9 +10,10 @@ from tapeline.model.number import EXACT, ZERO
 from tapeline.model.order import Intent
 from tapeline.trading.paper import statements
 from tapeline.trading.paper.admission import Rules, reduces
+from tapeline.trading.paper.affording import funds_of
 from tapeline.trading.paper.booking import book, relock, with_fee
 from tapeline.trading.paper.fees import Fees
-from tapeline.trading.paper.funds import Account, Stake, Working, lock_currency
+from tapeline.trading.paper.funds import Account, Stake, Working
 from tapeline.trading.paper.margin import Margin
 from tapeline.trading.paper.matching import Matcher
 from tapeline.trading.paper.outcome import Matching
@@ -54,6 +55,13 @@ class Floor:
             raise OrderRefused(f"there is no account {name!r}", reason="permission")
         return found
 
+    def relist(self, instrument: Instrument) -> None:
+        """It is traded on other terms from now on. Orders that are there stay as they are."""
+        self.instruments[instrument.id] = instrument
+        self._status.pop(instrument.id, None)  # this is the newer word
+        if instrument.id in self._matchers:
+            self._matchers[instrument.id].instrument = instrument
+
     def matcher(self, instrument: str) -> Matcher:
         """The market of one instrument."""
         found = self._matchers.get(instrument)
@@ -72,13 +80,6 @@ class Floor:
         if found is None:
             raise OrderRefused(f"there is no instrument {name!r} here", reason="instrument")
         return found
-
-    def _funds(self, order: Working) -> Decimal:
-        """What a spot order may spend: what is free, and what it and those of its list have locked."""
-        funds = self.margin.free(order.account, lock_currency(order))
-        for each in (order,) if order.listing is None else order.listing.orders:
-            funds = EXACT.add(funds, each.locked)
-        return funds
 
     def _told(self) -> list[AccountEvent]:
         out, self._out = self._out, []
@@ -100,7 +101,7 @@ class Floor:
         if spot:
             value = EXACT.multiply(price, size)
             due = with_fee(value, order, self.fees) if order.intent.side == "buy" else size
-            if self._funds(order) < due:
+            if funds_of(order, self.margin) < due:
                 self._finish(order, "expired", "balance", "the funds are gone")
                 return
         self._fills += 1
@@ -268,8 +269,8 @@ class Floor:
         instrument = self.instruments[stake.instrument]
         side, matcher = "sell" if stake.size > 0 else "buy", self.matcher(stake.instrument)
         self._numbers += 1
-        intent = Intent(instrument=instrument.id, side=side, kind="market", size=abs(stake.size), reduce_only=True,
-                        position=stake.position)  # fmt: skip
+        intent = Intent(instrument=instrument.id, side=side, kind="market", size=stake.size.copy_abs(),
+                        reduce_only=True, position=stake.position)  # fmt: skip
         order = Working(account, f"liquidation{self._numbers}", intent, instrument, self._numbers)
         order.origin, order.placed_ns, order.updated_ns = "liquidation", self._now_ns, self._now_ns
         account.orders[order.client_id] = account.open[order.client_id] = order

@@ -49,8 +49,8 @@ class Stake:
         if not self.size or (self.size > 0) == (signed > 0):
             self._add(signed, price)
             return ZERO
-        closed = min(size, abs(self.size))
-        whole = closed == abs(self.size)
+        closed = min(size, self.size.copy_abs())
+        whole = closed == self.size.copy_abs()
         share = self.cost if whole else self._share(closed)
         value = EXACT.multiply(EXACT.multiply(closed, self.contract), price)
         realised = EXACT.subtract(value if self.size > 0 else value.copy_negate(), share)
@@ -68,7 +68,7 @@ class Stake:
 
     def value(self, price: Decimal) -> Decimal:
         """What it is worth at this price, unsigned."""
-        return abs(EXACT.multiply(EXACT.multiply(self.size, self.contract), price))
+        return EXACT.multiply(EXACT.multiply(self.size, self.contract), price).copy_abs()
 
     def unrealised(self, price: Decimal) -> Decimal:
         """What closing it at this price would realise."""
@@ -79,7 +79,7 @@ class Stake:
         self.cost = EXACT.add(self.cost, EXACT.multiply(EXACT.multiply(signed, self.contract), price))
 
     def _share(self, closed: Decimal) -> Decimal:
-        share = ROUNDING.divide(EXACT.multiply(self.cost, closed), abs(self.size))
+        share = ROUNDING.divide(EXACT.multiply(self.cost, closed), self.size.copy_abs())
         return share.quantize(_CENT, context=ROUNDING)
 
 

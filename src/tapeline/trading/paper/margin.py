@@ -26,7 +26,7 @@ class Margin:
     """The rules: leverage where an account says nothing, and the maintenance rate."""
 
     def __init__(self, price: Price, leverage: Decimal, maintenance: Decimal) -> None:
-        self._price = price
+        self.mark = price
         self.leverage = leverage
         self.maintenance = maintenance
 
@@ -71,7 +71,7 @@ class Margin:
         for each in account.stakes.values():
             if each.instrument == stake.instrument:
                 units = EXACT.multiply(each.size, each.contract)
-                net, gross = EXACT.add(net, units), EXACT.add(gross, abs(units))
+                net, gross = EXACT.add(net, units), EXACT.add(gross, units.copy_abs())
         rate = EXACT.multiply(gross, self.maintenance)
         slope = EXACT.subtract(net, rate)
         if not slope:
@@ -82,7 +82,7 @@ class Margin:
 
     def price(self, stake: Stake) -> Decimal:
         """The mark of a position, or what it was entered at while none is known."""
-        price = self._price(stake.instrument)
+        price = self.mark(stake.instrument)
         return (stake.entry_price or ZERO) if price is None else price
 
     def _standing(self, account: Account, currency: str) -> tuple[Decimal, Decimal]:
@@ -94,7 +94,7 @@ class Margin:
                 units = EXACT.multiply(stake.size, stake.contract)
                 value = EXACT.multiply(units, price)
                 unrealised = EXACT.add(unrealised, EXACT.subtract(value, stake.cost))
-                maintenance = EXACT.fma(abs(value), self.maintenance, maintenance)
+                maintenance = EXACT.fma(value.copy_abs(), self.maintenance, maintenance)
         return unrealised, maintenance
 
     def _exposures(self, account: Account, currency: str, extra: Working | None) -> dict[str, Decimal]:
@@ -116,7 +116,7 @@ class Margin:
         values: dict[str, Decimal] = {}
         for (name, position), (held, buys, sells) in sizes.items():
             most = _most(position, held, buys, sells)
-            value = EXACT.multiply(EXACT.multiply(most, units[name]), self._price(name) or ZERO)
+            value = EXACT.multiply(EXACT.multiply(most, units[name]), self.mark(name) or ZERO)
             values[name] = EXACT.add(values.get(name, ZERO), value)
         return values
 
@@ -127,7 +127,7 @@ def _most(position: str, held: Decimal, buys: Decimal, sells: Decimal) -> Decima
         return EXACT.add(held, buys)
     if position == "short":
         return EXACT.subtract(sells, held)
-    return max(abs(held), abs(EXACT.add(held, buys)), abs(EXACT.subtract(held, sells)))
+    return max(held.copy_abs(), EXACT.add(held, buys).copy_abs(), EXACT.subtract(held, sells).copy_abs())
 
 
 def _has_derivative_orders(account: Account, currency: str) -> bool:

@@ -120,8 +120,9 @@ class Matcher:
         ticket.alive = True
         ticket.entered_ns = self._market_ns
         ticket.fresh = self.deferred
-        ticket.ahead = ticket.shown = ticket.credit_ns = None
-        ticket.traded = ticket.credit = ZERO
+        ticket.ahead = ticket.shown = None
+        ticket.traded = ZERO
+        ticket.credits.clear()
         ladder = self.depth.queue(ticket.side)
         if ticket.price is not None and ladder.covers(ticket.price):
             ticket.level_shows(ladder.size(ticket.price), None, ZERO)
@@ -373,7 +374,7 @@ class Matcher:
         slippage = self._settings.slippage
         if not slippage:
             return price
-        worse = EXACT.multiply(price, _ONE + slippage if side == "buy" else _ONE - slippage)
+        worse = EXACT.multiply(price, EXACT.add(_ONE, slippage if side == "buy" else slippage.copy_negate()))
         return up(worse, self.instrument.tick) if side == "buy" else down(worse, self.instrument.tick)
 
     def _affordable(self, money: Decimal, price: Decimal) -> Decimal:

@@ -8,6 +8,8 @@ from tapeline.model.number import EXACT, ZERO
 
 _ONE = Decimal(1)
 
+MOST_CREDITS = 64  # of one order: the oldest are taken together, and count as long as the later of them
+
 
 class Ticket:
     """One working order. `price` None: at the market. `trigger` is what it waits for, None once it is in the market.
@@ -17,7 +19,7 @@ class Ticket:
     """
 
     __slots__ = (
-        "ahead", "alive", "brief", "credit", "credit_ns", "entered_ns", "fresh", "kind", "left", "name", "number",
+        "ahead", "alive", "brief", "credits", "entered_ns", "fresh", "kind", "left", "name", "number",
         "price", "shown", "side", "spend", "traded", "trail", "trigger", "whole",
     )  # fmt: skip
 
@@ -37,8 +39,8 @@ class Ticket:
         self.ahead: Decimal | None = None
         self.shown: Decimal | None = None  # what its level showed last, None: not seen
         self.traded = ZERO  # at its price since then
-        self.credit = ZERO  # taken off `ahead` by a level that shrank, whose trade may come yet
-        self.credit_ns: int | None = None
+        # Taken off `ahead` by a level that shrank, whose trade may come yet: (when it did, how much), the oldest first.
+        self.credits: list[tuple[int | None, Decimal]] = []
 
     @property
     def rises(self) -> bool:
@@ -54,7 +56,7 @@ class Ticket:
         """A trailing stop comes after the price, and never goes back."""
         if self.trail is None:
             return
-        distance = _ONE + self.trail if self.rises else _ONE - self.trail
+        distance = EXACT.add(_ONE, self.trail) if self.rises else EXACT.subtract(_ONE, self.trail)
         level = EXACT.multiply(price, distance)
         if self.trigger is None or (level < self.trigger if self.rises else level > self.trigger):
             self.trigger = level
@@ -70,8 +72,7 @@ class Ticket:
                 ahead = max(ZERO, EXACT.subtract(ahead, EXACT.multiply(cancelled, cancel_share)))
             ahead = min(ahead, size)
             if ahead < self.ahead:
-                self.credit = EXACT.add(self.credit, EXACT.subtract(self.ahead, ahead))
-                self.credit_ns = at_ns
+                self._credit(at_ns, EXACT.subtract(self.ahead, ahead))
             self.ahead = ahead
         else:
             self.ahead = min(self.ahead, size)
@@ -80,18 +81,36 @@ class Ticket:
     def trade_passes(self, size: Decimal, at_ns: int | None) -> Decimal:
         """A trade at its price: what of it is left once those ahead had theirs, who are fewer then.
 
-        A trade that a shrunken level already told of is not counted against the queue twice.
+        A trade that a shrunken level already told of is not counted against the queue twice; what shrank before it was
+        cancelled.
         """
         assert self.ahead is not None, f"the queue of {self.name} is not known"
-        if self.credit and at_ns is not None and self.credit_ns is not None and at_ns > self.credit_ns:
-            self.credit = ZERO
-        told = min(self.credit, size)
-        self.credit = EXACT.subtract(self.credit, told)
+        told = self._told(size, at_ns) if self.credits else ZERO
         self.traded = EXACT.add(self.traded, size)
         rest = EXACT.subtract(size, told)
         beyond = max(ZERO, EXACT.subtract(rest, self.ahead))
         self.ahead = max(ZERO, EXACT.subtract(self.ahead, rest))
         return beyond
+
+    def _credit(self, at_ns: int | None, size: Decimal) -> None:
+        """A level has shrunk by this much ahead of it."""
+        self.credits.append((at_ns, size))
+        if len(self.credits) > MOST_CREDITS:
+            (_, first), (later_ns, second) = self.credits[:2]
+            self.credits[:2] = [(later_ns, EXACT.add(first, second))]
+
+    def _told(self, size: Decimal, at_ns: int | None) -> Decimal:
+        """How much of a trade levels have told of, from its own time on; that is used up."""
+        left, kept = size, []
+        for shrunk_ns, credit in self.credits:
+            if at_ns is not None and shrunk_ns is not None and at_ns > shrunk_ns:
+                continue
+            used = min(credit, left)
+            left = EXACT.subtract(left, used)
+            if used < credit:
+                kept.append((shrunk_ns, EXACT.subtract(credit, used)))
+        self.credits = kept
+        return EXACT.subtract(size, left)
 
 
 class Queue:

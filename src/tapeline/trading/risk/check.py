@@ -5,7 +5,7 @@ Only `check` and `approve_flatten` make an `Approved`, and only an `Approved` ca
 
 from collections.abc import Iterator, Sequence
 from dataclasses import InitVar, dataclass
-from decimal import Decimal
+from decimal import Context, Decimal
 from functools import lru_cache
 from typing import Any
 
@@ -17,12 +17,14 @@ from tapeline.model.order import Intent
 from tapeline.trading.risk.checks import MEASURES, OF_ONE_ORDER, REFUSALS, Case, case
 from tapeline.trading.risk.orderly import fault
 from tapeline.trading.risk.standing import Figures, Held, Market, Resting, RiskState
+from tapeline.trading.terms import GONE
 
 __all__ = [
     "CODES", "Approved", "Denied", "Figures", "Held", "Market", "Resting", "RiskLimits", "RiskState",
     "Rules", "approve_flatten", "check",
 ]  # fmt: skip
 
+_SHOWN, _WRITTEN = Context(prec=12), 30
 _PASSED_BY_RISK = object()  # the token: the architecture test allows this name in no other file
 
 NO_FIGURES = Figures()
@@ -105,7 +107,7 @@ def _gate(intent: Intent, state: RiskState) -> Denied | None:
     """The halt, before anything else."""
     if state.halt == "running":
         return None
-    if state.halt in {"reduce_only", "flattening"}:
+    if state.halt == "reduce_only":
         if state.instrument is not None and case(intent, state, ZERO).closing:
             return None
         return Denied("reduce_only", "", "", f"the account is {state.halt}: only what closes a position passes")
@@ -117,6 +119,9 @@ def _denials(intent: Intent, state: RiskState, limits: Rules, already: Decimal) 
     if state.instrument is None:
         return  # a caller takes the first denial only; what follows needs an instrument
     found = case(intent, state, already)
+    if state.instrument.status == GONE and not found.closing:  # whether it may still be closed, the venue knows
+        text = f"{intent.instrument} is {GONE}: only what closes a position is sent"
+        yield Denied("market_closed", "", GONE, text)
     yield from _priced(found)
     for scope, each in limits:
         figures = state.figures.get(scope)
@@ -135,7 +140,7 @@ def _itself(intent: Intent, state: RiskState) -> Iterator[Denied]:
     if instrument is None:
         yield Denied("instrument", "", "", f"nothing is known of {intent.instrument}")
         return
-    if instrument.status != "trading":
+    if instrument.status not in {"trading", GONE}:
         yield Denied("market_closed", "", instrument.status, f"{instrument.id} is {instrument.status}")
     wrong = fault(intent, instrument, state.market.price)
     if wrong is not None:
@@ -187,9 +192,14 @@ def _given(limits: RiskLimits) -> tuple[tuple[str, Any], ...]:
     return tuple((name, value) for name in limits.__struct_fields__ if (value := getattr(limits, name)) is not None)
 
 
+def _divided(value: Decimal) -> bool:
+    """Whether it came of a division: nobody writes so many digits."""
+    return len(value.as_tuple().digits) > _WRITTEN
+
+
 def _text(value: Any) -> str:
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, Decimal):
-        return plain(value) if value.is_finite() else "beyond measure"
+        return plain(_SHOWN.plus(value) if _divided(value) else value) if value.is_finite() else "beyond measure"
     return f"{value:g}"

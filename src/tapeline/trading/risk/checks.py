@@ -12,7 +12,7 @@ from typing import Any
 from tapeline.model.instrument import notional
 from tapeline.model.number import EXACT, ROUNDING, ZERO
 from tapeline.model.order import Intent
-from tapeline.trading.risk.exposure import WORST_DROP
+from tapeline.trading.risk.exposure import most_of
 from tapeline.trading.risk.standing import BEYOND, Figures, Held, RiskState
 
 Figure = Decimal | int | float | None
@@ -80,8 +80,7 @@ def _size(intent: Intent, state: RiskState, price: Decimal | None) -> Decimal:
     assert intent.quote_size is not None, "one of both is given: orderly.fault has looked"
     if price is None or price <= ZERO or state.instrument is None:
         return ZERO
-    one = notional(state.instrument, EXACT.multiply(price, WORST_DROP), Decimal(1))
-    return ROUNDING.divide(intent.quote_size, one)
+    return most_of(intent.quote_size, notional(state.instrument, price, Decimal(1)))
 
 
 def _closes(intent: Intent, state: RiskState, more: Decimal) -> bool:

@@ -1,7 +1,7 @@
 """What is held and ordered everywhere, summed for the scope that a limit is about. Pure, exact."""
 
 from collections.abc import Callable, Iterable, Mapping
-from decimal import Decimal
+from decimal import ROUND_CEILING, Decimal
 from typing import NamedTuple
 
 from tapeline.model.number import EXACT, ROUNDING, ZERO
@@ -10,6 +10,7 @@ from tapeline.trading.risk.rates import Key
 from tapeline.trading.risk.standing import SCOPES, Held
 
 WORST_DROP = Decimal("0.9")  # a market buy of a quote size may get this much more for it than the market says
+_FINEST = Decimal("1E-18")
 
 
 class Place(NamedTuple):
@@ -49,10 +50,16 @@ def held(
         if order.intent.reduce_only and order.left is not None:
             sums[order.intent.side] = EXACT.add(sums[order.intent.side], order.left)
     if quote and price:
-        buys = EXACT.add(buys, ROUNDING.divide(quote, EXACT.multiply(price, WORST_DROP)))
+        buys = EXACT.add(buys, most_of(quote, price))
     if spot:
         return Held(size=size, buys=EXACT.add(buys, sums["buy"]), sells=EXACT.add(sells, sums["sell"]))
     return Held(size=size, buys=buys, sells=sells, reduce_buys=sums["buy"], reduce_sells=sums["sell"])
+
+
+def most_of(quote: Decimal, one: Decimal) -> Decimal:
+    """The most that `quote` may buy where one is worth `one` now; rounded up, so that products of it stay exact."""
+    most = ROUNDING.divide(quote, EXACT.multiply(one, WORST_DROP))
+    return most.quantize(_FINEST, ROUND_CEILING, ROUNDING)
 
 
 class Sums(NamedTuple):

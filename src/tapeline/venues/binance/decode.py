@@ -15,6 +15,8 @@ from tapeline.venues.spec import Ack, Closing, Control, Decode, Problem, Refusal
 
 MOST_HANDLERS = 4096  # a connection carries 1024 streams at most; a hostile name must not grow memory
 MOST_NAME = 100
+# What reading can raise: every msgspec error is a ValueError, a number that is none an ArithmeticError.
+_UNREADABLE = (ValueError, ArithmeticError, RecursionError)
 
 _envelope = msgspec.json.Decoder(wire.Envelope).decode
 _peek = msgspec.json.Decoder(wire.Peek).decode
@@ -65,11 +67,12 @@ def decoder(dialect: Dialect, venue: str, instruments: Mapping[str, Instrument])
     known = heads.get
 
     def decode(frame: bytes, received_ns: int) -> Items:
-        handler = known(frame.partition(b",")[0])  # {"stream":"btcusdt@trade"
+        head, _, data = frame.partition(b'"data":')  # {"stream":"btcusdt@trade","data":{...}}
+        handler = known(head)
         if handler is not None:
             try:
-                events = handler(frame, received_ns)
-            except (ValueError, RecursionError):  # every msgspec error is a ValueError; the slow way says what is wrong
+                events = handler(data.removesuffix(b"}"), received_ns)
+            except _UNREADABLE:  # the slow way says what is wrong
                 events = None
             if events is not None:
                 return events
@@ -97,12 +100,14 @@ class _Reader:
             return self._object(_envelope(frame), frame, received_ns)
         except msgspec.ValidationError as error:
             raise BadData(f"{self._venue}: {error}: {frame[:200]!r}", kind="schema") from error
+        except ArithmeticError as error:
+            raise BadData(f"{self._venue}: no number: {frame[:200]!r}", kind="bad_number") from error
         except (ValueError, RecursionError) as error:
             raise BadData(f"{self._venue}: {error}: {frame[:200]!r}", kind="bad_json") from error
 
     def _object(self, envelope: wire.Envelope, frame: bytes, received_ns: int) -> Items:
         if envelope.stream is not None and envelope.data is not msgspec.UNSET:
-            return self._streamed(envelope.stream, bytes(envelope.data), frame, received_ns)
+            return self._streamed(envelope.stream, bytes(envelope.data), received_ns)
         request_id = envelope.id if isinstance(envelope.id, int) else None
         if envelope.error is not None:
             return (Refusal(str(envelope.error.code), envelope.error.msg, request_id),)
@@ -114,18 +119,18 @@ class _Reader:
             return self._payload(bytes(envelope.event), received_ns)
         return self._payload(frame, received_ns)
 
-    def _streamed(self, stream: str, data: bytes, frame: bytes, received_ns: int) -> Items:
+    def _streamed(self, stream: str, data: bytes, received_ns: int) -> Items:
         symbol, _, word = stream.partition("@")
         handler = self._handler(symbol.upper(), word)
         if handler is None:
             return () if _ignored_word(word) else self._payload(data, received_ns)
-        events = handler(frame, received_ns)
+        events = handler(data, received_ns)
         if events is None:
             if word.startswith("depth"):  # a change and a top of book look alike: only the name tells
                 raise BadData(f"{self._venue}: a book of another symbol on {stream}: {data[:200]!r}", kind="schema")
             return self._payload(data, received_ns)  # the payload names another symbol: it knows best
         if len(self._heads) < MOST_HANDLERS and len(stream) <= MOST_NAME:
-            self._heads[b'{"stream":"%b"' % stream.encode()] = handler
+            self._heads[b'{"stream":"%b",' % stream.encode()] = handler
         return events
 
     def _handler(self, native: str, word: str) -> Handler | None:
@@ -151,7 +156,7 @@ class _Reader:
         handler = self._handler_of(about)
         if handler is None:
             return self._other(about, data, received_ns)
-        events = handler(b'{"data":%b}' % data, received_ns)
+        events = handler(data, received_ns)
         if events is None:
             raise BadData(f"{self._venue}: {data[:200]!r} contradicts itself", kind="schema")
         return events
@@ -179,7 +184,10 @@ class _Reader:
         if about.e in IGNORED:
             return ()
         if about.e in PRIVATE:
-            raise BadData(f"{self._venue}: {about.e} is private data, refused until trading", kind="private")
+            raise BadData(
+                f"{self._venue}: {about.e} is private data: only the stream of an account is to bring it",
+                kind="private",
+            )
         raise BadData(f"{self._venue}: unknown message {about.e or data[:100]!r}", kind="unknown_type")
 
     def _each(self, payloads: Sequence[msgspec.Raw], received_ns: int) -> Items:
@@ -192,6 +200,8 @@ class _Reader:
                 items.append(Problem(bad.kind, str(bad)))
             except msgspec.ValidationError as error:
                 items.append(Problem("schema", str(error)))
+            except ArithmeticError:
+                items.append(Problem("bad_number", f"no number: {bytes(payload)[:200]!r}"))
         return items
 
     def id_of(self, native: str) -> str:

@@ -66,7 +66,7 @@ class Symbol(msgspec.Struct, gc=False):
 class ExchangeInfo(msgspec.Struct, gc=False):
     """The whole answer, of which only the symbols matter here."""
 
-    symbols: list[Symbol]
+    symbols: list[msgspec.Raw]  # each a Symbol
 
 
 def pair(venue: str, symbol: Symbol) -> Instrument:

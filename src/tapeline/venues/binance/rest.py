@@ -20,6 +20,8 @@ from tapeline.model.number import number
 from tapeline.venues.binance import wire
 from tapeline.venues.binance.instruments import ExchangeInfo, Symbol
 from tapeline.venues.binance.refusals import raise_refusal
+from tapeline.venues.binance.window import window
+from tapeline.venues.listed_rows import not_all_bad, read_listed
 from tapeline.venues.spec import Answer, Ask, Request, RestCall, ServerTime
 
 MS_NS = 1_000_000
@@ -107,7 +109,7 @@ class Time(msgspec.Struct, gc=False):
 
 
 _time = msgspec.json.Decoder(Time).decode
-_info = msgspec.json.Decoder(ExchangeInfo).decode
+_info, _symbol = msgspec.json.Decoder(ExchangeInfo).decode, msgspec.json.Decoder(Symbol).decode
 _depth = msgspec.json.Decoder(wire.PartialDepth).decode
 _rows = msgspec.json.Decoder(list[Row]).decode
 _trades = msgspec.json.Decoder(list[RestTrade]).decode
@@ -121,9 +123,7 @@ def calls(rest: Rest, venue: str) -> Mapping[str, RestCall]:
         "time": RestCall(build=lambda _ask: Request("GET", f"{rest.prefix}/time"), parse=_read_time),
         "instruments": RestCall(
             build=lambda ask: _list_request(rest, ask),
-            parse=lambda body, _ask, _ids, at: [
-                rest.listed(venue, symbol) for symbol in _read(_info, body, "the instrument list", at).symbols
-            ],
+            parse=lambda body, _ask, _ids, at: _read_list(body, rest, venue, at),
         ),
         "depth": RestCall(
             build=lambda ask: _depth_request(rest, ask),
@@ -181,7 +181,7 @@ def _bars_request(rest: Rest, ask: Ask) -> Request:
     if ask.interval not in INTERVALS:
         raise ConfigError(f"bars of {ask.native}: unknown interval {ask.interval!r}")
     limit = min(ask.limit or rest.kline_page, rest.kline_page)
-    query = (("symbol", ask.native), ("interval", ask.interval), *_window(ask), ("limit", str(limit)))
+    query = (("symbol", ask.native), ("interval", ask.interval), *window(ask), ("limit", str(limit)))
     return Request("GET", f"{rest.prefix}/klines", query, _weight(rest.klines, limit))
 
 
@@ -196,19 +196,9 @@ def _trades_request(rest: Rest, ask: Ask) -> Request:
 
 def _aggtrades_request(rest: Rest, ask: Ask) -> Request:
     # An id and times must not be mixed; the id is the surer of the two.
-    where = _window(ask) if ask.from_id is None else (("fromId", str(ask.from_id)),)
+    where = window(ask) if ask.from_id is None else (("fromId", str(ask.from_id)),)
     query = (("symbol", ask.native), *where, ("limit", str(min(ask.limit or 1000, 1000))))
     return Request("GET", f"{rest.prefix}/aggTrades", query, rest.aggtrades_weight)
-
-
-def _window(ask: Ask) -> tuple[tuple[str, str], ...]:
-    """[from_ns, to_ns) in the venue's milliseconds, of which both ends are inclusive."""
-    window = []
-    if ask.from_ns is not None:
-        window.append(("startTime", str(-(-ask.from_ns // MS_NS))))
-    if ask.to_ns is not None:
-        window.append(("endTime", str(-(-ask.to_ns // MS_NS) - 1)))
-    return tuple(window)
 
 
 def _weight(table: Weights, rows: int) -> int:
@@ -228,6 +218,12 @@ def _read(decode: Callable[[bytes], _Found], body: bytes, what: str, received_ns
 
 def _id(ids: Mapping[str, str], ask: Ask, venue: str) -> str:
     return ids.get(ask.native, f"{venue}:{ask.native}")
+
+
+def _read_list(body: bytes, rest: Rest, venue: str, received_ns: int) -> Sequence[Answer]:
+    what = "the instrument list"
+    rows = _read(_info, body, what, received_ns).symbols
+    return not_all_bad(read_listed(rows, lambda row: rest.listed(venue, _symbol(row)), name="symbol"), what)
 
 
 def _read_time(body: bytes, _ask: Ask, _ids: Mapping[str, str], received_ns: int) -> Sequence[Answer]:
@@ -292,7 +288,7 @@ def _read_interest(body: bytes, instrument: str, received_ns: int) -> Sequence[A
     return [OpenInterest(instrument, "open_interest", at_ns, received_ns, "rest", _number(interest.openInterest))]
 
 
-@lru_cache(maxsize=8192)  # sizes and prices repeat, and who polls reads the newest thousand trades again and again
+@lru_cache(maxsize=8192)  # sizes and prices repeat, and who polls reads the same trades again
 def _number(text: str) -> Decimal:
     value = number(text)
     if value is None:

@@ -130,6 +130,9 @@ BINANCE = Venue(
     orders=ORDERS,
 )
 
+# "Get Historical Trades (MARKET_DATA)": at Binance US it takes a key, so what is missing of its raw trades stays so.
+REST_US = replace(REST, history="")
+
 BINANCE_US = replace(
     BINANCE,
     name="binance-us",
@@ -139,8 +142,9 @@ BINANCE_US = replace(
         "rest": "https://api.binance.us",
     },
     limits=replace(BINANCE.limits, rest=(Allowance(weight=1200, window_s=60, fixed=True, used=USED), ORDER_COUNT)),
-    rest=calls(REST, "binance-us"),  # its instruments bear its name, and so do those of its synthetic market
-    server=server(SPOT, REST, _samples("binance-us")),
+    feeds={**BINANCE.feeds, "trades": replace(BINANCE.feeds["trades"], repair="")},
+    rest=calls(REST_US, "binance-us"),  # its instruments bear its name, and so do those of its synthetic market
+    server=server(SPOT, REST_US, _samples("binance-us")),
     archive=None,
     orders=ORDERS_US,
 )

@@ -106,6 +106,7 @@ _FEEDS = (
     Feed(channel="mark", wire_name="markPrice@1s", endpoint="market"),
     Feed(channel="index", wire_name="markPrice@1s", endpoint="market"),
     Feed(channel="funding", wire_name="markPrice@1s", endpoint="market"),
+    Feed(channel="open_interest", wire_name="openInterest", endpoint="rest", asked="open_interest"),
     Feed(channel="liquidations", wire_name="forceOrder", endpoint="market", quiet=True),
     Feed(channel="status", wire_name="!contractInfo", endpoint="market", quiet=True),
 )  # fmt: skip

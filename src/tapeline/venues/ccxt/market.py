@@ -26,6 +26,7 @@ from tapeline.venues.ccxt.wire import (
     TradeRow,
     at_ns,
 )
+from tapeline.venues.listed_rows import not_all_bad, read_listed
 from tapeline.venues.request import Request
 from tapeline.venues.spec import Ack, Answer, Ask, Control, Decode, Feed, Refusal, RestCall, ServerTime, Subscribe
 
@@ -49,7 +50,8 @@ def _rows(item: Any) -> Read:
 
 
 _trades, _quotes, _tickers = _rows(TradeRow), _rows(QuoteRow), _rows(TickerRow)
-_books, _bars, _markets = _rows(BookRow), _rows(BarRow), _rows(MarketRow)
+_books, _bars, _raws = _rows(BookRow), _rows(BarRow), _rows(msgspec.Raw)
+_market = msgspec.json.Decoder(MarketRow).decode
 _milliseconds = msgspec.json.Decoder(int).decode
 
 
@@ -180,7 +182,8 @@ def market_calls(venue: str) -> Mapping[str, RestCall]:
         return parse
 
     def listed(rows: msgspec.Raw, _common: Common) -> Sequence[Answer]:
-        return [_listed(venue, row) for row in _markets(rows)]
+        found = read_listed(_raws(rows), lambda row: _listed(venue, _market(row)), name="symbol")
+        return not_all_bad(found, f"{venue}: the list of markets")
 
     return {
         "instruments": RestCall(build=_build, parse=parsed(listed)),

@@ -36,6 +36,7 @@ def judge(at: int | None, delta: BookDelta) -> Verdict:
     return APPLY if previous is not None and previous <= at else GAP
 
 
+_CONTRACTS = ("perpetual", "future", "option")
 _FEEDS = (
     Feed(
         channel="trades",
@@ -56,20 +57,20 @@ _FEEDS = (
         evidence="bars",
         repair="bars",
     ),
-    Feed(channel="mark", wire_name="mark-price", endpoint="public"),
+    Feed(channel="mark", wire_name="mark-price", endpoint="public", kinds=_CONTRACTS),
     Feed(channel="index", wire_name="index-tickers", endpoint="public"),
-    Feed(channel="funding", wire_name="funding-rate", endpoint="public"),
-    Feed(channel="open_interest", wire_name="open-interest", endpoint="public"),
-    Feed(channel="liquidations", wire_name="liquidation-orders", endpoint="public", quiet=True),
+    Feed(channel="funding", wire_name="funding-rate", endpoint="public", kinds=("perpetual",)),
+    Feed(channel="open_interest", wire_name="open-interest", endpoint="public", kinds=_CONTRACTS),
+    Feed(channel="liquidations", wire_name="liquidation-orders", endpoint="public", quiet=True, kinds=_CONTRACTS),
     Feed(channel="status", wire_name="instruments", endpoint="public", quiet=True),
 )
 
 OKX = Venue(
     name="okx",
     urls={
-        "public": "wss://ws.okx.com:8443/ws/v5/public",
-        "business": "wss://ws.okx.com:8443/ws/v5/business",
-        "private": "wss://ws.okx.com:8443/ws/v5/private",
+        "public": "wss://ws.okx.com/ws/v5/public",
+        "business": "wss://ws.okx.com/ws/v5/business",
+        "private": "wss://ws.okx.com/ws/v5/private",
         "rest": "https://www.okx.com",
     },
     feeds={feed.channel: feed for feed in _FEEDS},

@@ -41,7 +41,7 @@ def control(head: Head, names: Names, received_ns: int) -> Sequence[Event | Cont
         case "error":
             return _refusals(head, names)
         case "notice":
-            notice = Notice(None, "status", None, received_ns, "ws", names.venue, str(head.code), head.msg)
+            notice = Notice(None, "notice", None, received_ns, "ws", names.venue, str(head.code), head.msg)
             return (Closing(head.msg), notice) if notice.code == UPGRADE else (notice,)
         case "channel-conn-count":
             return ()
@@ -57,7 +57,7 @@ def maintenance(item: MaintenanceItem, names: Names, received_ns: int) -> Notice
     times = [iso(at_ms * MS_NS) for at_ms in (item.begin, item.end) if at_ms]
     text = f"{item.title} ({' to '.join(times)})" if times else item.title
     at_ns = None if item.ts is None else item.ts * MS_NS
-    return Notice(None, "status", at_ns, received_ns, "ws", names.venue, item.state, text)
+    return Notice(None, "notice", at_ns, received_ns, "ws", names.venue, item.state, text)
 
 
 def _confirmed(head: Head, names: Names) -> Sequence[Control]:

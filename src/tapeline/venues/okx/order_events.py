@@ -25,6 +25,7 @@ from tapeline.venues.okx.order_wire import (
     SET_OFF,
     STATE_OF,
     STYLE_OF,
+    TRAILING,
     AccountItem,
     AlgoItem,
     BalanceAndPosition,
@@ -123,7 +124,7 @@ def algo_update(item: AlgoItem, by: Reading) -> OrderUpdate:
     failed = item.failCode or ""
     size = number(item.sz)
     return OrderUpdate(
-        instrument=by.id_of(item.instId), channel="orders", at_ns=at_ns(item.uTime or item.cTime),
+        instrument=by.id_of(item.instId), channel="orders", at_ns=at_ns(item.uTime or _changed(item)),
         received_ns=by.received_ns, source=by.source, account=by.account, client_id=item.algoClOrdId or "",
         venue_id=placed if went_off and placed else ALGO + item.algoId, state=state, side=_side(item.side), kind=kind,
         size=None if item.tgtCcy == "quote_ccy" else size, price=price, stop_price=stop,
@@ -134,9 +135,16 @@ def algo_update(item: AlgoItem, by: Reading) -> OrderUpdate:
     )  # fmt: skip
 
 
+def _changed(item: AlgoItem) -> Text:
+    """When one became what it is, where that is not said: a push is stamped when it is sent, be it old news or new."""
+    if item.state in SET_OFF:
+        return item.triggerTime or item.cTime
+    return item.cTime if ALGO_STATE_OF.get(item.state) == "open" else item.pTime or item.cTime
+
+
 def _algo_kind(item: AlgoItem) -> tuple[str, Decimal | None, Decimal | None]:
     """(kind, stop price, price): "" for what we have no kind for (an OCO pair, iceberg, TWAP)."""
-    if item.ordType == "move_order_stop":
+    if item.ordType == TRAILING:
         return "trailing_stop", _price(item.activePx), None
     name, stop, price = "stop", item.triggerPx, item.ordPx
     if item.ordType == "conditional" and item.slTriggerPx:

@@ -39,7 +39,7 @@ REASON_OF: Mapping[str, str] = {
     **dict.fromkeys(("51021", "51022", "51027", "51028", "51029", "51030", "51110", "51124", "51404", "51508"),
                     "market_closed"),
     **dict.fromkeys(("50007", "50009", "50012", "50027", "50028", "50030", "50120", "51009", "51010", "51024", "51155",
-                     "60029"), "permission"),
+                     "54094", "54109", "60029"), "permission"),
     "50110": "address",
     **dict.fromkeys(("51011", "51016"), "duplicate"),
     **dict.fromkeys(("51400", "51503", NO_SUCH_ORDER), "unknown_order"),

@@ -16,6 +16,7 @@ from tapeline.venues.okx.order_wire import (
     LEVELS,
     MARKET_PRICE,
     STYLE_OF,
+    TRAILING,
     WORD_OF,
     AccountItem,
     AlgoItem,
@@ -109,11 +110,20 @@ def algo_item(update: OrderUpdate) -> AlgoItem:
     )  # fmt: skip
     stop, price = _text(update.stop_price), _text(update.price) or MARKET_PRICE
     if update.kind == "trailing_stop":
-        item.ordType, item.activePx = "move_order_stop", stop
+        item.ordType, item.activePx = TRAILING, stop
     elif update.kind.startswith("take_profit"):
         item.ordType, item.tpTriggerPx, item.tpOrdPx = "conditional", stop, price
     else:
         item.ordType, item.slTriggerPx, item.slOrdPx = "conditional", stop, price
+    return item
+
+
+def pushed_algo(update: OrderUpdate) -> AlgoItem:
+    """The same as a push: one that trails comes without uTime."""
+    item = algo_item(update)
+    if item.ordType == TRAILING:
+        item.uTime, item.pTime = "", item.uTime
+        item.triggerTime = "" if waits(update) else item.pTime
     return item
 
 

@@ -61,6 +61,7 @@ ORIGIN_OF: Mapping[str, str] = {
 CATEGORY_OF: Mapping[str, str] = {"liquidation": "full_liquidation", "adl": "adl", "settlement": "delivery"}
 LIQUIDITY_OF: Mapping[str, str] = {"M": "maker", "T": "taker"}
 EXECUTION_OF: Mapping[str, str] = {"maker": "M", "taker": "T"}
+TRAILING = "move_order_stop"  # the ordType of an algo order that follows the price
 MARKET_PRICE = "-1"  # ordPx of an algo order that is to take what there is
 
 
@@ -162,7 +163,10 @@ class OrderItem(Struct, kw_only=True):
 #  "triggerPx":"95000","triggerPxType":"last","ordPx":"-1","tdMode":"isolated","lever":"2.0","reduceOnly":"true",
 #  "actualPx":"","actualSz":"0","triggerTime":"","tag":"","cTime":"1737400000000","uTime":"1737400000000"}
 class AlgoItem(Struct, kw_only=True):
-    """An algo order, of `orders-algo` and of REST. `ordId` is the order it placed once it was set off."""
+    """An algo order, of `orders-algo`, of `algo-advance`, which has no uTime, and of REST.
+
+    `ordId` is the order it placed once it was set off.
+    """
 
     algoId: str
     instId: str
@@ -189,8 +193,10 @@ class AlgoItem(Struct, kw_only=True):
     actualSz: Text = ""
     actualPx: Text = ""
     failCode: Text = ""
+    triggerTime: Text = ""
     cTime: Text = ""
     uTime: Text = ""
+    pTime: Text = ""
 
 
 # {"instType":"SPOT","instId":"BTC-USDT","tradeId":"123456789","ordId":"987654321","clOrdId":"client_1","billId":"1",

@@ -308,16 +308,16 @@ def _next(names: Sequence[str], ask: OrderAsk, body: bytes) -> OrderAsk | None:
 
 def calls(venue: str) -> Mapping[str, OrderCall]:
     """Every call, for the venue of this name."""
-    taken, cancelled = partial(_acted, "open"), partial(_acted, "cancelling")
-    orders, fills = _orders_parse(venue), _each(venue, _fills, order_events.fill)
-    balances = _several(venue, _accounts, lambda item, by: order_events.balances((item,), by))
-    positions = _several(venue, _positions, lambda item, by: order_events.positions((item,), by))
-    payments = _each(venue, _bills, order_events.payment)
-    by_order, by_bill = partial(_next, ("ordId", "algoId")), partial(_next, ("billId",))
+    return {**_order_calls(venue), **_money_calls(venue), **_account_calls(venue)}
+
+
+def _order_calls(venue: str) -> dict[str, OrderCall]:
+    """What is done to orders, and what they are and were."""
+    orders, by_order = _orders_parse(venue), partial(_next, ("ordId", "algoId"))
     return {
-        "place": OrderCall(build=_place, parse=taken),
+        "place": OrderCall(build=_place, parse=partial(_acted, "open")),
         "amend": OrderCall(build=_amend, parse=_amended),
-        "cancel": OrderCall(build=_cancel, parse=cancelled),
+        "cancel": OrderCall(build=_cancel, parse=partial(_acted, "cancelling")),
         "cancel_all": OrderCall(build=_cancel_all, parse=_cancelled, page=MOST_CANCELS),
         "order": OrderCall(build=_order, parse=orders),
         "open_orders": OrderCall(
@@ -331,6 +331,16 @@ def calls(venue: str) -> Mapping[str, OrderCall]:
             page=MOST_ROWS,
             next=by_order,
         ),
+    }
+
+
+def _money_calls(venue: str) -> dict[str, OrderCall]:
+    """What came of orders, what is held, and what was paid."""
+    fills, by_bill = _each(venue, _fills, order_events.fill), partial(_next, ("billId",))
+    balances = _several(venue, _accounts, lambda item, by: order_events.balances((item,), by))
+    positions = _several(venue, _positions, lambda item, by: order_events.positions((item,), by))
+    payments = _each(venue, _bills, order_events.payment)
+    return {
         "fills": OrderCall(
             build=partial(_listed, "fills"), parse=fills, keeps_s=3 * DAY_S, page=MOST_ROWS, next=by_bill
         ),
@@ -350,6 +360,12 @@ def calls(venue: str) -> Mapping[str, OrderCall]:
         "older_payments": OrderCall(
             build=partial(_payments, "older payments"), parse=payments, keeps_s=90 * DAY_S, page=MOST_ROWS, next=by_bill
         ),
+    }
+
+
+def _account_calls(venue: str) -> dict[str, OrderCall]:
+    """How the account is set up, and its dead man's switch."""
+    return {
         "mode": OrderCall(build=lambda _ask: _get("mode"), parse=_each(venue, _configs, order_events.account_mode)),
         "position_mode": OrderCall(build=_position_mode, parse=_nothing),
         "leverage": OrderCall(build=_leverage, parse=_nothing),

@@ -2,7 +2,8 @@
 
 https://www.okx.com/docs-v5/en/#trading-account-websocket
 Two connections make the whole: `private` has orders, the account and positions, `business` the orders that wait for a
-price. `fills` is left alone: it is for high tiers, and merges what `orders` brings one by one.
+price: those that trail it by a channel of their own. `fills` is left alone: it is for high tiers, and merges what
+`orders` brings one by one.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -26,10 +27,10 @@ from tapeline.venues.orders import Answered, Beat, Ending, Expired, PrivateContr
 MOST_FILLS = 4096  # remembered, so that a fill that is said twice comes once
 ORDERS, ACCOUNT, POSITIONS = Arg("orders", instType="ANY"), Arg("account"), Arg("positions", instType="ANY")
 BALANCE_AND_POSITION, ALGO_ORDERS = Arg("balance_and_position"), Arg("orders-algo", instType="ANY")
+TRAILING_ORDERS = Arg("algo-advance", instType="ANY")
 
 UNUSED: Mapping[str, str] = {
     "account-greeks": "greeks of options are no part of an account's state here",
-    "algo-advance": "iceberg and TWAP orders are none of ours; what they place comes by `orders`",
     "deposit-info": "deposits go to the funding account, which does not trade",
     "withdrawal-info": "withdrawals leave the funding account, which does not trade",
     "sprd-orders": "spreads are no instruments of ours",
@@ -66,9 +67,15 @@ def _order(item: order_wire.OrderItem, by: Reading) -> Sequence[AccountEvent]:
     return (update,) if fill is None else (fill, update)
 
 
+def _trailing(item: order_wire.AlgoItem, by: Reading) -> Sequence[AccountEvent]:
+    """Iceberg and TWAP orders come here too, and are none of ours; what they place comes by `orders`."""
+    return (order_events.algo_update(item, by),) if item.ordType == order_wire.TRAILING else ()
+
+
 READERS: Mapping[str, Read] = {
     "orders": _items(order_wire.OrderItem, _order),
     "orders-algo": _items(order_wire.AlgoItem, lambda item, by: (order_events.algo_update(item, by),)),
+    "algo-advance": _items(order_wire.AlgoItem, _trailing),
     "fills": _items(order_wire.FillItem, lambda item, by: (order_events.fill(item, by),)),
     "account": _items(order_wire.AccountItem, lambda item, by: order_events.balances((item,), by)),
     "positions": _items(order_wire.PositionItem, lambda item, by: order_events.positions((item,), by)),
@@ -146,15 +153,15 @@ def control(head: Head, frame: bytes) -> Sequence[PrivateControl]:
     raise BadData(f"okx: unknown event {head.event[:40]!r}", kind="unknown_type")
 
 
-def subscribe(arg: Arg, _credentials: Credentials, _venue_ns: int, request_id: str) -> bytes:
-    """One channel a frame, so that each request has one answer."""
-    return msgspec.json.encode({"id": request_id, "op": "subscribe", "args": [arg]})
+def subscribe(args: Sequence[Arg], _credentials: Credentials, _venue_ns: int, request_id: str) -> bytes:
+    """Each channel has an answer of its own. The first answers the request, and a refusal that follows is told."""
+    return msgspec.json.encode({"id": request_id, "op": "subscribe", "args": args})
 
 
 PRIVATE = PrivateStream(
     endpoint="private",
     decoder=decoder,
-    opening=(login, *(partial(subscribe, arg) for arg in (ORDERS, ACCOUNT, POSITIONS, BALANCE_AND_POSITION))),
+    opening=(login, *(partial(subscribe, (arg,)) for arg in (ORDERS, ACCOUNT, POSITIONS, BALANCE_AND_POSITION))),
     ping=b"ping",
     ping_every_s=20,
     silence_s=30,
@@ -163,7 +170,7 @@ PRIVATE = PrivateStream(
 WAITING = PrivateStream(
     endpoint="business",
     decoder=decoder,
-    opening=(login, partial(subscribe, ALGO_ORDERS)),
+    opening=(login, partial(subscribe, (ALGO_ORDERS, TRAILING_ORDERS))),
     ping=b"ping",
     ping_every_s=20,
     silence_s=30,

@@ -14,12 +14,13 @@ from msgspec import Struct
 from tapeline.errors import BadData, ConfigError
 from tapeline.model.event import BookSnapshot, Trade
 from tapeline.model.interval import DAY_NS, INTERVALS
+from tapeline.venues.listed_rows import not_all_bad, read_listed
 from tapeline.venues.okx import wire
 from tapeline.venues.okx.instruments import TYPES, Listing, instrument
 from tapeline.venues.okx.refusals import refusal
 from tapeline.venues.okx.streams import bar
 from tapeline.venues.okx.wire import MS_NS, UNREADABLE
-from tapeline.venues.spec import Allowance, Answer, Ask, Request, RestCall, ServerTime
+from tapeline.venues.spec import Allowance, Answer, Ask, Request, RestCall, ServerTime, Unreadable
 
 PATHS = {
     "instruments": "/api/v5/public/instruments",
@@ -67,7 +68,8 @@ def _rows(item: Any) -> Callable[[bytes], Any]:
     return msgspec.json.Decoder(list[item], strict=False).decode
 
 
-_listings, _depths, _candles = _rows(Listing), _rows(_Depth), _rows(wire.CandleRow)
+_raws, _depths, _candles = _rows(msgspec.Raw), _rows(_Depth), _rows(wire.CandleRow)
+_listing = msgspec.json.Decoder(Listing, strict=False).decode
 _trades, _times = _rows(wire.TradeItem), _rows(_Time)
 
 
@@ -89,13 +91,10 @@ def _build_instruments(ask: Ask) -> Request:
 
 def _parse_instruments(venue: str, body: bytes, ask: Ask, *_: Any) -> Sequence[Answer]:
     # One instrument that cannot be named (a product of a new type) must not take the list with it.
-    out = []
-    for listed in _data(body, ask, _listings):
-        try:
-            out.append(instrument(venue, listed))
-        except (BadData, *UNREADABLE):
-            continue
-    return out
+    rows: list[msgspec.Raw] = _data(body, ask, _raws)
+    found = read_listed(rows, lambda row: instrument(venue, _listing(row)), name="instId")
+    named = any(not isinstance(each, Unreadable) or each.native for each in found)
+    return found if named else not_all_bad(found, "okx instruments")
 
 
 def _build_time(_ask: Ask) -> Request:

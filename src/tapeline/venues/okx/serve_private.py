@@ -11,9 +11,9 @@ from tapeline.errors import AuthenticationRefused, ClockWrong, OrderRefused, Tap
 from tapeline.model.account import AccountEvent, Balance, Fill, OrderUpdate, Position
 from tapeline.model.instrument import Instrument
 from tapeline.venues.okx.order_refusals import code_of
-from tapeline.venues.okx.order_rows import account_item, algo_item, fill_item, order_item, position_item, waits
+from tapeline.venues.okx.order_rows import account_item, fill_item, order_item, position_item, pushed_algo, waits
 from tapeline.venues.okx.placing import ALGO_KINDS
-from tapeline.venues.okx.private import ACCOUNT, ALGO_ORDERS, ORDERS, POSITIONS
+from tapeline.venues.okx.private import ACCOUNT, ALGO_ORDERS, ORDERS, POSITIONS, TRAILING_ORDERS
 from tapeline.venues.okx.serve import refuse as error_frame
 from tapeline.venues.okx.serve_orders import outcome, rows, verdict
 from tapeline.venues.okx.serve_placing import Arg, Instruments, args_of, only, read_amend, read_cancels, read_place
@@ -22,17 +22,17 @@ from tapeline.venues.okx.wire import CONNECTION, UNREADABLE
 from tapeline.venues.okx.wire import Arg as Stream
 from tapeline.venues.orders import Opening, OrderAnswer, OrderAsk, Placed
 
-PLACED, WAITING = "orders:placed", "orders:waiting"  # by which connection orders are told of
+PLACED, WAITING, TRAILING = "orders:placed", "orders:waiting", "orders:trailing"  # by which channel orders are told of
 CHANNELS: Mapping[str, tuple[str, ...]] = {
     "orders": ("orders", "fills", PLACED),
     "orders-algo": ("orders", WAITING),
+    "algo-advance": ("orders", TRAILING),
     "account": ("balances",),
     "positions": ("positions",),
     "balance_and_position": (),
     "fills": (),
     "liquidation-warning": (),
     "account-greeks": (),
-    "algo-advance": (),
 }
 """Private channels, and what of ours they bring; of those that bring nothing the confirmation is all that comes."""
 LOG_IN = "Please log in"
@@ -206,11 +206,12 @@ def _of(kind: type[Kind], run: Any) -> list[Kind]:
 
 
 def _order(update: OrderUpdate, fill: Fill | None) -> list[bytes]:
-    """An order that waits for a price is told of on its own channel; set off, on both."""
+    """An order that waits for a price is told of on a channel of its kind; set off, on that of all orders too."""
+    waiting = TRAILING_ORDERS if update.kind == "trailing_stop" else ALGO_ORDERS
     if waits(update):
-        return [_push(ALGO_ORDERS, algo_item(update))]
+        return [_push(waiting, pushed_algo(update))]
     frames = [_push(ORDERS, order_item(update, fill))]
-    return [_push(ALGO_ORDERS, algo_item(update)), *frames] if update.kind in ALGO_KINDS else frames
+    return [_push(waiting, pushed_algo(update)), *frames] if update.kind in ALGO_KINDS else frames
 
 
 def _alone(fill: Fill) -> bytes:
@@ -219,9 +220,11 @@ def _alone(fill: Fill) -> bytes:
 
 
 def channel_of(frame: bytes) -> str:
-    """Who hears it of those that hear of orders: who asked for algo orders, or for the others."""
+    """Who hears it of those that hear of orders: who asked for algo orders, for those that trail, or for the others."""
     if frame.startswith(b'{"arg":{"channel":"orders-algo"'):
         return WAITING
+    if frame.startswith(b'{"arg":{"channel":"algo-advance"'):
+        return TRAILING
     return PLACED if frame.startswith((b'{"arg":{"channel":"orders"', b'{"arg":{"channel":"fills"')) else ""
 
 

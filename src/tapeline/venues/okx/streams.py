@@ -4,7 +4,6 @@ Items are read with numbers and times as text; what they cannot be read from rai
 """
 
 from collections.abc import Callable, Sequence
-from decimal import Decimal
 from typing import Any
 
 import msgspec
@@ -25,6 +24,7 @@ from tapeline.model.event import (
     Ticker,
     Trade,
 )
+from tapeline.model.number import Recent, exact
 from tapeline.venues.okx import wire
 from tapeline.venues.okx.control import maintenance
 from tapeline.venues.okx.wire import MS_NS, Arg, Names
@@ -62,7 +62,7 @@ def _ns(at_ms: int | None) -> int | None:
 
 
 def _bind_trades(arg: Arg, names: Names) -> Read:
-    native, bound, id_of = arg.instId, names.id_of(arg.instId), names.id_of
+    native, bound, id_of, price = arg.instId, names.id_of(arg.instId), names.id_of, Recent()
 
     def read(frame: bytes, received_ns: int) -> Sequence[Event]:
         out = []
@@ -70,7 +70,7 @@ def _bind_trades(arg: Arg, names: Names) -> Read:
             last = int(item.tradeId)
             trade = Trade(
                 bound if item.instId == native else id_of(item.instId), "trades", item.ts * MS_NS, received_ns, "ws",
-                item.tradeId, last, item.side, Decimal(item.px), Decimal(item.sz), last - item.count + 1, last,
+                item.tradeId, last, item.side, price[item.px], exact(item.sz), last - item.count + 1, last,
             )  # fmt: skip
             out.append(trade)
         return out
@@ -79,7 +79,7 @@ def _bind_trades(arg: Arg, names: Names) -> Read:
 
 
 def _bind_quotes(arg: Arg, names: Names) -> Read:
-    bound = names.id_of(arg.instId)
+    bound, price = names.id_of(arg.instId), Recent()
 
     def read(frame: bytes, received_ns: int) -> Sequence[Event]:
         out = []
@@ -87,10 +87,10 @@ def _bind_quotes(arg: Arg, names: Names) -> Read:
             bid = ask = bid_size = ask_size = None
             if item.bids:
                 best = item.bids[0]
-                bid, bid_size = Decimal(best.price), Decimal(best.size)
+                bid, bid_size = price[best.price], exact(best.size)
             if item.asks:
                 best = item.asks[0]
-                ask, ask_size = Decimal(best.price), Decimal(best.size)
+                ask, ask_size = price[best.price], exact(best.size)
             at_ns = item.ts * MS_NS
             out.append(Quote(bound, "quotes", at_ns, received_ns, "ws", bid, bid_size, ask, ask_size, item.seqId))
         return out

@@ -11,7 +11,7 @@ from tapeline.venues.okx.serve_tickers import tickers
 from tapeline.venues.okx.signing import sign, verify, with_key
 from tapeline.venues.orders import Orders, OrderServer
 
-DEMO = "wss://wspap.okx.com:8443/ws/v5"
+DEMO = "wss://wspap.okx.com/ws/v5"
 
 ORDERS = Orders(
     sign=sign,

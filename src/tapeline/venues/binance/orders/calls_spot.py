@@ -24,6 +24,7 @@ from tapeline.venues.binance.orders.rows_spot import (
     placed,
 )
 from tapeline.venues.binance.orders.rows_usdm import NewKey
+from tapeline.venues.binance.window import window
 from tapeline.venues.orders import ListenKey, OrderAsk, OrderCall
 from tapeline.venues.request import Request
 
@@ -41,13 +42,13 @@ _key = msgspec.json.Decoder(NewKey).decode
 
 def calls(venue: str, *, listen_keys: bool = False, amends: bool = True) -> Mapping[str, OrderCall]:
     """Every order call of a spot market of this name; `listen_keys` where it still has them."""
-    made = _orders_calls(venue) | _account_calls(venue)
+    made = _order_calls(venue) | _list_calls(venue) | _account_calls(venue)
     if not amends:  # Binance US, whose order lists are placed by another call
         del made["amend"], made["place_list"]
     return made | _key_calls(venue) if listen_keys else made
 
 
-def _orders_calls(venue: str) -> dict[str, OrderCall]:
+def _order_calls(venue: str) -> dict[str, OrderCall]:
     return {
         "place": OrderCall(
             build=lambda ask: Request("POST", ORDER, params.place_spot(ask), 1, ORDERS),
@@ -77,6 +78,11 @@ def _orders_calls(venue: str) -> dict[str, OrderCall]:
             build=lambda ask: Request("GET", ORDER, (*params.symbol(ask), *params.which(ask)), 4),
             parse=parser(venue, SPOT_MARKET, _order, _one),
         ),
+    }  # fmt: skip
+
+
+def _list_calls(venue: str) -> dict[str, OrderCall]:
+    return {
         "open_orders": OrderCall(
             build=lambda ask: Request("GET", OPEN, params.symbol(ask), 80 if ask.instrument is None else 6),
             parse=parser(venue, SPOT_MARKET, _orders, _each),
@@ -85,7 +91,7 @@ def _orders_calls(venue: str) -> dict[str, OrderCall]:
         "closed_orders": OrderCall(
             build=lambda ask: Request(
                 "GET", "/api/v3/allOrders",
-                (("symbol", params.native(ask)), *params.window(ask), *params.rows_asked(ask, FILLS_PAGE)), 20,
+                (("symbol", params.native(ask)), *window(ask), *params.rows_asked(ask, FILLS_PAGE)), 20,
             ),
             parse=parser(
                 venue, SPOT_MARKET, _orders,

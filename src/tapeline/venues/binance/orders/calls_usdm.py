@@ -30,6 +30,7 @@ from tapeline.venues.binance.orders.rows_usdm import (
     payment,
     position,
 )
+from tapeline.venues.binance.window import window
 from tapeline.venues.orders import ListenKey, OrderAsk, OrderCall
 from tapeline.venues.request import Request
 
@@ -82,7 +83,7 @@ def _list_calls(venue: str) -> dict[str, OrderCall]:
         "closed_orders": OrderCall(
             build=lambda ask: Request(
                 "GET", "/fapi/v1/allOrders",
-                (("symbol", params.native(ask)), *params.window(ask), *params.rows_asked(ask, FILLS_PAGE)), 5,
+                (("symbol", params.native(ask)), *window(ask), *params.rows_asked(ask, FILLS_PAGE)), 5,
             ),
             parse=parser(
                 venue, USDM_MARKET, _orders,
@@ -195,7 +196,7 @@ def _open_orders(ask: OrderAsk) -> Request:
 
 def _income(ask: OrderAsk) -> Request:
     page = (("page", ask.page),) if ask.page else ()
-    pairs = (*params.symbol(ask), *params.window(ask), *page, *params.rows_asked(ask, FILLS_PAGE))
+    pairs = (*params.symbol(ask), *window(ask), *page, *params.rows_asked(ask, FILLS_PAGE))
     return Request("GET", "/fapi/v1/income", pairs, 30)
 
 

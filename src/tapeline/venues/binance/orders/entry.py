@@ -33,6 +33,9 @@ USDM_METHODS: Mapping[tuple[str, str], str] = {
 }
 """What is asked by REST, and its name here. A conditional order is not asked for here, nor is what is open."""
 
+WHOLE = frozenset({"orderId", "algoId", "trailingDelta", "goodTillDate"})
+"""Parameters that are numbers here: "INT parameters are expected as JSON integers, not strings; DECIMAL as strings"."""
+
 SUBSCRIBE = "userDataStream.subscribe.signature"
 LIFE_S = 23.5 * 3600  # cut at 24 h
 
@@ -52,7 +55,8 @@ def entry(calls: Mapping[str, OrderCall], methods: Mapping[tuple[str, str], str]
 
     def frame(ask: OrderAsk, request_id: str, credentials: Credentials, venue_ns: int) -> bytes:
         request = calls[ask.call].build(ask)
-        params = signed_params(dict(request.query), credentials, venue_ns)
+        said = {name: int(text) if name in WHOLE and text.isdecimal() else text for name, text in request.query}
+        params = signed_params(said, credentials, venue_ns)
         return msgspec.json.encode(
             {"id": request_id, "method": methods[request.method, request.path], "params": params}
         )

@@ -12,13 +12,13 @@ from tapeline.model.number import EXACT, plain
 from tapeline.model.order import Intent
 from tapeline.venues.binance.orders.words import (
     ALGO,
-    MS_NS,
     PRICED,
     SIDES_OF,
     SPOT_TYPES,
     TRIGGERED,
     USDM_TYPES,
 )
+from tapeline.venues.binance.window import window
 from tapeline.venues.orders import OrderAsk
 
 Pairs = tuple[tuple[str, str], ...]
@@ -207,16 +207,6 @@ def _good_till(intent: Intent) -> Pairs:
 
 
 # ---- both ---------------------------------------------------------------------------------------------------------
-
-
-def window(ask: OrderAsk) -> Pairs:
-    """[from_ns, to_ns) in the venue's milliseconds, of which both ends are inclusive."""
-    pairs = []
-    if ask.from_ns is not None:
-        pairs.append(("startTime", str(-(-ask.from_ns // MS_NS))))
-    if ask.to_ns is not None:
-        pairs.append(("endTime", str(-(-ask.to_ns // MS_NS) - 1)))
-    return tuple(pairs)
 
 
 def rows_asked(ask: OrderAsk, most: int) -> Pairs:

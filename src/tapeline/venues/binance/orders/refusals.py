@@ -46,12 +46,15 @@ USDM: Mapping[int, str] = {
     -4006: "parameter", -4007: "price_band", -4013: "price_band", -4014: "tick", -4015: "parameter",
     -4016: "price_band", -4023: "lot", -4024: "price_band", -4045: "too_many_orders", -4061: "position_mode",
     -4067: "position_mode", -4068: "position_mode", -4087: "permission", -4088: "permission", -4109: "permission",
+    **dict.fromkeys((-4105, -4106, -4107, -4189), "permission"),  # only what reduces a position is taken
     -4116: "duplicate", -4118: "reduce_only",
     -4120: "unsupported",  # a type of the algo service
     -4131: "price_band", -4140: "market_closed", -4141: "market_closed", -4142: "would_trigger",
+    -4210: "price_band", -4211: "price_band",  # of a price that an order waits for
     -4164: "min_notional", -4192: "permission", -4400: "permission", -4401: "permission", -4531: "position_mode",
-    -5021: "not_fillable", -5022: "would_cross", -5024: "already_final", -5025: "unsupported",
-    -5026: "too_many_orders",
+    -5021: "not_fillable", -5022: "would_cross", -5025: "unsupported",
+    -5024: "market_closed",  # of an amend: "Symbol is not in trading status."
+    -5026: "too_many_orders", -5029: "min_notional",
 }  # fmt: skip
 """Code -> one of REASONS. -1013, -1111, -2010 and -2038 say more in their message, see WORDS."""
 

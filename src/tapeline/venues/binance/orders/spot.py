@@ -38,7 +38,8 @@ ORDERS = Orders(
     testnet=TESTNET,
 )
 
-# Binance US has kept listen keys, and documents neither amends in place nor a test network.
+# Binance US has kept listen keys, and documents neither amends in place nor a test network. Of its "Types of Orders"
+# (LIMIT, MARKET, STOP_LOSS_LIMIT, TAKE_PROFIT_LIMIT, LIMIT_MAKER) none is a stop that takes at market.
 ORDERS_US = Orders(
     sign=sign,
     with_key=with_key,
@@ -49,5 +50,5 @@ ORDERS_US = Orders(
     ),
     server=US_SERVER,
     client_id=CLIENT_ID,
-    kinds=KINDS,
+    kinds=frozenset({"market", "limit", "stop_limit", "take_profit_limit"}),  # LIMIT_MAKER is a limit, post-only
 )  # fmt: skip

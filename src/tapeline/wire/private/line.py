@@ -8,7 +8,7 @@ from tapeline.clock import Clock
 from tapeline.errors import ConnectionLost
 from tapeline.model.secret import Credentials
 from tapeline.wire.pipe import Dial, Pipe
-from tapeline.wire.private import Heard, Over, PrivateSession, Way
+from tapeline.wire.private.session import Heard, Over, PrivateSession, Way
 
 TIMER_MOST_S = 3600.0
 

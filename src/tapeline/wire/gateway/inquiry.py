@@ -11,9 +11,9 @@ from tapeline.model.account import OrderUpdate
 from tapeline.model.order import Order
 from tapeline.trading.input import Failed
 from tapeline.venues.orders import OrderAnswer, OrderAsk, Orders
-from tapeline.wire.doubt import Doubt
+from tapeline.wire.gateway.doubt import Doubt
 from tapeline.wire.pace import backoff
-from tapeline.wire.signed import SignedRest
+from tapeline.wire.private.signed import SignedRest
 
 FIRST_S, MOST_S = 0.5, 10.0
 

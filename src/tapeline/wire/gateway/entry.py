@@ -10,9 +10,9 @@ from tapeline.clock import Clock
 from tapeline.errors import BadData, ConnectionLost, OutcomeUnknown, Refused, Retry, Unsent
 from tapeline.venues.orders import Answered, OrderAsk, OrderEntry
 from tapeline.wire.pipe import Dial
-from tapeline.wire.private import Heard, Over, Way
-from tapeline.wire.private_line import PrivateLine
-from tapeline.wire.signed import SignedRest
+from tapeline.wire.private.line import PrivateLine
+from tapeline.wire.private.session import Heard, Over, Way
+from tapeline.wire.private.signed import SignedRest
 
 ANSWER_S = 5.0
 LOOK_S = 0.5
@@ -86,12 +86,12 @@ class Entry:
     # ---- what the connection calls --------------------------------------------------------------------------------
 
     def opened(self, line: PrivateLine) -> None:
-        """See `private_line.Owner`."""
+        """See `line.Owner`."""
         assert line is self._line, "only one connection is ours at a time"
         self._opened_at = self._clock.now()
 
     def hear(self, _line: PrivateLine, items: Sequence[Heard]) -> None:
-        """See `private_line.Owner`. The first answer counts; the same one again is nobody's."""
+        """See `line.Owner`. The first answer counts; the same one again is nobody's."""
         for item in items:
             if not isinstance(item, Answered):
                 continue
@@ -105,7 +105,7 @@ class Entry:
                 self._problem("order entry", f"an answer to nothing: {item.body[:200]!r}")
 
     def tick(self, line: PrivateLine, now: float) -> float:
-        """See `private_line.Owner`. At its age it is replaced, once nothing waits for an answer."""
+        """See `line.Owner`. At its age it is replaced, once nothing waits for an answer."""
         if line.session is not None and line.session.doubt:
             self._problem("order entry", line.session.doubt)
             line.session.doubt = ""

@@ -9,7 +9,7 @@ from tapeline.model.event import Gap
 from tapeline.model.order import FINAL
 from tapeline.trading.input import Failed, Sent
 from tapeline.venues.orders import OrderAnswer, OrderAsk
-from tapeline.wire.signed import unsure
+from tapeline.wire.private.signed import unsure
 
 Told = AccountEvent | Gap | Sent | Failed
 

@@ -9,7 +9,7 @@ from tapeline.clock import Clock
 from tapeline.errors import ConnectionLost
 from tapeline.venues.request import Request
 from tapeline.wire.pipe import AtOnce, Dial, Pipe, Response
-from tapeline.wire.redaction import Redaction
+from tapeline.wire.private.redaction import Redaction
 
 
 class Tape(Protocol):

@@ -10,7 +10,7 @@ from tapeline.model.instrument import Instrument
 from tapeline.trading.input import Failed
 from tapeline.venues.orders import OrderAnswer, OrderAsk, Orders
 from tapeline.wire.pace import backoff
-from tapeline.wire.signed import SignedRest
+from tapeline.wire.private.signed import SignedRest
 
 ROUNDS = 8  # after each the venue is asked what is still open
 

@@ -38,15 +38,15 @@ from tapeline.trading.reconcile import Statement
 from tapeline.trading.risk.check import Approved
 from tapeline.venues.orders import Answered, Leg, OrderAnswer, OrderAsk, Orders
 from tapeline.venues.spec import Request, Venue
-from tapeline.wire.account import AccountStream
-from tapeline.wire.entry import Entry
-from tapeline.wire.inquiry import Inquiries
-from tapeline.wire.outcome import Leaving, Told, ends, reason_of
+from tapeline.wire.gateway.entry import Entry
+from tapeline.wire.gateway.inquiry import Inquiries
+from tapeline.wire.gateway.outcome import Leaving, Told, ends, reason_of
+from tapeline.wire.gateway.statement import StatementReader
+from tapeline.wire.gateway.sweep import Sweep
 from tapeline.wire.pipe import Dial, Response
+from tapeline.wire.private.account import AccountStream
+from tapeline.wire.private.signed import ONCE, SignedRest, unsure
 from tapeline.wire.rest import Rest
-from tapeline.wire.signed import ONCE, SignedRest, unsure
-from tapeline.wire.statement import StatementReader
-from tapeline.wire.sweep import Sweep
 
 GONE = frozenset({"unknown_order", "already_final", "duplicate"})
 """Refusals that leave open what became of the order itself: the venue is asked."""

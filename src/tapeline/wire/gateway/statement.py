@@ -6,14 +6,15 @@ from typing import TypeVar
 from tapeline.errors import OrderRefused
 from tapeline.model.account import AccountMode, Balance, Fill, OrderUpdate, Payment, Position
 from tapeline.model.instrument import Instrument
-from tapeline.model.order import Order
+from tapeline.model.order import FINAL, Order
 from tapeline.trading.reconcile import Statement
 from tapeline.venues.orders import OrderAnswer, OrderAsk, OrderCall, Orders
-from tapeline.wire.signed import SignedRest
+from tapeline.venues.spec import Priority
+from tapeline.wire.private.signed import SignedRest
 
 AHEAD_NS = 60 * 10**9  # what happens while we ask is asked for too
 BEFORE_NS = 10 * 10**9  # clocks are never quite the same: what is known already does no harm
-MOST_NAMED = 20  # orders of others that are asked for by the venue's number, of one statement
+NEWEST = 20  # orders asked for by the venue's number in each statement; those before them once, as the budget has room
 GONE = frozenset({"unknown_order", "already_final"})
 
 T = TypeVar("T", bound=OrderAnswer)
@@ -27,6 +28,7 @@ class StatementReader:
     ) -> None:  # fmt: skip
         self._account, self._orders, self._rest, self._instruments = account, orders, rest, instruments
         self._ids = {each.native: each.id for each in instruments.values()}
+        self._over: dict[tuple[str, str], list[OrderUpdate]] = {}  # by (instrument, number): asked once is enough
 
     async def read(
         self, *, since_ns: int, last_fill: Mapping[str, str] | None = None, look_up: Sequence[Order] = (),
@@ -34,8 +36,8 @@ class StatementReader:
     ) -> Statement:  # fmt: skip
         """A statement. Fills and payments are of `since_ns` on, by the venue's clock; of an instrument in `last_fill`
         (the newest fill's id), of after that where the venue takes an id. `look_up`: orders asked for one by one. So
-        are those that sold on spot and that the list of fills names by number only, where nobody `knows` them: an
-        emergency stop may have sold for a strategy.
+        are those that the list of fills names by number only, where nobody `knows` them: one of ours may have been
+        filled before anything told of its number, or an emergency stop's.
 
         Raises as `SignedRest.call`. Fills come last, so that what happened meanwhile is among them.
         """
@@ -69,23 +71,32 @@ class StatementReader:
     async def _nameless(
         self, fills: Sequence[Fill], told: Container[str], knows: Callable[[Fill], bool]
     ) -> list[OrderUpdate]:  # fmt: skip
-        """The orders of sales on spot of which the venue has given no client id, the newest of them."""
-        found: list[OrderUpdate] = []
+        """The orders of fills of which the venue has given no client id. Where it is interrupted it goes on from there.
+
+        The newest are asked for each time; of many more, those before them once, behind orders that wait to be sent.
+        """
         numbers: dict[tuple[str, str], Instrument] = {}
         for fill in fills:
             known = self._instruments.get(fill.instrument or "")
             named = bool(fill.client_id) or fill.venue_id in told or knows(fill)
-            if known is not None and (known.kind, fill.side) == ("spot", "sell") and not named:
+            if known is not None and not named:
                 numbers[known.id, fill.venue_id] = known
-        for (_, number), instrument in list(numbers.items())[-MOST_NAMED:]:
-            found += await self._one(
-                OrderAsk(call="order", account=self._account, instrument=instrument, venue_id=number)
-            )  # fmt: skip
+        self._over = {key: self._over[key] for key in numbers if key in self._over}
+        newest = set(list(numbers)[-NEWEST:])
+        found: list[OrderUpdate] = []
+        for key, instrument in numbers.items():
+            said = self._over.get(key)
+            if said is None:
+                ask = OrderAsk(call="order", account=self._account, instrument=instrument, venue_id=key[1])
+                said = await self._one(ask, Priority.ORDERS if key in newest else Priority.REPAIRS)
+                if key not in newest and all(each.state in FINAL for each in said):
+                    self._over[key] = said
+            found += said
         return found
 
-    async def _one(self, ask: OrderAsk) -> list[OrderUpdate]:
+    async def _one(self, ask: OrderAsk, priority: Priority = Priority.ORDERS) -> list[OrderUpdate]:
         try:
-            return _only(await self._rest.call(ask, self._ids), OrderUpdate)
+            return _only(await self._rest.call(ask, self._ids, priority=priority), OrderUpdate)
         except OrderRefused as refused:
             if refused.reason not in GONE:
                 raise

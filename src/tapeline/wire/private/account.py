@@ -12,9 +12,9 @@ from tapeline.model.event import Gap
 from tapeline.model.instrument import Instrument
 from tapeline.venues.orders import Orders
 from tapeline.venues.spec import Venue
-from tapeline.wire.listening import Listening
 from tapeline.wire.pipe import Dial
-from tapeline.wire.signed import SignedRest
+from tapeline.wire.private.listening import Listening
+from tapeline.wire.private.signed import SignedRest
 
 
 class AccountStream:

@@ -16,12 +16,12 @@ from tapeline.model.account import AccountEvent, OrderUpdate
 from tapeline.model.instrument import Instrument
 from tapeline.venues.orders import Answered, ListenKey, OrderAsk, PrivateStream
 from tapeline.venues.spec import Venue
-from tapeline.wire.echoes import Echoes
 from tapeline.wire.pipe import Dial
-from tapeline.wire.private import Heard, Over, Way
-from tapeline.wire.private_line import PrivateLine
-from tapeline.wire.signed import SignedRest
-from tapeline.wire.unheard import Unheard
+from tapeline.wire.private.echoes import Echoes
+from tapeline.wire.private.line import PrivateLine
+from tapeline.wire.private.session import Heard, Over, Way
+from tapeline.wire.private.signed import SignedRest
+from tapeline.wire.private.unheard import Unheard
 
 HEALTHY_AFTER_S = 60.0  # the back-off starts anew only after a stream has been open so long
 REFUSED_S = 30.0  # a venue that does not take the key is not asked more often
@@ -133,7 +133,7 @@ class Listening:
     # ---- what the connections call --------------------------------------------------------------------------------
 
     def opened(self, line: PrivateLine) -> None:
-        """See `private_line.Owner`."""
+        """See `line.Owner`."""
         now, stats, before = self._clock.now(), self.statistics, self._serving
         mine = self._serving = self._life_of(line)
         mine.opened_ns = self._rest.stamp_ns()
@@ -152,7 +152,7 @@ class Listening:
         self._keeper.rose(self, self._opened_ns)
 
     def hear(self, line: PrivateLine, items: Sequence[Heard]) -> None:
-        """See `private_line.Owner`."""
+        """See `line.Owner`."""
         for item in items:
             if isinstance(item, Answered):
                 if item.status >= 300:
@@ -164,7 +164,7 @@ class Listening:
                 self._keeper.hear(item)
 
     def tick(self, line: PrivateLine, now: float) -> float:
-        """See `private_line.Owner`."""
+        """See `line.Owner`."""
         session, mine = line.session, self._life_of(line)
         assert session is not None, "it is the session's own timer"
         if session.keep_due:

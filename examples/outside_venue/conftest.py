@@ -1,0 +1,3 @@
+"""The fixtures that ship with Tapeline: `simulated_venue` and `world`."""
+
+pytest_plugins = ["tapeline.testing"]
