@@ -1,9 +1,11 @@
 """Virtual time jumps, keeps order, waits for threads, and says when nothing can ever wake."""
 
 import asyncio
+import selectors
 import socket
 import threading
 import time
+from typing import Any
 
 import pytest
 
@@ -103,6 +105,34 @@ def test_an_unannounced_thread_gets_a_moment() -> None:
         thread.join()
 
     virtual.run(main())
+
+
+def test_a_thread_that_rings_and_ends_while_nothing_is_heard_yet(monkeypatch: pytest.MonkeyPatch) -> None:
+    rest = selectors.DefaultSelector.select
+    go = threading.Event()
+
+    async def main() -> bool:
+        loop = asyncio.get_running_loop()
+        woken = asyncio.Event()
+
+        def ring() -> None:
+            go.wait(10)
+            loop.call_soon_threadsafe(woken.set)
+
+        thread = threading.Thread(target=ring)
+
+        def ends_after(selector: selectors.DefaultSelector, timeout: float | None = None) -> Any:
+            heard = rest(selector, timeout)
+            if not heard and not go.is_set():
+                go.set()
+                thread.join()
+            return heard
+
+        monkeypatch.setattr(selectors.DefaultSelector, "select", ends_after)
+        thread.start()
+        return await woken.wait()
+
+    assert virtual.run(main())
 
 
 def test_a_thread_that_never_answers(monkeypatch: pytest.MonkeyPatch) -> None:

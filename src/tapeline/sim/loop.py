@@ -12,7 +12,7 @@ from tapeline.errors import Broken
 
 T = TypeVar("T")
 OUTSIDE_S = 60.0  # how long, in real seconds, a thread may take to answer while virtual time waits for it
-GRACE_S = 1.0  # the same where nobody said that a thread is at work, but one exists
+GRACE_S = 10.0  # the same where nobody said that a thread is at work, but one exists
 
 
 class _Jump(selectors.DefaultSelector):
@@ -30,6 +30,7 @@ class _Jump(selectors.DefaultSelector):
             if not self.virtual.outside_jobs and threading.active_count() == 1:
                 self.virtual.jump(timeout)
                 return []
+        threads = threading.active_count() > 1  # asked before the bell is: one that ends in between has rung it
         ready = super().select(0)
         if ready or timeout == 0:
             return ready
@@ -41,7 +42,7 @@ class _Jump(selectors.DefaultSelector):
         if timeout is not None:
             self.virtual.jump(timeout)
             return []
-        if threading.active_count() > 1:
+        if threads:
             ready = super().select(GRACE_S)
         if not ready:
             raise Broken(f"nothing can ever wake: {self.virtual.who_waits()}")
