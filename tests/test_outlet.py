@@ -194,7 +194,7 @@ def test_a_block_outlet_read_in_batches_makes_room_at_once() -> None:
         waiting = asyncio.ensure_future(outlet.wait_room())
         await asyncio.sleep(0)
         assert len(await anext(outlet)) == 2
-        await asyncio.wait_for(waiting, 1)
+        await asyncio.wait_for(waiting, 30)
 
     in_world(main())
 

@@ -120,7 +120,7 @@ def test_the_engine_hears_of_its_own_halt_and_of_others(stage: Stage) -> None:
         watching = asyncio.create_task(stage.gate.watch(), name="watch")
         await stage.gate.halt("reduce_only", "a limit", "risk")
         stage.another().worsen("halted", who="ann", why="by hand")
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(30):
             while len(stage.told) < 2:  # noqa: ASYNC110  # it looks now and then
                 await asyncio.sleep(0.05)
         watching.cancel()

@@ -28,7 +28,7 @@ def answering(path: Path, answer: bytes) -> Iterator[Path]:
         thread = threading.Thread(target=serve)
         thread.start()
         yield path
-        thread.join(5)
+        thread.join(30)
     assert heard == [b'{"op":"status"}\n']
 
 

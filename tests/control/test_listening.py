@@ -40,7 +40,7 @@ HANDLERS: dict[str, Handler] = {"echo": echo, "refuses": refuses, "breaks": brea
 
 def served(path: Path, play: Callable[[Path], Awaitable[Any]]) -> Any:
     async def scene() -> Any:
-        async with serve_control(path, HANDLERS) as listens, asyncio.timeout(10):
+        async with serve_control(path, HANDLERS) as listens, asyncio.timeout(30):
             return await play(listens)
 
     return asyncio.run(scene())
@@ -155,7 +155,7 @@ def test_the_socket_is_gone_afterwards_even_with_a_client_connected(path: Path) 
             reader, writer = await asyncio.open_unix_connection(str(at))
             writer.write(b'{"op": "echo", "say": 1}\n{"op": "hangs"}\n')
             assert await reader.readline()
-        said = await asyncio.wait_for(reader.read(), 5)
+        said = await asyncio.wait_for(reader.read(), 30)
         writer.close()
         return said
 
@@ -170,7 +170,7 @@ def test_a_client_who_came_as_the_block_ended_is_let_go(path: Path) -> None:
         async with serve_control(path, HANDLERS) as at:
             reader, writer = await asyncio.open_unix_connection(str(at))
         try:
-            return await asyncio.wait_for(reader.read(), 5)
+            return await asyncio.wait_for(reader.read(), 30)
         except ConnectionResetError:
             return b""
         finally:
@@ -192,7 +192,7 @@ def test_while_no_client_can_be_accepted_it_tries_again(path: Path, monkeypatch:
             return await accept(sock)
 
         monkeypatch.setattr(loop, "sock_accept", flaky)
-        async with serve_control(path, HANDLERS) as at, asyncio.timeout(10):
+        async with serve_control(path, HANDLERS) as at, asyncio.timeout(30):
             return await lines(at, b'{"op": "echo", "say": 1}\n')
 
     with capture_logs() as logged:

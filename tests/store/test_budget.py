@@ -116,7 +116,7 @@ def test_a_silence_waits_a_moment_for_the_lock(path: Path) -> None:
     fcntl.flock(holder, fcntl.LOCK_EX)
     started = time.monotonic()
     shared.silence(9)
-    assert time.monotonic() - started < 1
+    assert time.monotonic() - started < 10
     os.close(holder)
 
 

@@ -13,7 +13,7 @@ from tapeline.surfaces.loop import run_until_signalled
 def test_a_signal_asks_and_does_not_kill(number: signal.Signals) -> None:
     async def main(stop: asyncio.Event) -> str:
         os.kill(os.getpid(), number)
-        await asyncio.wait_for(stop.wait(), 5)
+        await asyncio.wait_for(stop.wait(), 30)
         return "ended by itself"
 
     assert run_until_signalled(main) == "ended by itself"

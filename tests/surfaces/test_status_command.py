@@ -48,7 +48,7 @@ def test_a_running_instance_is_asked(tmp_path: Path) -> None:
         return {"state": "running", "fresh": True}
 
     async def scene() -> tuple[Mapping[str, Any], list[str]]:
-        async with serve_control(tmp_path / "c.sock", {"status": status}), asyncio.timeout(10):
+        async with serve_control(tmp_path / "c.sock", {"status": status}), asyncio.timeout(30):
             return await asyncio.to_thread(find_status, tmp_path, 0)
 
     left(tmp_path)

@@ -36,7 +36,7 @@ def test_accounts_are_halted_where_the_heart_has_stopped(
         stop = asyncio.Event()
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(_watch(load(path, {}, {}), tmp_path, closes=True, stop=stop), name="watchdog")
-            async with asyncio.timeout(10):
+            async with asyncio.timeout(30):
                 while latch.state == "running":  # noqa: ASYNC110  # another process may have set it
                     await asyncio.sleep(0.05)
             await asyncio.sleep(0.2)
