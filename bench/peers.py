@@ -35,7 +35,9 @@ def main():
         try:
             if not python.exists():
                 subprocess.run(["uv", "venv", "-q", "--python", interpreter(version), str(venv)], check=True)
-            subprocess.run(["uv", "pip", "install", "-q", "--python", str(python), *packages], check=True)
+            # Ours at the versions that were tested; a peer wants its own, which our constraints would forbid.
+            own = ["--no-config"] if name != "tapeline" else []
+            subprocess.run(["uv", "pip", "install", "-q", *own, "--python", str(python), *packages], check=True)
             print(f"{name}: {', '.join(packages)}")
         except (subprocess.CalledProcessError, OSError) as error:
             absent += 1

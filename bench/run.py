@@ -16,14 +16,23 @@ import time
 from pathlib import Path
 
 HERE = Path(__file__).parent
-SCRIPTS = {"tapeline": "ours.py", "floor": "floor.py", "cryptofeed": "peer_cryptofeed.py", "ccxt": "peer_ccxt.py",
-           "nautilus": "peer_nautilus.py"}  # fmt: skip
-COUNT = {"tapeline": 390_000, "floor": 390_000, "cryptofeed": 90_000, "nautilus": 50_000, "ccxt": 40_000}
+SCRIPTS = {"tapeline": "ours.py", "floor": "floor.py", "bare": "bare.py", "cryptofeed": "peer_cryptofeed.py",
+           "ccxt": "peer_ccxt.py", "nautilus": "peer_nautilus.py"}  # fmt: skip
+COUNT = {"tapeline": 390_000, "floor": 390_000, "bare": 390_000, "cryptofeed": 90_000, "nautilus": 50_000,
+         "ccxt": 40_000}  # fmt: skip
+WITHOUT_BOOKS = {"floor", "bare"}  # our own environment, no peer's, and no snapshot to wait for
 BEFORE = 100  # messages that are not timed: the slow ones at first, and a few more
 PLAIN = ("--wrap", "plain", "--trade", "trade")  # what ccxt asks for
 
 # case -> (source's options, what each library runs, (floor, aim) of our ratio to each)
-TRADES = {"tapeline": "trades", "cryptofeed": "trades", "nautilus": "trades", "ccxt": "trades", "floor": "frames"}
+TRADES = {
+    "tapeline": "trades",
+    "cryptofeed": "trades",
+    "nautilus": "trades",
+    "ccxt": "trades",
+    "bare": "trades",
+    "floor": "frames",
+}
 CASES = {
     "trades": (("--mix", "trades"), TRADES, {"cryptofeed": (3.5, 5), "nautilus": (8, 10), "ccxt": (12, 18)}),
     "depth": (("--mix", "depth"), {"tapeline": "depth", "cryptofeed": "depth", "nautilus": "depth", "ccxt": "depth"},
@@ -37,7 +46,7 @@ BASELINE = {("trades", "cryptofeed"): 4.7, ("trades", "nautilus"): 10.7, ("trade
 
 
 def python_of(lib):
-    return HERE / "peers" / ("tapeline" if lib == "floor" else lib) / "bin" / "python"
+    return HERE / "peers" / ("tapeline" if lib in WITHOUT_BOOKS else lib) / "bin" / "python"
 
 
 class Sources:
@@ -85,7 +94,7 @@ def flood(case, sources, options):
     for number in range(options.rounds):
         order = list(libraries.items())
         for lib, theirs in order if number % 2 == 0 else reversed(order):
-            shape = (*mix, *(PLAIN if lib == "ccxt" else ()), "--prelude", 0 if lib == "floor" else 40)
+            shape = (*mix, *(PLAIN if lib == "ccxt" else ()), "--prelude", 0 if lib in WITHOUT_BOOKS else 40)
             count = min(COUNT[lib], options.count)
             about = sources.get(*shape, "--count", count + 1000)
             results[lib].append(run(lib, theirs, about, count=count))
@@ -126,8 +135,8 @@ def paced(sources, options):
     rate, count = 20_000, int(20_000 * options.seconds)
     about = sources.get("--mix", "trades", "--rate", rate, "--count", count + 1000)
     plan = {"tapeline": ("tapeline", "trades", False), "floor": ("floor", "frames", False),
-            "tapeline, timed": ("tapeline", "trades", True), "floor, timed": ("floor", "latency", True),
-            "cryptofeed, timed": ("cryptofeed", "trades", True)}  # fmt: skip
+            "bare": ("bare", "trades", False), "tapeline, timed": ("tapeline", "trades", True),
+            "floor, timed": ("floor", "latency", True), "cryptofeed, timed": ("cryptofeed", "trades", True)}  # fmt: skip
     results = {name: [] for name in plan}
     for number in range(options.rounds):
         order = list(plan.items())
@@ -138,6 +147,7 @@ def paced(sources, options):
     cpu = {each["lib"]: each.get("us_cpu_msg") for each in rows}
     if cpu["tapeline"] and cpu["floor"]:
         rows[0]["cpu_to_floor"] = round(cpu["tapeline"] / cpu["floor"], 2)
+        rows[2]["cpu_to_floor"] = round((cpu["bare"] or 0) / cpu["floor"], 2)
     return rows
 
 
