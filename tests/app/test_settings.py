@@ -1,8 +1,11 @@
 from dataclasses import replace
 from itertools import islice
 
+import pytest
+
 from tapeline.app.settings import delays, patience, reaches, rebased, timing
 from tapeline.config import Config, ConnectionConfig, VenueConfig
+from tapeline.errors import ConfigError
 from tapeline.venues.spec import Heartbeat, Limits, Venue
 
 
@@ -56,6 +59,19 @@ def test_another_address_keeps_the_path() -> None:
     url = "wss://fstream.binance.com/public/stream?x=1"
     assert rebased(url, "ws://127.0.0.1:8080") == "ws://127.0.0.1:8080/public/stream?x=1"
     assert rebased(url, None) == url
+
+
+@pytest.mark.parametrize("onto", ["127.0.0.1:8080", "http://127.0.0.1:8080", "ws://:8080", "ws://h:x"])
+def test_what_is_no_address_is_said_before_anything_is_dialled(onto: str) -> None:
+    with pytest.raises(ConfigError) as refused:
+        rebased("wss://fstream.binance.com/stream", onto)
+    assert str(refused.value) == f"{onto}: not an address: expected ws://HOST[:PORT] or wss://HOST[:PORT]"
+
+
+def test_rest_has_an_address_of_its_own_kind() -> None:
+    assert rebased("https://api.binance.com", "http://127.0.0.1:8080") == "http://127.0.0.1:8080"
+    with pytest.raises(ConfigError, match=r"^localhost:9: not an address: expected http://HOST"):
+        rebased("https://api.binance.com", "localhost:9")
 
 
 def test_a_variant_of_a_venue_is_a_value() -> None:

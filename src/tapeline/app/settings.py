@@ -4,6 +4,8 @@ from collections.abc import Callable, Iterator
 from urllib.parse import urlsplit, urlunsplit
 
 from tapeline.config import Config, ConnectionConfig
+from tapeline.config.levels import not_an_address
+from tapeline.errors import ConfigError
 from tapeline.venues.ccxt import bridged
 from tapeline.venues.spec import Venue
 from tapeline.wire.ccxt.exchange import Reach
@@ -44,10 +46,17 @@ def delays(settings: ConnectionConfig, chance: Callable[[], float]) -> Callable[
 
 
 def rebased(url: str, onto: str | None) -> str:
-    """The URL with scheme, host and port of another; its path stays. Of a venue behind ccxt: see `reaches`."""
+    """The URL with scheme, host and port of another; its path stays. Of a venue behind ccxt: see `reaches`.
+
+    Raises ConfigError where the other is no address of its kind.
+    """
     if not onto or bridged(url):
         return url
-    there, here = urlsplit(onto), urlsplit(url)
+    here = urlsplit(url)
+    why = not_an_address(onto, "ws_url" if here.scheme.startswith("ws") else "rest_url")
+    if why:
+        raise ConfigError(f"{onto}: {why}")
+    there = urlsplit(onto)
     return urlunsplit((there.scheme, there.netloc, here.path, here.query, here.fragment))
 
 

@@ -44,7 +44,8 @@ class VenueDesk:
         bars: BarsConfig, edge: Edge, bus: Bus, points: Mapping[tuple[str, str], Point], since_ns: int | None = None,
     ) -> None:  # fmt: skip
         self.venue = venue
-        self._ws_url, self._settings, self._bar_settings = ws_url, settings, bars
+        self._urls = {name: rebased(url, ws_url) for name, url in venue.urls.items() if url[:4] != "http"}
+        self._settings, self._bar_settings = settings, bars
         self._edge, self._bus, self._points, self._since_ns = edge, bus, points, since_ns
         self._record, self.recording = edge.record, edge.record is not None
         self._blocking, self._clock = edge.blocking, edge.clock
@@ -328,7 +329,7 @@ class VenueDesk:
     def _feed(self, shard: Shard) -> None:
         assert self._tasks is not None, "feeds start once the desk runs"
         feed = self._feeds[shard] = KeepFed(
-            self.venue, shard, url=rebased(self.venue.urls[shard.endpoint], self._ws_url),
+            self.venue, shard, url=self._urls[shard.endpoint],
             instruments=self.symbols.by_native, timing=timing(self._settings, self.venue, self._edge.chance),
             patience=patience(self._settings), dial=self._dial, sink=self, clock=self._clock, delays=self._delays,
             breaker=Breaker(self._settings.breaker_threshold, self._settings.breaker_cooldown_s), gate=self._gate,

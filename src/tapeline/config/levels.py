@@ -56,6 +56,17 @@ def connection_origins(config: Config, of: StreamConfig | str, origins: Mapping[
     return found
 
 
+def not_an_address(url: str, name: str) -> str:
+    """Why this cannot be a `ws_url` or a `rest_url`; "" where it can."""
+    schemes = _SCHEMES[name]
+    try:
+        parts = urlsplit(url)
+        good = parts.scheme in schemes and bool(parts.hostname) and parts.port != 0
+    except ValueError:  # a port that is no number, a bracket that does not close
+        good = False
+    return "" if good else f"not an address: expected {schemes[0]}://HOST[:PORT] or {schemes[1]}://HOST[:PORT]"
+
+
 def faults(config: Config) -> Iterator[str]:
     """What no single setting can tell: channels, addresses, and settings that contradict each other."""
     for i, stream in enumerate(config.stream):
@@ -101,17 +112,10 @@ def _origin(path: str, name: str, origins: Mapping[str, str]) -> str:
 
 
 def _bad_urls(path: str, level: ConnectionOverrides) -> Iterator[str]:
-    for name, schemes in _SCHEMES.items():
+    for name in _SCHEMES:
         url = getattr(level, name)
-        if url is None:
-            continue
-        try:
-            parts = urlsplit(url)
-            good = parts.scheme in schemes and bool(parts.hostname) and parts.port != 0
-        except ValueError:  # a port that is no number, a bracket that does not close
-            good = False
-        if not good:
-            yield f"{path}.{name}: not an address: expected {schemes[0]}://HOST[:PORT] or {schemes[1]}://HOST[:PORT]"
+        if url is not None and (why := not_an_address(url, name)):
+            yield f"{path}.{name}: {why}"
 
 
 def _contradictions(path: str, at: ConnectionConfig) -> Iterator[str]:
