@@ -59,7 +59,7 @@ def test_what_a_market_can_produce(event: Event) -> None:
         (BAR, {"high": D("10.5")}, "high 10.5"),
         (BAR, {"low": D("10.5")}, "low 10.5"),
         (BAR, {"high": D(8)}, "open 10, high 8, low 9, close 11"),
-        (BAR, {"close": NAN}, "NaN"),
+        (BAR, {"close": NAN}, "prices 10 12 9 NaN, volumes 100 1000 40"),
         (BAR, {"volume": MINUS}, "volumes"),
         (BAR, {"quote_volume": NAN}, "volumes"),
         (BAR, {"taker_buy_volume": MINUS}, "volumes"),

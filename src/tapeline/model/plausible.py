@@ -44,7 +44,7 @@ def _bar(event: Bar) -> str:
     prices = (event.open, event.high, event.low, event.close)
     sizes = (event.volume, event.quote_volume, event.taker_buy_volume)
     if any(map(_bad_price, prices)) or any(map(_bad_size, sizes)):
-        return f"prices {prices}, volumes {sizes}"
+        return f"prices {' '.join(map(str, prices))}, volumes {' '.join(map(str, sizes))}"
     if event.high < max(prices) or event.low > min(prices):
         return f"open {event.open}, high {event.high}, low {event.low}, close {event.close}"
     if event.trades is not None and event.trades < 0:
