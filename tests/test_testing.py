@@ -10,6 +10,7 @@ import pytest
 
 from tapeline.errors import BadData
 from tapeline.model.event import Event, Trade
+from tapeline.model.topic import Topic
 from tapeline.testing import Scene, check_venue, example_channels
 from tapeline.venues import venue_named
 from tapeline.venues.spec import Decode, Heartbeat, Venue
@@ -34,6 +35,13 @@ def test_a_decoder_that_raises_anything_else_is_found() -> None:
 
     with pytest.raises(AssertionError, match=r"raised IndexError.*not BadData"):
         check_venue(broken(wrap))
+
+
+def test_a_topic_of_that_raises_is_found() -> None:
+    assert BINANCE.server is not None
+    careless = replace(BINANCE.server, topic_of=lambda frame: Topic("", str(frame[1000])))
+    with pytest.raises(AssertionError, match=r"topic_of\(b''\) raised IndexError.*not None"):
+        check_venue(replace(BINANCE, server=careless))
 
 
 def test_a_decoder_that_changes_a_number_is_found() -> None:

@@ -262,8 +262,11 @@ def encode(event: Event, native: str) -> bytes:
 
 
 def topic_of(frame: bytes) -> Topic | None:
-    """Of which topic a market frame is."""
-    wire = _FRAME.decode(frame)
+    """Of which topic a market frame is; None for anything else, unreadable frames among it."""
+    try:
+        wire = _FRAME.decode(frame)
+    except (msgspec.MsgspecError, ValueError):
+        return None
     if isinstance(wire, WireAnswer | WirePong):
         return None
     channel = {"trade": "trades", "quote": "quotes", "book": "book"}.get(wire.__struct_config__.tag or "")

@@ -250,7 +250,7 @@ def _check_requests(venue: Venue) -> None:
 
 
 def _check_garbage(venue: Venue) -> None:
-    """Nothing that comes over the wire raises anything but BadData."""
+    """Nothing that comes over the wire raises anything but BadData, and to name its topic nothing at all."""
     instrument = example_instrument(venue)
     decode = _decoder(venue, instrument)
     rng = random.Random(1)
@@ -265,6 +265,10 @@ def _check_garbage(venue: Venue) -> None:
                 broken[rng.randrange(len(broken))] = rng.randrange(256)
                 frames.append(bytes(broken))
     for frame in frames:
+        try:
+            server.topic_of(frame)
+        except Exception as error:
+            raise AssertionError(f"{venue.name}: topic_of({frame[:200]!r}) raised {error!r}, not None") from error
         try:
             decode(frame, RECEIVED_NS)
         except BadData:

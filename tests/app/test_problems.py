@@ -36,6 +36,13 @@ def test_bytes_that_are_no_text_are_shown_escaped() -> None:
         Problems(Clock()).note("okx", "", "bad_json", "invalid UTF-8", b"\xff\xfe")
     assert lines[0]["frame"] == "\\xff\\xfe"
     assert "connection" not in lines[0]
+    assert "topic" not in lines[0]
+
+
+def test_the_topic_is_told_where_it_is_known() -> None:
+    with capture_logs() as lines:
+        Problems(Clock()).note("okx", "", "schema", "no price", b"{}", topic="trades BTC-USDT")
+    assert lines[0]["topic"] == "trades BTC-USDT"
 
 
 def test_kinds_are_bounded() -> None:

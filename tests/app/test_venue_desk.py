@@ -3,6 +3,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from structlog.testing import capture_logs
 
 from tapeline.config import ConnectionConfig
 from tapeline.errors import ConfigError
@@ -185,6 +186,22 @@ def test_a_schema_that_drifts_is_told_and_the_feed_goes_on(staged: Staged) -> No
         for number in range(40):
             desk.sample("binance/public/1#1", b'{"a":1}' if number < 35 else b'{"a":1,"new":2}', [trade])
         assert on.instance.problems.by_kind()["binance"]["schema_drift"] == 1
+
+    staged(play)
+
+
+def test_what_cannot_be_read_is_logged_with_its_topic(staged: Staged) -> None:
+    """The stream's name stands before what is broken."""
+
+    async def play(on: Any) -> None:
+        desk = await on.instance.desk("binance")
+        with capture_logs() as lines:
+            desk.problem("binance/public/1#1", "schema", "no price", b'{"stream":"ethusdt@trade","data":{"e":"trade"')
+            desk.problem("binance/public/1#1", "bad_json", "not JSON", b"\xff")
+        assert [(line["kind"], line.get("topic"), line["connection"]) for line in lines] == [
+            ("schema", "trades ETHUSDT", "binance/public/1#1"),
+            ("bad_json", None, "binance/public/1#1"),
+        ]
 
     staged(play)
 

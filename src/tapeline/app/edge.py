@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 from tapeline.clock import Clock
 from tapeline.config import ConnectionConfig
@@ -9,6 +10,13 @@ from tapeline.model.event import BookSnapshot, Gap
 from tapeline.outlet import Outlet
 from tapeline.wire.pace import SharedBudget
 from tapeline.wire.pipe import Dial, Fetch, Response
+
+
+class Noted(Protocol):
+    """What could not be read or done."""
+
+    def __call__(self, venue: str, connection: str, kind: str, text: str, frame: bytes, *, topic: str = "") -> None:
+        """Count it, and log it now and then."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -21,7 +29,7 @@ class Edge:
     chance: Callable[[], float]
     record: Callable[[str, str, bytes, int, str], None] | None  # connection, direction, raw, at_ns, reason
     answered: Callable[[str, str, Response, int], None] | None
-    problem: Callable[[str, str, str, str, bytes], None]  # venue, connection, kind, text, frame
+    problem: Noted
     book: Callable[[BookSnapshot | Gap], None]  # a maintained book is right again, whole; or is lost
     blocking: Sequence[Outlet]  # subscribers of policy `block`, as they come and go
     budget: Callable[[str, str], SharedBudget] | None = None  # (venue, REST URL) -> what its other users here spend

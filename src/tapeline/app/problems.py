@@ -21,8 +21,8 @@ class Problems:
         self._logged_at: dict[tuple[str, str], float] = {}
         self._unlogged: Counter[tuple[str, str]] = Counter()
 
-    def note(self, venue: str, connection: str, kind: str, text: str, frame: bytes) -> None:
-        """Count one, and log it if its turn has come."""
+    def note(self, venue: str, connection: str, kind: str, text: str, frame: bytes, *, topic: str = "") -> None:
+        """Count one, and log it if its turn has come; of which topic, where that can be told."""
         key = (venue, kind)
         if key not in self.counts and len(self.counts) >= KINDS_MOST:
             key = (venue, "other")
@@ -34,6 +34,8 @@ class Problems:
         self._logged_at[key] = now
         more = self._unlogged.pop(key, 0)
         details: dict[str, object] = {"venue": venue, "kind": kind, "text": text}
+        if topic:
+            details["topic"] = topic
         if connection:
             details["connection"] = connection
         if frame:

@@ -241,7 +241,8 @@ class VenueDesk:
 
     def problem(self, connection: str, kind: str, text: str, frame: bytes) -> None:
         """Counted and logged, at a bounded rate."""
-        self._edge.problem(self.venue.name, connection, kind, text, frame)
+        topic = self.venue.server.topic_of(frame) if self.venue.server is not None and frame else None
+        self._edge.problem(self.venue.name, connection, kind, text, frame, topic=str(topic or ""))
 
     def slow(self) -> None:
         """Time each callback for a minute, so that status names the slow one."""

@@ -266,7 +266,7 @@ class Server:
     acknowledge: Callable[[Subscribe], Sequence[bytes]]
     refuse: Callable[[int | None, str, str], bytes]  # request id, code, text
     pong: bytes | None  # the answer to Ping
-    topic_of: Callable[[bytes], Topic | None]  # of a market frame; None for anything else
+    topic_of: Callable[[bytes], Topic | None]  # of a market frame; None for anything else, raises nothing
     rename: Callable[[bytes, Topic], bytes]  # the same market frame under another topic's name (another speed)
     encode: Callable[[Event, str], bytes]  # a market event and the native symbol -> a frame
     read_rest: Callable[[str, Mapping[str, str]], Ask | None]  # path, query -> what is asked; None: no such path
