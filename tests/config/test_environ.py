@@ -52,8 +52,30 @@ def test_venues_are_named_with_hyphens_or_as_the_file_has_them() -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ["TAPELINE_SHARED", "TAPELINE_WORLDS", "TAPELINE_STORE__PATH", "PATH", "XTAPELINE_A__B"]
+    ("name", "meant"),
+    [
+        ("TAPELINE_STORE_PATH", "TAPELINE_STORE__PATH"),
+        ("TAPELINE_STORE_PATH_FILE", "TAPELINE_STORE__PATH"),
+        ("TAPELINE_LOG_FILE", "TAPELINE_LOG__FILE"),
+        ("TAPELINE_STREAM_0_SYMBOLS", "TAPELINE_STREAM__0__SYMBOLS"),
+        ("TAPELINE_VENUE_BINANCE_USDM_ACK_S", "TAPELINE_VENUE__BINANCE_USDM__ACK_S"),
+        ("TAPELINE_ACCOUNT_MAIN_SECRET", "TAPELINE_ACCOUNT__MAIN__SECRET"),
+        ("TAPELINE_RISK_MAX_DAILY_LOSS", "TAPELINE_RISK__MAX_DAILY_LOSS"),
+        ("TAPELINE_RISK_ACCOUNT_MAIN_MAX_GROSS", "TAPELINE_RISK__ACCOUNT__MAIN__MAX_GROSS"),
+    ],
 )
+def test_parts_that_one_underscore_joins_are_no_setting_passed_over(name: str, meant: str) -> None:
+    with pytest.raises(ConfigError, match=rf"^environment {name}: unknown, did you mean {meant}\? Two underscores"):
+        laid({}, **{name: "x"})
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "TAPELINE_SHARED", "TAPELINE_WORLDS", "TAPELINE_STORE__PATH", "PATH", "XTAPELINE_A__B",
+        "TAPELINE_STORE_SERVICE_HOST", "TAPELINE_STORE_PORT",
+    ],
+)  # fmt: skip
 def test_what_is_not_ours_or_empty_is_left_alone(name: str) -> None:
     assert laid({}, **{name: "" if "__PATH" in name else "x"}) == {}
 

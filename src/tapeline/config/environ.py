@@ -4,6 +4,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import msgspec
+
 from tapeline.config.tree import Config
 from tapeline.config.walk import Given, nearest, settings_of, table_within
 from tapeline.errors import ConfigError
@@ -15,10 +17,19 @@ FILE_SUFFIX = "_FILE"
 def overlay(raw: dict[str, Any], environ: Mapping[str, str]) -> None:
     """Lay the environment's settings over the tree. Empty variables count as not set. Raises ConfigError.
 
-    A name of one part that is no setting (and not nearly one) is another program's, and is left alone.
+    A name of one part that is no setting (and not nearly one) is another program's, and is left alone. One that is
+    a setting but for its single underscores is refused: a limit that one believes to be in force would not be.
     """
     for name in sorted(environ):
-        if name.startswith(PREFIX) and environ[name] and _ours(name):
+        if not name.startswith(PREFIX) or not environ[name]:
+            continue
+        rest = name.removeprefix(PREFIX).lower()
+        meant = _parted(rest, Config) or _parted(rest.removesuffix(FILE_SUFFIX.lower()), Config)
+        if "__" in meant and "__" not in name:
+            raise ConfigError(
+                f"environment {name}: unknown, did you mean {PREFIX}{meant.upper()}? Two underscores join the parts"
+            )
+        if _ours(name):
             setting, value = _read(name, environ)
             parts = setting.removeprefix(PREFIX).lower().split("__")
             put(raw, parts, Given(value, f"environment {name}", text=True))
@@ -68,6 +79,25 @@ def _ours(name: str) -> bool:
         return True
     known = settings_of(Config)
     return rest.removesuffix(FILE_SUFFIX.lower()) in known or bool(nearest(rest, known, likeness=0.8))
+
+
+def _parted(rest: str, kind: type[msgspec.Struct]) -> str:
+    """A name whose parts one underscore joins, with two between them; "" where that is no setting of this table."""
+    for key, each in settings_of(kind).items():
+        within, tail = table_within(each), rest.removeprefix(f"{key}_")
+        if within is None:
+            if rest == key:
+                return key
+        elif tail != rest and within[0] == "table":
+            found = _parted(tail, within[1])
+            if found:
+                return f"{key}__{found}"
+        elif tail != rest:
+            for end in (place for place, letter in enumerate(tail) if letter == "_"):
+                found = _parted(tail[end + 1 :], within[1])
+                if found:
+                    return f"{key}__{tail[:end]}__{found}"
+    return ""
 
 
 def _read(name: str, environ: Mapping[str, str]) -> tuple[str, str]:

@@ -41,11 +41,11 @@ channels = ["trades", "quotes", "bars:1m@trades"]
 ## Environment
 
 `TAPELINE_` and the path in capitals, its parts joined by two underscores: `TAPELINE_STORE__PATH`,
-`TAPELINE_CONNECTION__SILENCE_S`. Streams are counted from 0: `TAPELINE_STREAM__0__SYMBOLS`. A venue's hyphens become
-underscores: `TAPELINE_VENUE__BINANCE_USDM__ACK_S`. Lists are separated by commas, truth is `true` or `false`, an empty
-variable counts as not set. With `_FILE` behind its name a variable names a file that holds the value
-(`TAPELINE_VENUE__OKX__WS_URL_FILE=/run/secrets/okx_url`), as containers and `systemd` hand over secrets. A setting that
-is a secret is printed as `***`, and addresses are printed without user, password and query."""
+`TAPELINE_CONNECTION__SILENCE_S`; with one, it is refused. Streams are counted from 0: `TAPELINE_STREAM__0__SYMBOLS`.
+A venue's hyphens become underscores: `TAPELINE_VENUE__BINANCE_USDM__ACK_S`. Lists are separated by commas, truth is
+`true` or `false`, an empty variable counts as not set. With `_FILE` behind its name a variable names a file that holds
+the value (`TAPELINE_VENUE__OKX__WS_URL_FILE=/run/secrets/okx_url`), as containers and `systemd` hand over secrets. A
+setting that is a secret is printed as `***`, and addresses are printed without user, password and query."""
 
 OVERRIDES = """Which connection settings hold for a stream: the default, then `[connection]`, then `[venue.NAME]`, then
 `[[stream]]`, the nearest that says something. `[venue.NAME]` and `[[stream]]` take every key of `[connection]`."""
