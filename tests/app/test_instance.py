@@ -99,6 +99,29 @@ def test_a_callback_that_raises_hurts_nobody_else_and_is_suspended(staged: Stage
     staged(play)
 
 
+def test_links_and_notices_are_channels_of_their_own(staged: Staged) -> None:
+    async def play(on: Any) -> None:
+        links: list[Link] = []
+        notices: list[Notice] = []
+        on.instance.on(links.append, of="link")
+        on.instance.on(notices.append, of="notice")
+
+        def broken(trade: Trade) -> None:
+            raise ValueError(trade.id)
+
+        on.instance.on(broken, of="trades")
+        await on.instance.subscribe(BTC, ["trades", "quotes"])
+        await asyncio.sleep(60)
+        assert links[-1].change == "up"
+        assert [notice.code for notice in notices] == ["subscriber_suspended"]
+        with pytest.raises(ConfigError, match="unknown channel 'notices'"):
+            on.instance.on(print, of="notices")
+        with pytest.raises(ConfigError, match="unknown channel 'link'"):
+            await on.instance.subscribe(BTC, ["link"])
+
+    staged(play)
+
+
 def test_an_outlet_reads_at_its_own_pace_and_block_stops_the_feed(staged: Staged) -> None:
     async def play(on: Any) -> None:
         outlet = Outlet("block", 5, clock=on.clock)

@@ -29,6 +29,7 @@ from tapeline.wire.pipe import Dial, Fetch, Response
 from tapeline.wire.wants import Outcome
 
 SUBSCRIBE_WITHIN_S = 30.0
+OWN = ("alert", "link", "notice")  # channels of what is told anyway, and never subscribed to at a venue
 Order = Literal["arrival", "complete"]
 _log = structlog.get_logger("tapeline")
 
@@ -164,10 +165,11 @@ class Instance:
     ) -> Subscription:  # fmt: skip
         """Call back for every event of a channel and an instrument; None is all. Keep the handle to `close()` it.
 
+        Channels are those of `subscribe`, and `alert`, `link` and `notice`, which come without being asked for.
         `order="complete"`: trades behind a hole wait at most `hold_s` for it to be filled. Raises ConfigError where
         nothing would fill it.
         """
-        of = None if of is None else str(channel(of))
+        of = of if of is None or of in OWN else str(channel(of))
         if order == "complete":
             self._check_complete(instrument, of)
             callback = InOrder(callback, self.world.clock, hold_s, failed=self._failed_late).put

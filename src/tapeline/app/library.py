@@ -105,7 +105,7 @@ class Feed:
     ) -> Subscription:  # fmt: skip
         """Call `callback(event)` for every event of a channel of an instrument; None is all. `close()` ends it.
 
-        `order` as in `stream`.
+        `link`, `notice` and `alert` are channels, too: of the instance itself. `order` as in `stream`.
         """
         return self.instance.on(callback, instrument=instrument, of=channel, order=order, hold_s=hold_s)
 
