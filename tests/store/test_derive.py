@@ -4,11 +4,16 @@ from pathlib import Path
 
 import pytest
 
+import tapeline
+from tapeline.clock import SystemClock
 from tapeline.errors import ConfigError, NotHeld, UnknownInstrument
 from tapeline.market.bars import BarBuilder
 from tapeline.model.event import Bar, Gap, Trade
+from tapeline.model.fact import Fact, Wanted
 from tapeline.model.instrument import Instrument
 from tapeline.model.interval import interval
+from tapeline.store.compact import compact
+from tapeline.store.export import export_series
 from tapeline.store.reader import open_store
 from tapeline.store.series import Row, SeriesStore
 
@@ -119,3 +124,93 @@ def test_an_empty_series_has_no_bars(tmp_path: Path, trade: Callable[..., Trade]
         assert list(held.resample(BTC, "1h@trades")) == []
         assert held.extent(BTC, "trades") is None
         assert held.extent(BTC, "aggtrades") == (trade().at_ns, trade().at_ns)
+
+
+def fetched(low: int, high: int) -> list[Row]:
+    """A backfill of these minutes of trades, as the ledger has it."""
+    of = (BTC, "trades", low * MINUTE_NS, high * MINUTE_NS)
+    return [Wanted(*of, "backfill"), Fact(*of, "proven", "ids", "rest", "because", high * MINUTE_NS)]
+
+
+@pytest.fixture(params=["store", "archive", "archive of bars"])
+def apart(request: pytest.FixtureRequest, tmp_path: Path, trade: Callable[..., Trade], bar: Callable[..., Bar]) -> Path:
+    """Two backfills, to 01:10 and from 01:40, and built bars of both; nobody asked for what lies between."""
+    keep(
+        tmp_path / "data", *(trade(n + 1, at_ns=n * MINUTE_NS) for n in [*range(70), *range(100, 180)]),
+        *minutes(bar, range(70)), *minutes(bar, range(100, 180)), *fetched(0, 70), *fetched(100, 180),
+    )  # fmt: skip
+    if request.param != "store":
+        with open_store(tmp_path / "data") as store:
+            for channel in ("trades", "bars:1m@trades")[request.param == "archive of bars" :]:
+                export_series(store, BTC, channel, tmp_path / "archive", partition="none")
+    return tmp_path / ("data" if request.param == "store" else "archive")
+
+
+def test_bars_over_a_hole_that_nobody_asked_for_are_partial(apart: Path) -> None:
+    with tapeline.open(apart) as held:
+        assert [each.certificate for each in held.resample(BTC, "1h@trades")] == ["complete", "partial", "complete"]
+        if (BTC, "trades") in held.series():
+            assert [each.certificate for each in held.tick_bars(BTC, 40)] == [
+                "complete", "partial", "complete", "partial",
+            ]  # fmt: skip
+
+
+def test_bars_of_trades_over_a_hole_that_nobody_asked_for_are_partial(
+    tmp_path: Path, trade: Callable[..., Trade]
+) -> None:
+    apart = [trade(n + 1, at_ns=n * MINUTE_NS) for n in [*range(70), *range(100, 180)]]
+    keep(tmp_path / "data", *apart, *fetched(0, 70), *fetched(100, 180))
+    with open_store(tmp_path / "data") as store:
+        export_series(store, BTC, "trades", tmp_path / "archive", partition="none")
+    for name in ("data", "archive"):
+        with tapeline.open(tmp_path / name) as held:
+            assert [each.certificate for each in held.resample(BTC, "1h")] == ["complete", "partial", "complete"]
+
+
+def test_a_bar_that_was_not_over_at_that_moment_was_not_whole(tmp_path: Path, trade: Callable[..., Trade]) -> None:
+    """Nor was one of which some trades came later."""
+    late = {20, 21}
+    rows = [
+        trade(n + 1, at_ns=n * MINUTE_NS, received_ns=(200 if n in late else n) * MINUTE_NS + 1) for n in range(180)
+    ]
+    keep(tmp_path, *rows, *fetched(0, 180))
+    with open_store(tmp_path) as held:
+        then = list(held.resample(BTC, "1h", at=150 * MINUTE_NS))
+        assert [(each.trades, each.certificate) for each in then] == [
+            (58, "partial"),
+            (60, "complete"),
+            (30, "partial"),
+        ]
+        one = list(held.resample(BTC, "1h", 2 * HOUR_NS, 3 * HOUR_NS, at=150 * MINUTE_NS))
+        assert [(each.trades, each.certificate) for each in one] == [(30, "partial")]
+        after = list(held.resample(BTC, "1h", at=201 * MINUTE_NS))
+        assert [(each.trades, each.certificate) for each in after] == [(60, "complete")] * 3
+
+
+def test_a_bar_of_built_bars_that_was_not_over_at_that_moment_was_not_whole(
+    tmp_path: Path, bar: Callable[..., Bar]
+) -> None:
+    """Nor was one of which a part was made later."""
+    parts = [
+        bar(open_at_ns=n * MINUTE_NS, known_at_ns=(200 if n == 20 else n + 1) * MINUTE_NS, certificate="complete")
+        for n in range(180)
+    ]
+    keep(tmp_path, *parts, *fetched(0, 180))
+    with open_store(tmp_path) as held:
+        then = list(held.resample(BTC, "1h@trades", at=150 * MINUTE_NS))
+        assert [(each.trades, each.certificate) for each in then] == [
+            (59 * 875, "partial"), (60 * 875, "complete"), (30 * 875, "partial"),
+        ]  # fmt: skip
+        after = list(held.resample(BTC, "1h@trades", at=201 * MINUTE_NS))
+        assert [each.certificate for each in after] == ["complete"] * 3
+
+
+def test_bars_of_built_bars_stay_whole_when_their_trades_are_too_old_to_keep(
+    tmp_path: Path, trade: Callable[..., Trade], bar: Callable[..., Bar]
+) -> None:
+    rows = [trade(n + 1, at_ns=n * MINUTE_NS) for n in range(120)]
+    keep(tmp_path, *rows, *minutes(bar, range(120), certificate="complete"), *fetched(0, 120))
+    compact(tmp_path, SystemClock(), keep_trades_ns=HOUR_NS)
+    with open_store(tmp_path) as held:
+        assert list(held.trades(BTC)) == []
+        assert [each.certificate for each in held.resample(BTC, "1h@trades")] == ["complete", "complete"]

@@ -6,6 +6,7 @@ later fact outranks the earlier. Where a fact that says nothing of the cause out
 
 from bisect import bisect_right
 from collections.abc import Iterable, Iterator
+from itertools import pairwise
 
 from tapeline.model.fact import CLOSED, HELD, Fact, Span, Stretch
 
@@ -102,6 +103,11 @@ class Coverage:
         silent = _minus(_union(wanted), ((piece.from_ns, piece.to_ns) for piece in self._between(None, None)))
         known += [Span(*each, "missing", "", "", "nobody has asked for it yet", NOT_FETCHED) for each in silent]
         return sorted(known, key=lambda span: span.from_ns)
+
+    def unasked(self, *wanted: Range) -> list[Range]:
+        """What lies between two stretches that were wanted or are spoken of, and is neither: nothing is known of it."""
+        known = _union([*wanted, *((piece.from_ns, piece.to_ns) for piece in self._between(None, None))])
+        return [(before[1], after[0]) for before, after in pairwise(known)]
 
     def repaired_since(self, known_at_ns: int) -> list[Range]:
         """What was repaired then or later."""

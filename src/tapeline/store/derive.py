@@ -7,7 +7,6 @@ from typing import Protocol
 from tapeline.errors import NotHeld
 from tapeline.market.activity import activity_bars
 from tapeline.market.bars import BarBuilder
-from tapeline.market.coverage import Coverage
 from tapeline.market.holes import BEGINNING, END, Holes
 from tapeline.market.ladder import holds_whole
 from tapeline.market.resample import Doubt, resample
@@ -93,7 +92,8 @@ def derived(
     if of.kind == "bars":
         last = store.extent(instrument, str(of))
         known_to = interval_named(of.interval).next(last[1]) if last else BEGINNING
-        doubt = _doubt(store, instrument, of.built_from, known_to, at) if of.built_from else None
+        late = _late_bars(store, instrument, str(of), (low, high), at) if at is not None and of.built_from else []
+        doubt = _doubt(store, instrument, str(of), known_to, late) if of.built_from else None
         if at is None and of.interval != to.name:
             return store.coarser(instrument, of, to, (low, high), doubt)
         return resample(store.bars(instrument, str(of), low, high, at=at), to, doubt)
@@ -106,7 +106,7 @@ def by_activity(
     """Tick, volume or value bars from stored trades."""
     trades = store.trades(instrument, *within, channel=channel)
     of = channel or store.trade_channel(instrument)
-    holes = holes_of(store, instrument, of, None)
+    holes = holes_of(store, instrument, of)
     return activity_bars(
         trades, by, size_of(size), notional=value_of(store, instrument),
         hole=lambda low, high: holes.touch(low, high + 1),
@@ -127,16 +127,17 @@ def _from_trades(
     extent = store.extent(instrument, channel)
     if extent is None:
         return
-    whole_first, whole_last = ends(store, instrument, channel, to, within=within, extent=extent, at=at)
+    whole_first, whole_last = ends(store, instrument, channel, to, within=within, extent=extent)
     builder.join(max(low, extent[0] + 1), continues=whole_first)
-    newest_ns = 0
-    for trade in store.trades(instrument, low, high, channel=channel, at=at):
-        builder.add(trade, trade.received_ns)
-        newest_ns = max(newest_ns, trade.received_ns)
-    for low_ns, high_ns in repaired_of(store, instrument, channel) if at is None else ():
+    newest_ns, late = 0, _Late(at)
+    for trade in store.trades(instrument, low, high, channel=channel):
+        if late.known(trade.received_ns, trade.at_ns, trade.at_ns):
+            builder.add(trade, trade.received_ns)
+            newest_ns = max(newest_ns, trade.received_ns)
+    for low_ns, high_ns in repaired_of(store, instrument, channel):
         builder.hole(low_ns, high_ns - 1, newest_ns)
         builder.proven(low_ns, high_ns, newest_ns)
-    for after_ns, before_ns in holes_of(store, instrument, channel, at).ranges:
+    for after_ns, before_ns in [*holes_of(store, instrument, channel).ranges, *late.ranges]:
         builder.hole(after_ns, before_ns, newest_ns)
     now_ns = newest_ns if at is None else at
     if whole_last:
@@ -144,25 +145,43 @@ def _from_trades(
     yield from builder.finish(now_ns)
 
 
+class _Late:
+    """What was not known at `at`, though it is now: all from then on, and rows in order of time that came later."""
+
+    def __init__(self, at: int | None) -> None:
+        self._at = END if at is None else at
+        self._inside = False
+        self.ranges: list[tuple[int, int]] = [] if at is None else [(at, END)]
+
+    def known(self, known_at_ns: int, from_ns: int | None, to_ns: int | None) -> bool:
+        """Whether the next row was; one that was not has left a hole from and to there, both included."""
+        inside, self._inside = self._inside, known_at_ns > self._at
+        if self._inside and from_ns is not None and to_ns is not None:
+            low, high = self.ranges.pop() if inside else (from_ns, to_ns)
+            self.ranges.append((min(low, from_ns), max(high, to_ns)))
+        return not self._inside
+
+
 def ends(
-    store: Known, instrument: str, channel: str, to: Interval, *, within: tuple[int, int], extent: tuple[int, int],
-    at: int | None = None,
+    store: Known, instrument: str, channel: str, to: Interval, *, within: tuple[int, int], extent: tuple[int, int]
 ) -> tuple[bool, bool]:  # fmt: skip
     """Whether the first and the last bar that trades of a range make can be whole: the range ends within what is held,
     or the ledger proves the bar to its own end. Else we joined inside the one, and know nothing after the other.
     """
     low, high = within
     first, last = extent
-    covering = Coverage() if at is not None else store.covering(instrument, channel)
+    covering = store.covering(instrument, channel)
     from_ns, to_ns = to.floor(first), to.next(to.floor(last))
     whole_first = first < low or not covering.missing((from_ns, first + 1))
     return whole_first, high <= last or not covering.missing((last, to_ns))
 
 
-def _doubt(store: Held, instrument: str, channel: str, known_to_ns: int, at: int | None) -> Doubt:
+def _doubt(store: Held, instrument: str, channel: str, known_to_ns: int, late: list[tuple[int, int]]) -> Doubt:
     """Bars that we build have no part where none traded, so that only the holes on record tell what is missing."""
-    holes, mended = holes_of(store, instrument, channel, at), Holes(MANY)
-    for low_ns, high_ns in repaired_of(store, instrument, channel) if at is None else ():
+    holes, mended = holes_of(store, instrument, channel), Holes(MANY)
+    for low_ns, high_ns in late:
+        holes.mark(low_ns, high_ns)
+    for low_ns, high_ns in repaired_of(store, instrument, channel):
         mended.mark(low_ns, high_ns - 1)
 
     def doubt(from_ns: int, to_ns: int) -> str:
@@ -171,6 +190,16 @@ def _doubt(store: Held, instrument: str, channel: str, known_to_ns: int, at: int
         return "repaired" if mended.touch(from_ns, to_ns) else "complete"
 
     return doubt
+
+
+def _late_bars(store: Held, instrument: str, of: str, within: tuple[int, int], at: int) -> list[tuple[int, int]]:
+    """Where bars are held of which no revision was known at `at`."""
+    name, late = of.removeprefix("bars:"), _Late(at)
+    then = {bar.open_at_ns for bar in store.bars(instrument, name, *within, at=at)}
+    length = interval_named(name.partition("@")[0])
+    for bar in store.bars(instrument, name, *within):
+        late.known(at if bar.open_at_ns in then else at + 1, bar.open_at_ns, length.next(bar.open_at_ns) - 1)
+    return late.ranges
 
 
 def _fits(to: Interval, part: Interval) -> bool:

@@ -168,7 +168,7 @@ class Lake(Reads):
         extent = self.extent(instrument, of)
         if found is None or extent is None:
             return None
-        holes = holes_of(self, instrument, of, None)
+        holes = holes_of(self, instrument, of)
         whole_first, whole_last = ends(self, instrument, of, to, within=(low, high), extent=extent)
         if not whole_first and found.bars:
             holes.mark(BEGINNING, found.bars[0].first_at_ns)

@@ -5,6 +5,7 @@ from typing import NamedTuple, Protocol
 from tapeline.errors import ConfigError, NotProven
 from tapeline.market.coverage import Coverage, Range
 from tapeline.market.holes import BEGINNING, END, Holes
+from tapeline.model.channel import channel as parse_channel
 from tapeline.model.event import Gap
 from tapeline.model.fact import Span
 from tapeline.model.interval import interval as interval_named
@@ -71,22 +72,23 @@ def demand(require: str, proof: Proof, instrument: str, channel: str) -> None:
         )
 
 
-def holes_of(known: Known, instrument: str, channel: str, at: int | None) -> Holes:
+def holes_of(known: Known, instrument: str, channel: str) -> Holes:
     """Where something of a series is missing: what the ledger says, and the gaps on record that it does not hold.
 
-    As of `at`, the gaps that had been seen by then.
+    What lies between two ranges that were fetched or imported apart is missing, too: nobody has asked for it. Bars
+    that we build have the holes of their trades, and those that are their own.
     """
     found = Holes(MANY)
-    covering = known.covering(instrument, channel) if at is None else Coverage()
-    for span in covering.holes(*known.wanted_of(instrument, channel)) if at is None else ():
-        found.mark(span.from_ns, span.to_ns - 1)
-    for gap in known.gaps(instrument, channel):
-        if at is None or gap.received_ns <= at:
-            after_ns = BEGINNING if gap.after_ns is None else gap.after_ns
-            before_ns = END if gap.before_ns is None else gap.before_ns
-            low, high = min(after_ns, before_ns), max(after_ns, before_ns)
-            for start, end in covering.missing((low, high + 1)):
-                found.mark(start, end - 1)
+    covering, wanted = known.covering(instrument, channel), known.wanted_of(instrument, channel)
+    told = [(span.from_ns, span.to_ns) for span in covering.holes(*wanted)]
+    for from_ns, to_ns in [*told, *covering.unasked(*wanted)]:
+        found.mark(from_ns, to_ns - 1)
+    for gap in known.gaps(instrument, parse_channel(channel).built_from or channel):
+        after_ns = BEGINNING if gap.after_ns is None else gap.after_ns
+        before_ns = END if gap.before_ns is None else gap.before_ns
+        low, high = min(after_ns, before_ns), max(after_ns, before_ns)
+        for start, end in covering.missing((low, high + 1)):
+            found.mark(start, end - 1)
     return found
 
 
