@@ -1,13 +1,15 @@
 """A store's series to files others can read: CSV, Parquet, Arrow. Numbers stay exact, days stay whole."""
 
 import csv
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
 from tapeline.errors import ConfigError
+from tapeline.market.coverage import Coverage
 from tapeline.model.event import Bar, Trade
 from tapeline.model.fact import Fact
+from tapeline.model.interval import HOUR_NS
 from tapeline.model.number import plain
 from tapeline.store.archive import (
     FACTS,
@@ -15,6 +17,8 @@ from tapeline.store.archive import (
     INSTRUMENTS,
     PARTITIONS,
     Parts,
+    facts_of,
+    gaps_of,
     next_partition,
     partition_name,
     parts_of,
@@ -27,11 +31,13 @@ from tapeline.store.queries import TRADE_COLUMNS
 from tapeline.store.reader import Store
 from tapeline.store.rows import Rows
 from tapeline.store.series import BAR_COLUMNS
+from tapeline.store.staying import clipped, keep_rows
 
 Form = Literal["csv", "parquet", "arrow"]
 Partition = Literal["day", "month", "year", "none"]
 PAGE = 200_000  # rows in memory at once
 GROUP = 122_880  # rows that one thread reads at once: a year of 1m bars is five such, not one
+NOTHING = (LAST, LAST)
 # The first columns are those of `tapeline bars` and `tapeline trades`; the rest makes the rows whole again.
 BAR_CSV = (
     "start_ms", "open", "high", "low", "close", "volume", "quote_volume", "trades", "taker_buy_volume", "certificate",
@@ -55,8 +61,9 @@ def export_series(
 ) -> Exported:  # fmt: skip
     """Write one series of bars or trades below `folder`; whole partitions, so that a range is widened to them.
 
-    Partitions that are there already are replaced. Raises NotHeld, and ConfigError where the folder holds the series
-    in other partitions, or where numbers are too large or fine for Parquet.
+    What is there already of that range is replaced; what is older than all that the store holds stays, so that an
+    archive outlives retention. Raises NotHeld, and ConfigError where the folder holds the series in other partitions,
+    or where numbers are too large or fine for Parquet.
     """
     if partition not in PARTITIONS:
         raise ConfigError(f"partition {partition!r}: one of {', '.join(PARTITIONS)}")
@@ -65,31 +72,62 @@ def export_series(
     _same_partitions(target, form, partition)
     parts = Parts(target, form, _OPEN[form])
     within = _widened(partition, between(start, end))
+    ours = _ours(store, instrument, channel, within)
     try:
         pages = _pages(store, instrument, channel, partition, within) if extent else iter(())
+        keep_rows(parts, target, form, partition, (FIRST, ours[0]), beside_ns=ours[0])
         count = sum(_take(parts, page, channel, form, partition) for page in pages)
+        keep_rows(parts, target, form, partition, (ours[1], LAST), beside_ns=ours[1] - 1)
     except BaseException:
         parts.abandon()
         raise
     files = list(parts.finish())
     target.mkdir(parents=True, exist_ok=True)
-    write_lines(target / GAPS, store.gaps(instrument, channel.partition("@")[2] or channel))
-    write_lines(target / FACTS, _facts(store, instrument, channel))
+    seen = store.gaps(instrument, channel.partition("@")[2] or channel)
+    write_lines(target / GAPS, [*(gap for gap in gaps_of(target) if gap not in seen), *seen])
+    write_lines(target / FACTS, _facts(store, instrument, channel, before=facts_of(target), within=within, ours=ours))
     write_lines(target.parent / INSTRUMENTS, store.versions(instrument))
     return Exported(count, files)
 
 
-def _facts(store: Store, instrument: str, channel: str) -> list[Fact]:
-    """What is known of the series, and what is wanted of it and missing, as facts that stand for themselves."""
+def _facts(
+    store: Store, instrument: str, channel: str, *, before: list[Fact], within: tuple[int, int], ours: tuple[int, int]
+) -> list[Fact]:
+    """What is known of the archive's rows, and what is wanted of them and missing, as facts that stand for themselves.
+
+    Of the store's rows the store knows; of the others what was known `before`, and only then what the store says.
+    """
     covering = store.covering(instrument, channel)
     silent = [span for span in covering.holes(*store.wanted_of(instrument, channel)) if not span.source]
-    return [
+    told = [
         Fact(
             instrument, channel, span.from_ns, span.to_ns, span.state, span.evidence, span.source, span.why,
             span.to_ns, cause=span.cause,
         )
         for span in [*covering.spans(), *silent]
     ]  # fmt: skip
+    apart = [*clipped(before, (FIRST, ours[0])), *clipped(before, (ours[1], LAST))]
+    every = Coverage([*clipped(told, within), *apart, *clipped(told, ours)])
+    return [
+        Fact(
+            instrument, channel, span.from_ns, span.to_ns, span.state, span.evidence, span.source, span.why,
+            span.to_ns, cause=span.cause,
+        )
+        for span in every.spans()
+    ]  # fmt: skip
+
+
+def _ours(store: Store, instrument: str, channel: str, within: tuple[int, int]) -> tuple[int, int]:
+    """What of a range the store's rows are the record of: nothing that is older than all of them."""
+    extent = store.extent(instrument, channel)
+    if extent is None:
+        return NOTHING
+    oldest_ns = extent[0]
+    if not channel.startswith("bars:"):  # the first by number need not be the first by time
+        near = store.trades(instrument, oldest_ns - HOUR_NS, oldest_ns, channel=channel)
+        oldest_ns = min((_stamp(trade) for trade in near), default=oldest_ns)
+    low, high = max(within[0], oldest_ns), within[1]
+    return (low, high) if low < high else NOTHING
 
 
 def _pages(store: Store, instrument: str, channel: str, partition: str, within: tuple[int, int]) -> Iterator[Rows[Any]]:
@@ -160,6 +198,10 @@ class _CsvFile:
         self._file = path.open("w", encoding="utf-8", newline="")
         self._rows = csv.writer(self._file, lineterminator="\n")
         self._rows.writerow(BAR_CSV if kind is Bar else TRADE_CSV)
+
+    def copy(self, row: Iterable[str]) -> None:
+        """A row of such a file as it is."""
+        self._rows.writerow(row)
 
     def writerow(self, event: Bar | Trade) -> None:
         self._rows.writerow(_bar_row(event) if isinstance(event, Bar) else _trade_row(event))

@@ -36,7 +36,7 @@ def read_arrow(path: Path, instrument: str, channel: str) -> Iterator[Trade | Ba
     bars = channel.startswith("bars:")
     line = 0
     try:
-        for batch in _batches(path):
+        for batch in batches(path):
             missing = [name for name in (_BAR_NEEDS if bars else _TRADE_NEEDS) if name not in batch.schema.names]
             if missing:
                 yield Refused(str(path), 0, f"{channel} need the columns {', '.join(missing)}")
@@ -51,7 +51,8 @@ def read_arrow(path: Path, instrument: str, channel: str) -> Iterator[Trade | Ba
         yield Refused(str(path), line, f"cannot be read further: {error}")
 
 
-def _batches(path: Path) -> Iterator[Any]:
+def batches(path: Path) -> Iterator[Any]:
+    """The rows of such a file, some at a time."""
     if path.suffix == ".parquet":
         with optional("pyarrow.parquet", "reading Parquet").ParquetFile(path) as file:
             yield from file.iter_batches(_BATCH)

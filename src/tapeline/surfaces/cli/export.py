@@ -29,7 +29,8 @@ def export(
     """Write series of bars and trades of a store as files, exactly: decimals in Parquet and Arrow, text in CSV.
 
     Files go to FOLDER/venue=V/symbol=S/channel=C/day=D/, which DuckDB, polars and pandas read as partitions, and
-    `tapeline.open(FOLDER)` as a store. A range is widened to whole partitions; what is there already is replaced.
+    `tapeline.open(FOLDER)` as a store. A range is widened to whole partitions; what is there already of it is replaced,
+    but rows that are older than all that the store holds stay: an archive outlives `tapeline compact --keep-trades`.
 
     Example: `tapeline export binance:BTC/USDT --store ./data --to ./archive --format parquet`
     """
