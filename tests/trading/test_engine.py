@@ -341,6 +341,7 @@ def test_data_that_are_not_proven_let_positions_be_closed_and_nothing_else() -> 
         Gap(NAME, "trades", 95 * SECOND, 101 * SECOND, "ws", 85 * SECOND, None, None, None, "link_down"), 101 * SECOND
     )
     assert diary.buy(NAME, "0.1", price="100").state == "withdrawn"
+    assert diary.sell(NAME, "NaN", price="110").state == "withdrawn"
     assert diary.sell(NAME, "0.1", price="110").state == "intended"
 
 

@@ -173,13 +173,18 @@ def test_an_entry_that_is_cancelled_unfilled_takes_its_bracket_with_it() -> None
     assert desk.strategy.orders() == []
 
 
-def test_a_bracket_one_of_whose_halves_cannot_be_sends_nothing_that_stays() -> None:
+def test_a_bracket_one_of_whose_halves_cannot_be_sends_nothing() -> None:
     desk = Desk()
-    entry = desk.strategy.bracket("buy", NAME, 1, price="99", take_profit="110", stop="0.01")
-    assert entry.asked == "cancel"
-    assert desk.strategy.orders() == [entry]
+    for price in (None, "99"):  # at the market it would have been filled, and nothing would protect it
+        entry = desk.strategy.bracket("buy", NAME, 1, price=price, take_profit="110", stop="0.01")
+        assert entry.state == "withdrawn"
+        assert entry.why == "its stop could not be: nothing is left of the price at a tick of 0.1"
+    entry = desk.strategy.bracket("sell", NAME, 1, take_profit="NaN", stop="110")
+    assert entry.why == "its take-profit could not be: price NaN is no number that an order can have"
     refused = desk.strategy.bracket("buy", NAME, "0.0001", price="99", take_profit="110", stop="90")
-    assert refused.state == "withdrawn"
+    assert refused.why == "nothing is left of 0.0001 at a lot of 0.001"
+    assert desk.strategy.orders() == []
+    assert {type(each).__name__ for each in desk.flush()} == {"Note"}
 
 
 def test_a_group_is_found_again_after_a_restart() -> None:

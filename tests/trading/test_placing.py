@@ -185,3 +185,27 @@ def test_what_waited_and_is_refused_as_its_price_comes_does_not_wait_again_after
     assert restored.held == {}, "it would be placed by the next run, at a price of another day"
     assert (again.state, again.reason, again.why) == (known.state, known.reason, known.why)
     assert again.state == "withdrawn"
+
+
+@pytest.mark.parametrize("number", ["NaN", "sNaN", "Infinity", "1e400"])
+def test_a_number_that_is_none_refuses_its_order_and_harms_no_other(number: str) -> None:
+    bench = Bench(limits=Tables(every=RiskLimits(max_position=D(5))))
+    bench.hold("1", of=PERP)
+    buy, bad = bench.strategy.buy, D(number)
+    wrong = [
+        buy(PERP.id, bad), buy(BTC.id, quote=bad), buy(PERP.id, 1, price=bad), buy(PERP.id, 1, stop=bad),
+        buy(PERP.id, 1, trail=bad), bench.strategy.bracket("buy", PERP.id, 1, take_profit=bad, stop="90"),
+        *bench.strategy.oco("sell", PERP.id, 1, price=bad, stop="90"),
+    ]  # fmt: skip
+    assert {each.state for each in wrong} == {"withdrawn"}
+    assert {"no number that an order can have" in each.why for each in wrong[:-2]} == {True}
+    rests = buy(PERP.id, 1, price="99")
+    assert rests.state == "intended", rests.why
+    bench.told(rests.client_id, "open")
+    for changes in ({"size": bad}, {"price": bad}, {"stop": bad}):
+        assert not bench.strategy.amend(rests, **changes)
+    assert bench.strategy.orders() == [bench.engine.situation.blotter.order(rests.client_id)]
+    bench.price("100", PERP)  # what is held and ordered is looked at, as each second
+    closes = bench.strategy.close(PERP.id)
+    assert closes is not None
+    assert closes.state == "intended"

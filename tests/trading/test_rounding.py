@@ -43,11 +43,11 @@ def test_what_an_order_waits_for_never_comes_sooner(side: str, kind: str, stop: 
     assert fitted(side=side, kind=kind, price=None, stop_price=Decimal("100.015")).stop_price == Decimal(stop)
 
 
-def test_sizes_are_rounded_down_and_what_may_be_spent_is_left() -> None:
+def test_sizes_are_rounded_down_and_what_may_be_spent_to_eight_digits() -> None:
     assert fitted(size=Decimal("0.12349")).size == Decimal("0.1234")
-    assert fitted(kind="market", price=None, size=None, quote_size=Decimal("10.123456789")).quote_size == Decimal(
-        "10.123456789"
-    )
+    spends = {"kind": "market", "price": None, "size": None}
+    assert fitted(**spends, quote_size=Decimal(100) / 3).quote_size == Decimal("33.33333333")
+    assert fitted(**spends, quote_size=Decimal("33.3")).quote_size == Decimal("33.3")
 
 
 def test_what_fits_is_given_back_as_it_is() -> None:
@@ -64,12 +64,21 @@ def test_what_fits_is_given_back_as_it_is() -> None:
         ({"price": Decimal("0.001")}, "tick"),
         ({"kind": "take_profit", "price": None, "stop_price": Decimal("0.001")}, "tick"),
         ({"size": Decimal("0.00001")}, "lot"),
+        ({"kind": "market", "price": None, "size": None, "quote_size": Decimal("1e-9")}, "min_notional"),
     ],
 )
 def test_where_rounding_leaves_nothing_it_says_why(changes: dict[str, object], reason: str) -> None:
     found = fit(intent(**changes), BTC, 10)
     assert isinstance(found, Unfit)
     assert (found.reason, bool(found.text)) == (reason, True)
+
+
+@pytest.mark.parametrize("name", ["size", "quote_size", "price", "stop_price", "trail"])
+@pytest.mark.parametrize("number", ["NaN", "sNaN", "Infinity", "-Infinity", "1e15", "1e400"])
+def test_what_nothing_can_be_reckoned_with_is_no_order(name: str, number: str) -> None:
+    kind = "trailing_stop" if name == "trail" else "market" if name == "quote_size" else "limit"
+    found = fit(intent(**{"kind": kind, name: Decimal(number)}), BTC, 0)
+    assert found == Unfit("parameter", f"{name} {Decimal(number)} is no number that an order can have")
 
 
 def test_an_instrument_without_steps_takes_any_number() -> None:

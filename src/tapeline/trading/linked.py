@@ -63,25 +63,21 @@ class Linked:
 
     def place_bracket(self, entry: Intent, take_profit: Decimal, stop: Decimal, refused: str) -> Order:
         """An entry, and two orders that wait for its fills. Where one of them could not be, nothing is sent."""
+        limit = replace(
+            entry, kind="limit", side="sell" if entry.side == "buy" else "buy", price=take_profit, reduce_only=True
+        )
+        halves = (limit, replace(limit, kind="stop", price=None, stop_price=stop))
+        for each in () if refused else halves:  # first: an entry at the market could not be taken back
+            why = self._placing.impossible(each)
+            refused = refused or (why and f"its {'stop' if each is not limit else 'take-profit'} could not be: {why}")
         name = self._s.blotter.next_id(entry.strategy)
         order = self._placing.place(replace(entry, group=name), refused=refused)
         if order.final:
             return order
         group = self._groups[name] = _Group(order.client_id, order.size or ZERO)
-        closing = replace(
-            order.intent, side="sell" if entry.side == "buy" else "buy", reduce_only=True, time_in_force="gtc",
-            expires_ns=None, post_only=False, quote_size=None, size=order.size,
-        )  # fmt: skip
-        for intent in (
-            replace(closing, kind="limit", price=take_profit, stop_price=None),
-            replace(closing, kind="stop", price=None, stop_price=stop),
-        ):
-            member = self._placing.place(intent, held=True, after=order.client_id)
-            group.members.append(member.client_id)
-            if member.final:
-                self.cancelled(order.client_id)
-                self._placing.cancel(order.client_id)
-                break
+        for each in halves:
+            named = replace(each, group=name, account=order.intent.account, size=order.size)
+            group.members.append(self._placing.place(named, held=True, after=order.client_id).client_id)
         return self._order(order.client_id)
 
     def restore(self, order: Order, after: str) -> None:

@@ -13,7 +13,7 @@ from tapeline.trading.guard import Guard
 from tapeline.trading.input import Failed
 from tapeline.trading.risk.check import Approved, Denied
 from tapeline.trading.risk.orderly import fault
-from tapeline.trading.rounding import Unfit, down, fit, up
+from tapeline.trading.rounding import Unfit, beyond, down, fit, up
 from tapeline.trading.situation import Situation
 from tapeline.trading.waiting import Waiter, released
 
@@ -83,6 +83,15 @@ class Placing:
             approved.append(verdict)
         s.out.append(SubmitList(name, tuple(approved)))
         return None
+
+    def impossible(self, intent: Intent) -> str:
+        """Why this could never wait, nor be sent: "" where it could."""
+        instrument = self._s.known(intent.instrument)
+        fitted = fit(intent, instrument, self._s.now_ns)
+        if isinstance(fitted, Unfit):
+            return fitted.text
+        wrong = fault(fitted, instrument, self._s.sight(intent.instrument).price())
+        return "" if wrong is None else wrong[1]
 
     def submit(self, client_id: str, intent: Intent) -> Order:
         """Send it, if risk lets it."""
@@ -180,6 +189,9 @@ class Placing:
             return False
         if order is None:
             raise ConfigError(f"there is no order {client_id!r} of ours")
+        wrong = beyond("size", size) or beyond("price", price) or beyond("stop", stop)
+        if wrong:
+            return self._noted(order, wrong)
         waiter = s.waiters.find(client_id)
         if waiter is not None:
             return self._noted(order, self._revise(waiter, size, price, stop))

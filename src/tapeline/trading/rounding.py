@@ -2,7 +2,7 @@
 
 A limit price is rounded so that it is never worse than asked: a buy down, a sell up. What an order waits for is
 rounded so that it never comes sooner: a buy stop up, a sell stop down, a take-profit the other way round. Sizes are
-rounded down, never up. What may be spent (`quote_size`) is left as it is: the venue rounds it.
+rounded down, never up; what may be spent (`quote_size`) too, to the eighth digit, as venues refuse more of them.
 """
 
 from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
@@ -13,6 +13,10 @@ from msgspec.structs import replace
 from tapeline.model.instrument import Instrument
 from tapeline.model.number import EXACT, ROUNDING, ZERO, plain
 from tapeline.model.order import Intent
+
+MOST = Decimal(10) ** 15  # no price and no size is as large: sums of what is less stay exact
+SPENT_STEP = Decimal("1E-8")
+NUMBERS = ("size", "quote_size", "price", "stop_price", "trail")
 
 
 class Unfit(msgspec.Struct, frozen=True):
@@ -34,17 +38,23 @@ def up(value: Decimal, step: Decimal | None) -> Decimal:
 
 def fit(intent: Intent, instrument: Instrument, now_ns: int) -> Intent | Unfit:
     """The intent as the venue takes it, or why rounding leaves nothing of it. What else is wrong, risk says."""
+    wrong = next((text for name in NUMBERS if (text := beyond(name, getattr(intent, name)))), "")
+    if wrong:
+        return Unfit("parameter", wrong)
     buy, tick = intent.side == "buy", instrument.tick
-    price, stop, size = intent.price, intent.stop_price, intent.size
+    price, stop, size, spent = intent.price, intent.stop_price, intent.size, intent.quote_size
     if price is not None:
         price = down(price, tick) if buy else up(price, tick)
     if stop is not None:
         stop = up(stop, tick) if buy == intent.kind.startswith("stop") else down(stop, tick)
     if size is not None:
         size = down(size, instrument.lot)
+    if spent is not None:
+        spent = down(spent, SPENT_STEP)
     faults = (  # (whether it is so, reason, text), the first counts
         (ZERO in (price, stop), "tick", f"nothing is left of the price at a tick of {_text(tick)}"),
         (size == ZERO, "lot", f"nothing is left of {intent.size} at a lot of {_text(instrument.lot)}"),
+        (spent == ZERO, "min_notional", f"nothing is left of {intent.quote_size} to spend"),
         (
             intent.kind == "trailing_stop" and not (intent.trail is not None and ZERO < intent.trail < 1),
             "parameter", f"a trailing stop trails by a share of the price, not by {intent.trail}",
@@ -54,12 +64,19 @@ def fit(intent: Intent, instrument: Instrument, now_ns: int) -> Intent | Unfit:
             "parameter", "an order that is good till a date has one that is to come",
         ),
     )  # fmt: skip
-    for wrong, reason, text in faults:
-        if wrong:
+    for found, reason, text in faults:
+        if found:
             return Unfit(reason, text)
-    if (price, stop, size) == (intent.price, intent.stop_price, intent.size):
+    if (price, stop, size, spent) == (intent.price, intent.stop_price, intent.size, intent.quote_size):
         return intent
-    return replace(intent, price=price, stop_price=stop, size=size)
+    return replace(intent, price=price, stop_price=stop, size=size, quote_size=spent)
+
+
+def beyond(name: str, value: Decimal | None) -> str:
+    """What is wrong with a number that nothing can be reckoned with, "" where it can: NaN, infinite, or too large."""
+    if value is None or (value.is_finite() and value.copy_abs() < MOST):
+        return ""
+    return f"{name} {value} is no number that an order can have"
 
 
 def _to(value: Decimal, step: Decimal | None, way: str) -> Decimal:

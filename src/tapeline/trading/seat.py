@@ -144,7 +144,8 @@ class Seat:
             return ""
         account = self._s.setup.account_of(intent.instrument, intent.account).name
         held = self._stand(Place(account, self._name, intent.instrument, intent.position)).size
-        if closes(intent.side, held) and intent.size is not None and intent.size <= held.copy_abs():
+        size = intent.size
+        if closes(intent.side, held) and size is not None and size.is_finite() and size <= held.copy_abs():
             return ""
         return f"the last {demand.last_s:g} s of its {demand.channel} are not proven to be whole"
 
