@@ -42,28 +42,37 @@ def woken(path: Path, pid: int, denied: int) -> None:
     assert FLAT in log(path), "it knows why"
 
 
-def test_a_hung_engine_is_halted_by_a_person_and_by_the_watchdog(tmp_path: Path) -> None:
+def test_a_hung_engine_is_halted_by_a_person_and_by_the_watchdog_and_the_next_run_trades(tmp_path: Path) -> None:
     watched = "[watch]\nheartbeat_s = 0.5\nwatchdog_s = 2.0\nwatchdog_flatten = true"
-    with exchange(tmp_path) as (address, _), engine(path := configured(tmp_path, address, watched)) as running:
-        denied = hung(path, running.pid)
-        halted = tapeline("halt", "--config", str(path), "--flatten", "--who", "ann", "--why", "hangs", folder=tmp_path)
-        assert halted.returncode == 0, halted.stdout + halted.stderr
-        lines = halted.stdout.splitlines()
-        assert lines[0].startswith("account main (live): flat, ")
-        assert len(lines[2].removeprefix("  cancelled: ").split(", ")) == 2
-        assert "of other origin" not in halted.stdout, "the journal knows its own, though its engine hangs"
-        assert lines[-1] == "  verified with the venue"
-        assert venue_says(path) == ([], ZERO)
-        woken(path, running.pid, denied)
-
-        said = tapeline("resume", "--config", str(path), "--who", "Ann", "--why", "it is awake", folder=tmp_path)
-        assert said.returncode == 0, said.stderr
-        with process("watchdog", "--config", str(path), state=tmp_path / "state", log=tmp_path / "dog.log") as dog:
+    with exchange(tmp_path) as (address, _):
+        path = configured(tmp_path, address, watched)
+        with engine(path) as running:
             denied = hung(path, running.pid)
-            assert dog.stdout is not None
-            assert dog.stdout.readline().startswith("account main (live): flat, ")
-            assert dog.stdout.readline().startswith(
-                f"  by watchdog: the engine (process {running.pid}) has not said for"
+            halted = tapeline(
+                "halt", "--config", str(path), "--flatten", "--who", "ann", "--why", "hangs", folder=tmp_path
             )
+            assert halted.returncode == 0, halted.stdout + halted.stderr
+            lines = halted.stdout.splitlines()
+            assert lines[0].startswith("account main (live): flat, ")
+            assert len(lines[2].removeprefix("  cancelled: ").split(", ")) == 2
+            assert "of other origin" not in halted.stdout, "the journal knows its own, though its engine hangs"
+            assert lines[-1] == "  verified with the venue"
             assert venue_says(path) == ([], ZERO)
             woken(path, running.pid, denied)
+
+            said = tapeline("resume", "--config", str(path), "--who", "Ann", "--why", "it is awake", folder=tmp_path)
+            assert said.returncode == 0, said.stderr
+            with process("watchdog", "--config", str(path), state=tmp_path / "state", log=tmp_path / "dog.log") as dog:
+                denied = hung(path, running.pid)
+                assert dog.stdout is not None
+                assert dog.stdout.readline().startswith("account main (live): flat, ")
+                assert dog.stdout.readline().startswith(
+                    f"  by watchdog: the engine (process {running.pid}) has not said for"
+                )
+                assert venue_says(path) == ([], ZERO)
+                woken(path, running.pid, denied)
+        said = tapeline("resume", "--config", str(path), "--who", "Ann", "--why", "the next run", folder=tmp_path)
+        assert said.returncode == 0, said.stderr
+        with engine(path):  # what the stops have noted in the midst of its records makes sense
+            until(lambda: exposed(path), "it trades again")
+        assert "not those of its digest" not in log(path)

@@ -155,6 +155,16 @@ def test_a_digest_says_that_the_commands_are_those_that_were_given() -> None:
     assert lost.digest == two
 
 
+def test_what_a_stop_notes_beside_the_engine_is_none_of_its_commands() -> None:
+    first, second = Note("a", A, "1"), Note("b", A, "2")
+    one, two = digest_of("", json(first)), digest_of(digest_of("", json(first)), json(second))
+    beside: list[Any] = [Note(kind, A, "by ann") for kind in ("halt", "flatten", "halt_report")]
+
+    found = played([*beside, first, *beside, Digest(one, 1), *beside, second, Digest(two, 2)])
+
+    assert (found.digest, found.problems) == (two, [])
+
+
 def test_the_engine_s_digest_is_ours() -> None:
     commands = [Note("a", A, "1"), Cancel("c")]
 

@@ -83,4 +83,9 @@ class Note(msgspec.Struct, frozen=True, tag="note"):
     strategy: str = ""
 
 
+OF_STOPS = frozenset({"halt", "halt_report", "flatten"})
+"""Kinds of notes that an emergency stop writes into the journal, from whatever process: they are of no step of the
+engine, and its digest does not have them.
+"""
+
 Command = Submit | SubmitList | Hold | Withdraw | Amend | Cancel | CancelAll | SetHalt | Note

@@ -11,7 +11,7 @@ from tapeline.errors import Broken
 from tapeline.model.account import Fill, OrderUpdate, Payment
 from tapeline.model.instrument import Instrument
 from tapeline.trading.accounting.ledger import Adjustment, Ledger
-from tapeline.trading.command import Amend, Cancel, Hold, Withdraw
+from tapeline.trading.command import OF_STOPS, Amend, Cancel, Hold, Note, Withdraw
 from tapeline.trading.forgetting import forget
 from tapeline.trading.input import Failed, Forget, Halted, Operator, Sent
 from tapeline.trading.memo import Memo
@@ -118,7 +118,7 @@ class Playback:
         to.records += 1
         to.played += 1
         to.last_ns = max(to.last_ns, at_ns)
-        if isinstance(record, COMMANDS):
+        if isinstance(record, COMMANDS) and not (isinstance(record, Note) and record.kind in OF_STOPS):
             self._commands.append(entry.body)
         part = self._parts.get(type(record))
         if part is None:

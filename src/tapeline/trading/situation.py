@@ -12,7 +12,7 @@ from tapeline.model.number import EXACT, ZERO
 from tapeline.model.order import Order
 from tapeline.trading.accounting.ledger import Ledger
 from tapeline.trading.alarms import Alarms
-from tapeline.trading.command import Command, Note
+from tapeline.trading.command import OF_STOPS, Command, Note
 from tapeline.trading.input import Healthy, Reduced
 from tapeline.trading.orders import Blotter
 from tapeline.trading.risk.book import RiskBook
@@ -156,6 +156,7 @@ class Situation:
 
     def note(self, kind: str, account: str, text: str, client_id: str = "", strategy: str = "") -> None:
         """A line for the journal."""
+        assert kind not in OF_STOPS, f"{kind} is what stops note, beside the engine"
         self.out.append(Note(kind, account, text, client_id, strategy))
 
     def told(self, order: Order) -> None:

@@ -46,7 +46,7 @@ from tapeline.trading.risk.limits import Tables
 from tapeline.trading.setup import Abilities, Account, Setup
 from tapeline.venues.orders import Orders
 from tapeline.venues.spec import Venue
-from tapeline.watch.memory import ours_of
+from tapeline.watch.memory import notes_into, ours_of
 from tapeline.watch.report import Report
 from tapeline.watch.signed_hand import SignedHand
 from tapeline.watch.stop import Stop
@@ -340,6 +340,7 @@ async def emergency_stop(
     stop = Stop(
         hand=SignedHand(place.account, place.venue, rest, signed, ours=ours if flatten else None),
         latch=latch_of(around, place.account), clock=clock, who="ada", why="enough", flatten=flatten,
+        note=notes_into(around.folder, place.account, clock.wall_ns, around.wrong.append),
     )  # fmt: skip
     return await stop.run()
 
