@@ -1,12 +1,14 @@
 """What a live side is set up with: addresses, instruments, and what it refuses before anything is asked."""
 
+import asyncio
 from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
+from structlog.testing import capture_logs
 
-from tapeline.app.trade.live_side import LiveAccount, _known, _placed, _told_at
+from tapeline.app.trade.live_side import LiveAccount, LiveSide, _known, _placed, _told_at
 from tapeline.config import Config, load
 from tapeline.errors import ConfigError
 from tapeline.model.instrument import Instrument
@@ -59,3 +61,18 @@ def test_what_the_journal_still_has_something_of_is_known_too() -> None:
     )
     assert _known(cast("Any", setup), cast("Any", restored), "binance") == {BTC.id: BTC, ETH.id: ETH, OTHER.id: OTHER}
     assert _known(cast("Any", setup), cast("Any", restored), "okx") == {OTHER.id: OTHER}
+
+
+def test_an_account_that_is_not_ready_in_time_says_what_its_stream_says() -> None:
+    side = LiveSide.__new__(LiveSide)
+    refused = "step 1 of the opening was refused: binance order of the account: -2015 Invalid API-key"
+    stream = SimpleNamespace(statistics=lambda: SimpleNamespace(why=refused))
+    side.accounts = {
+        "main": cast("Any", SimpleNamespace(hold=lambda: "not reconciled yet", gateway=SimpleNamespace(stream=stream))),
+        "other": cast("Any", SimpleNamespace(hold=lambda: "")),
+    }
+    with capture_logs() as said:
+        asyncio.run(side.ready(0.0))
+    assert said == [
+        {"event": "not ready", "log_level": "error", "account": "main", "why": "not reconciled yet", "stream": refused}
+    ]
