@@ -66,7 +66,7 @@ def test_what_the_journal_still_has_something_of_is_known_too() -> None:
 def test_an_account_that_is_not_ready_in_time_says_what_its_stream_says() -> None:
     side = LiveSide.__new__(LiveSide)
     refused = "step 1 of the opening was refused: binance order of the account: -2015 Invalid API-key"
-    stream = SimpleNamespace(statistics=lambda: SimpleNamespace(why=refused))
+    stream = SimpleNamespace(why=refused)
     side.accounts = {
         "main": cast("Any", SimpleNamespace(hold=lambda: "not reconciled yet", gateway=SimpleNamespace(stream=stream))),
         "other": cast("Any", SimpleNamespace(hold=lambda: "")),

@@ -74,10 +74,11 @@ def test_an_account_is_open_once_all_its_streams_are() -> None:
     async def act(stage: Stage) -> None:
         assert stage.listening.statistics()["open"] is False
         assert [each["open"] for each in stage.listening.statistics()["streams"]] == [True, False]
+        assert stage.listening.why == "refused"
         assert [why for _, why in stage.reconciled] == ["the private stream was opened"]
         stage.network.how["business"] = accepting
         await settle(2.0)
-        assert stage.listening.open
+        assert (stage.listening.open, stage.listening.why) == (True, "")
         assert stage.gaps() == []
         stage.network.last("business").say(told(**order("algo1")))
         await settle()

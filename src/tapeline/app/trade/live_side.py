@@ -200,7 +200,7 @@ class LiveSide:
                     await asyncio.sleep(LOOK_EVERY_S)
         for name, each in self.accounts.items():
             if each.hold():
-                _log.error("not ready", account=name, why=each.hold(), stream=each.gateway.stream.statistics().why)
+                _log.error("not ready", account=name, why=each.hold(), stream=each.gateway.stream.why)
 
     async def leave(self) -> None:
         """See `trading.Side`: what was kept open is to stay, and a timer would cancel it."""

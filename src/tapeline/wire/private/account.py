@@ -54,6 +54,11 @@ class AccountStream:
         """Whether everything of the account is told as it happens, as far as one can know."""
         return not self._lost
 
+    @property
+    def why(self) -> str:
+        """Why it is not open, in words; "" where it is."""
+        return "; ".join(each.statistics.why for each in self._streams if each.statistics.why)
+
     def statistics(self) -> dict[str, Any]:
         """How it does, as plain values."""
         return {
