@@ -8,11 +8,14 @@ from pathlib import Path
 
 import pytest
 
+from tapeline.app.history.importing import Importing
 from tapeline.app.history.intake import Asked, rows_of
+from tapeline.clock import SystemClock
 from tapeline.errors import ConfigError
 from tapeline.model.event import Bar, Gap, Trade
+from tapeline.model.fact import Fact
 from tapeline.model.instrument import Instrument
-from tapeline.store.export import export_series
+from tapeline.store.export import Form, export_series
 from tapeline.store.intake.row import Refused
 from tapeline.store.reader import open_store
 from tapeline.store.series import SeriesStore
@@ -20,6 +23,8 @@ from tapeline.store.series import SeriesStore
 BTC = "binance:BTC/USDT"
 LISTED = Instrument(venue="binance", symbol="BTC/USDT", native="BTCUSDT", kind="spot", base="BTC", quote="USDT")
 JAN_MS = 1704067200000
+HOUR_NS = 3_600_000_000_000
+DAY_NS = 24 * HOUR_NS
 
 
 def test_a_folder_of_ours_and_a_file_of_it(
@@ -34,6 +39,36 @@ def test_a_folder_of_ours_and_a_file_of_it(
         file = export_series(held, BTC, "trades", tmp_path / "out", form="parquet").files[0]
     assert list(rows_of(tmp_path / "out", Asked())) == [LISTED, bar(), hole, trade(1), trade(2), hole]
     assert list(rows_of(file, Asked())) == [trade(1), trade(2)]
+
+
+@pytest.mark.parametrize("form", ["parquet", "csv"])
+@pytest.mark.parametrize("damage", ["gone", "half", "a bad row"])
+def test_rows_of_an_export_that_are_not_there_do_not_count_as_held(
+    tmp_path: Path, trade: Callable[..., Trade], form: Form, damage: str
+) -> None:
+    store = SeriesStore(tmp_path / "data")
+    store.write([LISTED, *(trade(n + 1, at_ns=n * HOUR_NS) for n in range(72))])
+    store.write([Fact(BTC, "trades", 0, 3 * DAY_NS, "proven", "ids", "rest", "because", 1)])
+    store.close()
+    with open_store(tmp_path / "data") as held:
+        path = export_series(held, BTC, "trades", tmp_path / "out", form=form).files[1]
+    whole = path.read_bytes()
+    if damage == "gone":
+        path.unlink()
+    elif damage == "half":
+        path.write_bytes(whole[: len(whole) // 2])
+    elif form == "csv":
+        path.write_bytes(whole.replace(b",30,", b",XX,"))
+    else:
+        path.write_bytes(whole.replace(whole[400:450], b"?" * 50))
+    result = Importing(tmp_path / "copy", SystemClock()).run(rows_of(tmp_path / "out", Asked()))
+    assert result.refused
+    with open_store(tmp_path / "copy") as held:
+        count = len(list(held.trades(BTC)))
+        assert 48 <= count < 72
+        missing = held.covering(BTC, "trades").missing((0, 3 * DAY_NS))
+        assert missing
+        assert all(low >= DAY_NS - HOUR_NS and high <= 2 * DAY_NS + 1 for low, high in missing)
 
 
 def test_a_file_that_a_tape_needs(shared: Path) -> None:

@@ -20,6 +20,7 @@ from tapeline.store.export import Form, export_series
 from tapeline.store.intake.arrow_rows import read_arrow
 from tapeline.store.intake.csv_rows import read_csv
 from tapeline.store.intake.row import Found
+from tapeline.store.lake import open_lake
 from tapeline.store.reader import open_store
 from tapeline.store.series import Row, SeriesStore
 
@@ -225,3 +226,30 @@ def test_a_range_of_which_the_store_has_nothing_changes_nothing(tmp_path: Path, 
     with tapeline.open(tmp_path / "out") as archive:
         assert len(list(archive.trades(BTC))) == 40
         assert archive.trades(BTC, 0, 50 * HOUR_NS).missing == [(30 * HOUR_NS, 40 * HOUR_NS)]
+
+
+def test_what_is_lost_of_an_archive_is_not_proven(tmp_path: Path, trade: Callable[..., Trade]) -> None:
+    """A day's file that is gone, or is cut short; and an export of another day does not forget it."""
+    files = FOLDER + "/day=1970-01-{day:02d}/data-0.parquet"
+    with open_store(hours_of(tmp_path / "data", trade, range(96))) as held:
+        export_series(held, BTC, "trades", tmp_path / "out")
+        (tmp_path / "out" / files.format(day=1)).unlink()
+        with tapeline.open(tmp_path / "out") as archive:
+            assert archive.trades(BTC).missing == [(0, DAY_NS)]
+            assert [bar.certificate for bar in archive.resample(BTC, "1d")] == ["complete"] * 3
+            assert [bar.certificate for bar in archive.resample(BTC, "1w")] == ["partial"]
+        export_series(held, BTC, "trades", tmp_path / "out", start=2 * DAY_NS, end=3 * DAY_NS)
+        with tapeline.open(tmp_path / "out") as archive, pytest.raises(NotProven):
+            archive.trades(BTC, require="proven")
+        export_series(held, BTC, "trades", tmp_path / "out", start=0, end=1)
+    with tapeline.open(tmp_path / "out") as archive:
+        assert len(list(archive.trades(BTC, require="proven"))) == 96
+    path = tmp_path / "out" / files.format(day=3)
+    path.write_bytes(path.read_bytes()[:-9])
+    assert archive_of(tmp_path / "out", BTC, "trades") == [(2 * DAY_NS, 3 * DAY_NS)]
+
+
+def archive_of(root: Path, instrument: str, channel: str) -> list[tuple[int, int]]:
+    """What of the first four days is not proven."""
+    with open_lake(root) as archive:
+        return archive.covering(instrument, channel).missing((0, 4 * DAY_NS))

@@ -1,10 +1,11 @@
 """How an archive is laid out: folders that say venue, symbol, channel and day, as other tools read them too.
 
 `venue=V/symbol=S/channel=C/day=2024-08-08/data-0.parquet`; beside a series' rows its `gaps.jsonl` and `facts.jsonl`,
-beside a symbol's channels its `instruments.jsonl`. Names are percent-encoded.
+and `files.jsonl`, which says what was written; beside a symbol's channels its `instruments.jsonl`. Names are
+percent-encoded.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 from urllib.parse import quote, unquote
@@ -19,7 +20,7 @@ from tapeline.model.interval import interval as interval_named
 from tapeline.model.stamp import instant, iso
 
 PARTITIONS = ("day", "month", "year", "none")
-GAPS, FACTS, INSTRUMENTS = "gaps.jsonl", "facts.jsonl", "instruments.jsonl"
+GAPS, FACTS, INSTRUMENTS, FILES = "gaps.jsonl", "facts.jsonl", "instruments.jsonl", "files.jsonl"
 _DIGITS = {"day": 10, "month": 7, "year": 4}  # of an ISO date
 _encode = msgspec.json.Encoder().encode
 
@@ -38,6 +39,13 @@ class Part(NamedTuple):
     path: Path
     from_ns: int | None
     to_ns: int | None
+
+
+class Written(msgspec.Struct, frozen=True):
+    """A file of a series as it was written: its path within the series' folder, and its size."""
+
+    path: str
+    bytes: int
 
 
 def series_folder(root: Path, instrument: str, channel: str) -> Path:
@@ -105,9 +113,35 @@ def gaps_of(folder: Path) -> list[Gap]:
     return _lines(folder / GAPS, Gap)
 
 
-def facts_of(folder: Path) -> list[Fact]:
-    """What was known of a series when it was exported."""
-    return _lines(folder / FACTS, Fact)
+def facts_of(folder: Path, unread: Iterable[Part] = ()) -> list[Fact]:
+    """What was known of a series when it was exported; of the parts that could not be read, nothing is any more."""
+    facts: list[Fact] = _lines(folder / FACTS, Fact)
+    for part in unread:
+        low, high = part.from_ns, part.to_ns
+        facts = [piece for fact in facts for piece in _without(fact, low, high)]
+    return facts
+
+
+def note_files(folder: Path, files: Sequence[Path]) -> None:
+    """Say what was written just now, and of other partitions what was before."""
+    fresh = {path.parent for path in files}
+    kinds = {path.suffix for path in files}
+    before = [
+        each for each in _lines(folder / FILES, Written)
+        if (folder / each.path).parent not in fresh or (folder / each.path).suffix not in kinds
+    ]  # fmt: skip
+    now = [Written(path.relative_to(folder).as_posix(), path.stat().st_size) for path in files]
+    write_lines(folder / FILES, [*before, *now])
+
+
+def damaged(folder: Path, suffix: str) -> list[Part]:
+    """The files of this kind that were written, and are gone or of another size."""
+    found = []
+    for each in _lines(folder / FILES, Written):
+        path = folder / each.path
+        if path.suffix == f".{suffix}" and (not path.is_file() or path.stat().st_size != each.bytes):
+            found.append(Part(path, *_time_of(path.parent.name)))
+    return found
 
 
 def instruments_of(root: Path) -> list[Instrument]:
@@ -119,6 +153,14 @@ def _lines(path: Path, kind: type[Any]) -> list[Any]:
     if not path.is_file():
         return []
     return [msgspec.json.decode(line, type=kind) for line in path.read_bytes().splitlines()]
+
+
+def _without(fact: Fact, low: int | None, high: int | None) -> Iterator[Fact]:
+    """What is left of it outside of [low, high), which has no end where that is None."""
+    if low is not None and fact.from_ns < low:
+        yield msgspec.structs.replace(fact, to_ns=min(fact.to_ns, low))
+    if high is not None and fact.to_ns > high:
+        yield msgspec.structs.replace(fact, from_ns=max(fact.from_ns, high))
 
 
 def _written(name: str) -> str:

@@ -17,9 +17,11 @@ from tapeline.store.archive import (
     INSTRUMENTS,
     PARTITIONS,
     Parts,
+    damaged,
     facts_of,
     gaps_of,
     next_partition,
+    note_files,
     partition_name,
     parts_of,
     series_folder,
@@ -81,11 +83,13 @@ def export_series(
     except BaseException:
         parts.abandon()
         raise
+    before = facts_of(target, damaged(target, form))
     files = list(parts.finish())
     target.mkdir(parents=True, exist_ok=True)
+    note_files(target, files)
     seen = store.gaps(instrument, channel.partition("@")[2] or channel)
     write_lines(target / GAPS, [*(gap for gap in gaps_of(target) if gap not in seen), *seen])
-    write_lines(target / FACTS, _facts(store, instrument, channel, before=facts_of(target), within=within, ours=ours))
+    write_lines(target / FACTS, _facts(store, instrument, channel, before=before, within=within, ours=ours))
     write_lines(target.parent / INSTRUMENTS, store.versions(instrument))
     return Exported(count, files)
 

@@ -139,11 +139,16 @@ class Lake(Reads):
 
     def covering(self, instrument: str, channel: str) -> Coverage:
         """The same, to ask what is missing."""
-        return Coverage(archive.facts_of(archive.series_folder(self._root, instrument, channel)))
+        folder = archive.series_folder(self._root, instrument, channel)
+        return Coverage(archive.facts_of(folder, archive.damaged(folder, "parquet")))
 
-    def wanted_of(self, instrument: str, channel: str) -> list[tuple[int, int]]:  # noqa: ARG002  # as a Store has it
-        """Nothing: what was missing stands in the coverage."""
-        return []
+    def wanted_of(self, instrument: str, channel: str) -> list[tuple[int, int]]:
+        """Nothing, as what was missing stands in the coverage; all there was, where some of its files are lost."""
+        folder = archive.series_folder(self._root, instrument, channel)
+        lost = archive.damaged(folder, "parquet")
+        extent = self.extent(instrument, channel) if lost and archive.parts_of(folder, "parquet") else None
+        ends = [(part.from_ns, part.to_ns) for part in lost if part.from_ns is not None and part.to_ns is not None]
+        return [] if extent is None else [*ends, (extent[0] + 1, extent[1])]
 
     def _derived(
         self, instrument: str, of: Channel, to: Interval, within: tuple[int, int], at: int | None

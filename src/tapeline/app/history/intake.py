@@ -25,6 +25,7 @@ from tapeline.venues.spec import Ask, Decode, Venue
 _SUFFIXES = ("parquet", "arrow", "csv")  # of an archive, the best first
 _TAPES = (".ws.jsonl", ".ws.jsonl.gz", ".ws.jsonl.zst")
 _CSV, _ARROW = (".csv", ".csv.gz"), (".parquet", ".arrow")
+GONE = "the export wrote this file, and it is gone"
 _KINDS = "zip, csv, parquet, arrow, ws.jsonl"
 
 
@@ -85,11 +86,18 @@ def _archive(root: Path) -> Iterator[Found]:
     yield from archive.instruments_of(root)
     for instrument, channel, folder in archive.series_in(root):
         suffix = next((each for each in _SUFFIXES if archive.parts_of(folder, each)), "")
+        unread = archive.damaged(folder, suffix)
+        for part in unread:
+            there = "it is not as the export wrote it: what that proved is not taken" if part.path.is_file() else GONE
+            yield Refused(str(part.path), 0, there)
         for part in archive.parts_of(folder, suffix) if suffix else ():
             read = read_csv if suffix == "csv" else read_arrow
-            yield from read(part.path, instrument, channel)
+            for row in read(part.path, instrument, channel):
+                if isinstance(row, Refused):
+                    unread.append(part)
+                yield row
         yield from archive.gaps_of(folder)
-        yield from archive.facts_of(folder)
+        yield from archive.facts_of(folder, unread)  # a row that is not taken must not count as held
 
 
 def _zip(path: Path, asked: Asked) -> Iterator[Found]:
