@@ -311,7 +311,7 @@ def test_without_topics_it_is_idle_and_that_is_no_outage() -> None:
         await asyncio.sleep(10)
         assert stage.sink.changes() == ["up", "up"]
         assert stage.sink.downs == []
-        assert stage.states() == ["dialling", "live", "idle", "dialling", "live"]
+        assert stage.states() == ["dialling", "subscribing", "live", "idle", "dialling", "subscribing", "live"]
         return stage
 
     on_stage(act)
@@ -387,8 +387,8 @@ def test_the_old_one_closes_only_after_the_new_one_delivers() -> None:
         await asyncio.sleep(0.2)
         assert stage.open == [2]
         assert stage.sink.changes() == ["up"]
-        assert [link.state for link in stage.links("state")] == ["dialling", "draining", "live"]
-        assert stage.links("state")[1].reason == "the venue is closing: maintenance"
+        assert [link.state for link in stage.links("state")] == ["dialling", "subscribing", "draining", "live"]
+        assert stage.links("state")[2].reason == "the venue is closing: maintenance"
         return stage
 
     on_stage(act)

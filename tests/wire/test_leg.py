@@ -51,7 +51,7 @@ def test_a_single_cut_costs_nothing(which: int) -> None:
         assert len(whole(stage)) >= 198
         assert sorted(stage.open) == sorted({1, 2, 3} - {which + 1})
         name = "toy/public/1" + "ab"[which]
-        assert states(stage, name)[-3:] == ["backing_off", "dialling", "live"]
+        assert states(stage, name)[-3:] == ["dialling", "subscribing", "live"]
         assert stage.sink.problems == [("connection_lost", "cut by the venue; another connection delivers")]
         assert [link.connection for link in stage.links("up")] == ["toy/public/1"]
         return stage

@@ -31,21 +31,21 @@ class Lane:
     # The hot path goes through it, and Python finds attributes slower where an object has more than thirty of them.
     __slots__ = (
         "_arriving", "_clock", "_deafness", "_dial", "_finish_reason", "_freshness", "_freshness_at", "_instruments",
-        "_look_at", "_lost", "_offer", "_pipe", "_probing", "_progress", "_score", "_shard", "_sink", "_tally",
-        "_task", "_tasks", "_timer", "_timer_fired", "_timing", "_url", "_venue", "_verdict", "after_s",
+        "_look_at", "_lost", "_offer", "_opened", "_pipe", "_probing", "_progress", "_score", "_shard", "_sink",
+        "_tally", "_task", "_tasks", "_timer", "_timer_fired", "_timing", "_url", "_venue", "_verdict", "after_s",
         "arrived", "finished", "health", "joined", "name", "over", "session", "since", "tripped", "was_up",
     )  # fmt: skip
 
     def __init__(
         self, name: str, url: str, venue: Venue, shard: Shard, instruments: Mapping[str, Instrument], *,
         timing: Timing, dial: Dial, sink: Sink, clock: Clock, tasks: asyncio.TaskGroup, since: float = 0.0,
-        arriving: Callable[["Lane"], None] = lambda _lane: None, beside_another: bool = False,
-        score: Score | None = None,
+        arriving: Callable[["Lane"], None] = lambda _lane: None, opened: Callable[[], None] = lambda: None,
+        beside_another: bool = False, score: Score | None = None,
     ) -> None:  # fmt: skip
         self.name = name
         self.since = since  # what it brings follows what others bring that were alive then
         self.joined = self.arrived = False  # whether that has been judged; whether it has brought anything
-        self._arriving = arriving
+        self._arriving, self._opened = arriving, opened
         self._score, self.health = score, Health(1.0)
         self._look_at = float("inf") if score is None else clock.now()
         self._offer = self._offer_first
@@ -80,6 +80,7 @@ class Lane:
             async with self._dial(self._url) as pipe:
                 self._pipe = pipe
                 self._sink.frame(self.name, "open", b"", self._clock.wall_ns(), self._url)
+                self._opened()
                 reason = await self._pump(pipe)
         except Redial as ended:
             reason, self.tripped = ended.reason, ended.tripped

@@ -287,11 +287,17 @@ class Leg:
             f"{self.name}#{self.generation}", means.url, means.venue, means.shard, means.instruments,
             timing=replace(means.timing, max_age_s=self._keeper.life_s(self)), dial=means.dial, sink=means.sink,
             clock=means.clock, tasks=tasks, since=asked_at, arriving=lambda lane: self._keeper.arriving(self, lane),
-            beside_another=self.name != means.shard.name, score=Score(self._ends) if means.score else None,
+            opened=self._opened, beside_another=self.name != means.shard.name,
+            score=Score(self._ends) if means.score else None,
         )  # fmt: skip
         self.lanes.append(lane)
         tasks.create_task(lane.run(), name=lane.name)
         return lane
+
+    def _opened(self) -> None:
+        """The first lane has its socket; a successor's is no state of this connection, which delivers."""
+        if self.state == "dialling":
+            self.say("subscribing", self.reason)
 
     def _blame(self, lane: Lane) -> None:
         now = self._means.clock.now()
