@@ -2,6 +2,7 @@
 
 from decimal import Decimal
 from random import Random
+from typing import Any
 
 import pytest
 
@@ -14,6 +15,7 @@ from tapeline.trading.risk.check import RiskLimits
 from tapeline.trading.risk.exposure import Place
 from tapeline.trading.risk.limits import Tables
 from tapeline.trading.risk.standing import Held
+from tapeline.trading.setup import Abilities
 from tapeline.trading.strategy import Strategy
 
 D = Decimal
@@ -114,6 +116,36 @@ def test_what_a_run_begins_with_counts_from_the_start() -> None:
     after.price("100", PERP)
     assert after.strategy.buy(PERP.id, 2).state == "withdrawn"
     assert after.strategy.buy(PERP.id, "0.5").state == "intended"
+
+
+@pytest.mark.parametrize(
+    ("waits", "back", "there"),
+    [
+        ({"stop": "90"}, None, "90"), ({"stop": "90", "price": "89"}, None, "90"),
+        ({"take_profit": "110"}, None, "110"), ({"trail": "0.1"}, None, None),
+        ({"take_profit": "110", "price": "111"}, "111", None),
+    ],
+)  # fmt: skip
+def test_what_the_venue_waits_with_is_not_in_the_book_until_its_price_comes(
+    waits: dict[str, Any], back: str | None, there: str | None
+) -> None:
+    kinds = frozenset({"market", "limit", "stop", "stop_limit", "take_profit", "take_profit_limit", "trailing_stop"})
+    bench = Bench(limits=Tables(every=RiskLimits(refuse_self_trade=True)), able=Abilities(kinds=kinds))
+    bench.hold("1", of=PERP)
+    order = bench.strategy.sell(PERP.id, 1, reduce_only=True, **waits)
+    bench.told(order.client_id, "open")
+
+    if back is None:  # adding to what is protected
+        assert bench.strategy.buy(PERP.id, 1).why == ""
+        assert bench.strategy.buy(PERP.id, 1, price="100").why == ""
+    else:
+        assert "it could trade with" in bench.strategy.buy(PERP.id, 1, price=back).why
+    if there is not None:
+        bench.price(there, PERP)
+        assert f"it could trade with {order.client_id}" in bench.strategy.buy(PERP.id, 1).why
+        bench.price("100", PERP)
+    bench.fill(order.client_id, "0.5", side="sell")
+    assert f"it could trade with {order.client_id}" in bench.strategy.buy(PERP.id, 1).why
 
 
 def test_a_position_that_was_put_right_counts_as_nobodys() -> None:

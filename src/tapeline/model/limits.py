@@ -33,7 +33,8 @@ PriceBand = Annotated[
 SelfTrade = Annotated[
     bool | None,
     Meta(
-        description="Refuse an order that could trade with another of the same account.",
+        description="Refuse an order that could trade with another of the same account. One at the market could with "
+        "any that rests on the other side; a stop that waits for its price at the venue does not rest.",
         extra={"unit": "", "tighter": "more"},
     ),
 ]

@@ -16,6 +16,7 @@ from tapeline.trading.risk.limits import Tables
 from tapeline.trading.risk.rates import Key
 from tapeline.trading.situation import Situation
 
+_WATCHED = frozenset({"stop", "stop_limit", "take_profit", "trailing_stop"})
 FIRST_NS = 60_000_000_000  # of a run: prices of all that is held are yet to come
 
 
@@ -165,12 +166,23 @@ class Guard:
             resting=tuple(
                 Resting(each.client_id, each.intent.side, each.price)
                 for each in s.blotter.live(intent.account, intent.instrument)
-                if each.client_id != client_id and each.client_id not in s.waiters
+                if each.client_id != client_id and each.client_id not in s.waiters and not self._watched(each)
             ),
             free=self._free(intent),
             margin_rate=s.margin_rate(intent.account, intent.instrument),
             mode="hedge" if s.hedges.get(intent.account) else "net",
         )
+
+    def _watched(self, order: Order) -> bool:
+        """Whether the venue still waits for its price, so that nothing of it is in the book to trade with."""
+        intent, sight = order.intent, self._s.sight(order.intent.instrument)
+        if intent.kind not in _WATCHED or order.filled:
+            return False
+        if intent.trail is not None or intent.stop_price is None:
+            return intent.trail is not None
+        falls = (intent.side == "sell") == (intent.kind != "take_profit")
+        seen = [price for price in (sight.last, sight.price()) if price is not None]
+        return bool(seen) and all(price > intent.stop_price if falls else price < intent.stop_price for price in seen)
 
     def _unpriced(self) -> set[str]:
         """Accounts of which losses are remembered, that hold what no price was heard of since the run began, just now.
