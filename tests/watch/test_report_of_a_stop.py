@@ -21,6 +21,10 @@ def test_done_is_what_was_asked_for_by_the_venues_word() -> None:
     assert not report(verified=True, left_positions=[held]).done
     assert report(verified=True, left_positions=[held], flatten=False).done
     assert not report(verified=True, left_orders=["o1"]).done
+    assert not report(verified=True, state="halted").done, "the gate is not closed as far as was asked for"
+    assert report(verified=True, state="halted", flatten=False).done
+    assert not report(verified=True, state="reduce_only", flatten=False).done
+    assert report(verified=True, state="reduce_only", flatten=False, cancels=False, left_orders=["o1"]).done
 
 
 def test_in_words() -> None:

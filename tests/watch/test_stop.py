@@ -211,6 +211,7 @@ def test_a_latch_that_cannot_be_written_does_not_stop_the_stop(monkeypatch: pyte
     report = stopped(StageHand(working(exchange())), latch=latch)
     assert report.verified
     assert "could not be written" in report.problems[0]
+    assert (report.state, report.done) == ("running", False), "what was cancelled could be ordered again"
 
 
 def test_accounts_are_stopped_at_once() -> None:

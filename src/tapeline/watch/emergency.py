@@ -10,8 +10,8 @@ from tapeline.store.latch import HaltLatch
 from tapeline.trading.halt import Change, Kept
 from tapeline.watch.memory import notes_into, ours_of, owner_of
 from tapeline.watch.minimal import hand_of, stop_of
-from tapeline.watch.report import Report
-from tapeline.watch.stop import Stop, stop_all, worst_of
+from tapeline.watch.report import Report, worst_of
+from tapeline.watch.stop import Stop, stop_all
 from tapeline.wire.pipe import Fetch
 
 PAPER = (

@@ -5,7 +5,7 @@ from decimal import Decimal
 import msgspec
 
 from tapeline.model.number import plain
-from tapeline.trading.halt import MEANS
+from tapeline.trading.halt import MEANS, STATES
 
 
 class Left(msgspec.Struct, frozen=True):
@@ -43,9 +43,13 @@ class Report(msgspec.Struct, kw_only=True):
 
     @property
     def done(self) -> bool:
-        """Whether all that was asked for is so, by the venue's word; dust that no venue takes is left aside."""
+        """Whether all that was asked for is so, by the venue's word; dust that no venue takes is left aside.
+
+        Not where the gate is open: what was cancelled could be ordered again.
+        """
         orders = not self.left_orders or not self.cancels
-        return self.verified and orders and (not self.flatten or all(p.dust for p in self.left_positions))
+        gated = stands(self.state, worst_of(flatten=self.flatten, cancels=self.cancels))
+        return gated and self.verified and orders and (not self.flatten or all(p.dust for p in self.left_positions))
 
     def lines(self, *, gate_only: bool = False) -> list[str]:
         """In words, one fact a line; `gate_only`: nothing was done at the venue, nor was it to be."""
@@ -70,3 +74,13 @@ class Report(msgspec.Struct, kw_only=True):
         found += [f"  problem: {text}" for text in self.problems]
         word = "verified with the venue" if self.verified else "NOT VERIFIED: look at the venue yourself"
         return [*found, f"  {word}"]
+
+
+def worst_of(*, flatten: bool, cancels: bool) -> str:
+    """The state of the ladder that a stop begins with."""
+    return "flattening" if flatten else "halted" if cancels else "reduce_only"
+
+
+def stands(state: str, asked: str) -> bool:
+    """Whether an account is in this state, or in a worse one."""
+    return STATES.index(state) >= STATES.index(asked)

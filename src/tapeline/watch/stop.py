@@ -17,7 +17,7 @@ from tapeline.trading.flatten import Closing, Steps, Stuck
 from tapeline.trading.halt import Change
 from tapeline.trading.risk.check import Approved, approve_flatten
 from tapeline.watch.hand import Hand
-from tapeline.watch.report import Left, Report
+from tapeline.watch.report import Left, Report, worst_of
 
 T = TypeVar("T")
 AGAIN_S = 0.5  # between two questions
@@ -60,11 +60,12 @@ class Stop:
         """Do it. What could not be done is in the report; nothing is raised but cancellation."""
         began_ns = self.clock.wall_ns()
         self._ends_at = self.clock.now() + self.give_up_s
+        worst = worst_of(flatten=self.flatten, cancels=self.cancels)
         self._report = Report(
-            account=self.hand.account, mode=self.hand.mode, state="halted", who=self.who, why=self.why,
+            account=self.hand.account, mode=self.hand.mode, state=worst, who=self.who, why=self.why,
             flatten=self.flatten, cancels=self.cancels, began_ns=began_ns,
         )  # fmt: skip
-        self._gate(worst_of(flatten=self.flatten, cancels=self.cancels))
+        self._gate(worst)
         self.hand.begin()
         try:
             for _ in range(ROUNDS):
@@ -247,11 +248,6 @@ class Stop:
     def _problem(self, text: str) -> None:
         self._report.problems.append(text)
         self.note("halt", text)
-
-
-def worst_of(*, flatten: bool, cancels: bool) -> str:
-    """The state of the ladder that a stop begins with."""
-    return "flattening" if flatten else "halted" if cancels else "reduce_only"
 
 
 def _name(order: OrderUpdate) -> str:

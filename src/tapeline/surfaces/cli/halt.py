@@ -17,7 +17,7 @@ from tapeline.errors import ConfigError
 from tapeline.trading.halt import COMPONENTS
 from tapeline.watch.emergency import Emergency
 from tapeline.watch.minimal import accounts_of, with_paper
-from tapeline.watch.report import Report
+from tapeline.watch.report import Report, stands, worst_of
 from tapeline.wire.rest import real_fetch
 
 
@@ -38,7 +38,8 @@ def halt(
     positions are closed with `--flatten`, and both verified with fresh answers. It needs the configuration, the keys
     and the network; the engine is not asked, and may hang or be gone. `tapeline resume` takes it back.
 
-    Exit codes: 0 done and verified; 1 something is open, held or not verified; 2 bad usage or configuration.
+    Exit codes: 0 done and verified; 1 something is open, held or not verified, or a gate could not be closed; 2 bad
+    usage or configuration.
 
     Example: `tapeline halt --config trade.toml --flatten --why "the spread strategy runs wild"`
     """
@@ -56,8 +57,8 @@ def halt(
         sys.stdout.writelines(f"{line}\n" for line in report.lines(gate_only=reduce_only))
     paper = {report.account for report in reports if report.mode == "paper"}
     good = all(report.done or reduce_only or report.account in paper for report in reports)
-    gates = all(report.state != "running" for report in reports)
-    sys.exit(0 if good and gates else 1)
+    worst = worst_of(flatten=flatten, cancels=not reduce_only)
+    sys.exit(0 if good and all(stands(report.state, worst) for report in reports) else 1)
 
 
 async def _halt(
