@@ -34,7 +34,7 @@ EACH_COUNTS = ("trades", "aggtrades", "liquidations")  # channels that cannot be
 
 @dataclass(frozen=True, slots=True)
 class OutletStatistics:
-    """What went in, came out, fell."""
+    """What went in, came out, fell; whether feeds wait for its reader."""
 
     policy: str
     taken: int
@@ -42,6 +42,7 @@ class OutletStatistics:
     dropped: int
     conflated: int
     waiting: int
+    blocked: bool
 
 
 def newest_of(event: Event) -> Hashable | None:
@@ -162,7 +163,7 @@ class Outlet:
         """Counts since the start."""
         return OutletStatistics(
             self.policy, self._taken, self._delivered, self._dropped, self._conflated,
-            len(self._queue) + len(self._newest),
+            len(self._queue) + len(self._newest), self.blocked,
         )  # fmt: skip
 
     def _conflate(self, event: Event) -> None:

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from tapeline.app.instance import Answer
+from tapeline.app.status import status
 from tapeline.config import ConnectionConfig
 from tapeline.errors import ConfigError, NotHeld, UnknownInstrument
 from tapeline.model.event import Link, Notice, Quote, Trade
@@ -129,6 +130,9 @@ def test_an_outlet_reads_at_its_own_pace_and_block_stops_the_feed(staged: Staged
         await on.instance.subscribe(BTC, ["trades"])
         await asyncio.sleep(30)
         assert outlet.statistics().waiting < 20, "the feed stops reading soon after the mark"
+        (told,) = status(on.instance, state="running", now_ns=1, parts={})["outlets"]
+        assert (told["channel"], told["instrument"], told["policy"], told["blocked"]) == ("trades", BTC, "block", True)
+        assert told["waiting"] == outlet.statistics().waiting
         seqs = [(await anext(outlet)).seq for _ in range(40)]
         assert seqs == list(range(seqs[0], seqs[0] + 40))
         other = Outlet(clock=on.clock)
@@ -141,6 +145,7 @@ def test_an_outlet_reads_at_its_own_pace_and_block_stops_the_feed(staged: Staged
         handle.close()
         other.close()
         assert len(on.instance.bus.statistics()) == before - 2
+        assert status(on.instance, state="running", now_ns=1, parts={})["outlets"] == []
 
     staged(play)
 

@@ -81,6 +81,7 @@ class Instance:
         self._tasks: asyncio.TaskGroup | None = None
         self._serving: list[asyncio.Task[None]] = []
         self._blocking: list[Outlet] = []
+        self.outlets: list[tuple[Subscription, Outlet]] = []  # streams, with what each is of
         self._book_states: dict[tuple[str, str], list[Callable[[BookSnapshot | Gap], object]]] = {}
         self.bus.subscribe(self._linked, channel="link", types=(Link,), name="tapeline.links")
         self.bus.subscribe(self._noticed, channel="notice", types=(Notice,), name="tapeline.notices")
@@ -186,6 +187,8 @@ class Instance:
         outlet.check(of)
         handle = self.on(outlet.put, instrument=instrument, of=of, order=order, hold_s=hold_s)
         outlet.on_close(handle.close)
+        self.outlets.append((handle, outlet))
+        outlet.on_close(lambda: self.outlets.remove((handle, outlet)))
         if outlet.policy == "block":
             self._blocking.append(outlet)
             outlet.on_close(lambda: self._blocking.remove(outlet))

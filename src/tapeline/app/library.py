@@ -129,7 +129,7 @@ class Feed:
         return self.instance.book(instrument, channel)
 
     def statistics(self) -> dict[str, Any]:
-        """What `tapeline status` shows: connections, clocks, series, outages, books, subscribers, problems."""
+        """What `tapeline status` shows: connections, clocks, series, outages, books, subscribers, outlets, problems."""
         return status(self.instance, state="running", now_ns=SystemClock.wall_ns(), parts={})
 
     def _address(self, instrument: str) -> dict[str, Any]:

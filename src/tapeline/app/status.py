@@ -41,6 +41,10 @@ def status(instance: Instance, *, state: str, now_ns: int, parts: Mapping[str, A
         "outages": _outages(instance.links),
         "books": [_book(book) for desk in instance.desks.values() for book in desk.books.books()],
         "subscribers": [asdict(each) for each in instance.bus.statistics()],
+        "outlets": [
+            {"channel": handle.channel or "*", "instrument": handle.instrument or "*", **asdict(outlet.statistics())}
+            for handle, outlet in instance.outlets
+        ],
         "problems": instance.problems.by_kind(),
         **{
             name: asdict(part) if is_dataclass(part) and not isinstance(part, type) else part
