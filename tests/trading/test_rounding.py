@@ -50,6 +50,18 @@ def test_sizes_are_rounded_down_and_what_may_be_spent_to_eight_digits() -> None:
     assert fitted(**spends, quote_size=Decimal("33.3")).quote_size == Decimal("33.3")
 
 
+@pytest.mark.parametrize(
+    ("trail", "rounded"),
+    [("0.01", "0.01"), ("0.123456781", "0.12345679"), ("1e-400", "1e-8"), ("1e-999999", "1e-8")],
+)
+def test_how_far_it_trails_has_eight_digits_and_is_never_less(trail: str, rounded: str) -> None:
+    asked = intent(kind="trailing_stop", price=None, trail=Decimal(trail))
+    found = fit(asked, BTC, 0)
+    assert not isinstance(found, Unfit)
+    assert found.trail == Decimal(rounded)
+    assert (found is asked) == (trail == rounded)
+
+
 def test_what_fits_is_given_back_as_it_is() -> None:
     asked = intent(size=Decimal(1))
     assert fit(asked, BTC, 0) is asked

@@ -2,7 +2,8 @@
 
 A limit price is rounded so that it is never worse than asked: a buy down, a sell up. What an order waits for is
 rounded so that it never comes sooner: a buy stop up, a sell stop down, a take-profit the other way round. Sizes are
-rounded down, never up; what may be spent (`quote_size`) too, to the eighth digit, as venues refuse more of them.
+rounded down, never up; what may be spent (`quote_size`) too, to the eighth digit, as venues refuse more of them. How
+far it trails is rounded up, to the eighth digit too: what is finer no price shows, and could not be reckoned exactly.
 """
 
 from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
@@ -15,7 +16,7 @@ from tapeline.model.number import EXACT, ROUNDING, ZERO, plain
 from tapeline.model.order import Intent
 
 MOST = Decimal(10) ** 15  # no price and no size is as large: sums of what is less stay exact
-SPENT_STEP = Decimal("1E-8")
+SPENT_STEP = TRAIL_STEP = Decimal("1E-8")
 NUMBERS = ("size", "quote_size", "price", "stop_price", "trail")
 
 
@@ -42,7 +43,7 @@ def fit(intent: Intent, instrument: Instrument, now_ns: int) -> Intent | Unfit:
     if wrong:
         return Unfit("parameter", wrong)
     buy, tick = intent.side == "buy", instrument.tick
-    price, stop, size, spent = intent.price, intent.stop_price, intent.size, intent.quote_size
+    price, stop, size, spent, trail = before = _numbers(intent)
     if price is not None:
         price = down(price, tick) if buy else up(price, tick)
     if stop is not None:
@@ -51,12 +52,14 @@ def fit(intent: Intent, instrument: Instrument, now_ns: int) -> Intent | Unfit:
         size = down(size, instrument.lot)
     if spent is not None:
         spent = down(spent, SPENT_STEP)
+    if trail is not None:
+        trail = up(trail, TRAIL_STEP)
     faults = (  # (whether it is so, reason, text), the first counts
         (ZERO in (price, stop), "tick", f"nothing is left of the price at a tick of {_text(tick)}"),
         (size == ZERO, "lot", f"nothing is left of {intent.size} at a lot of {_text(instrument.lot)}"),
         (spent == ZERO, "min_notional", f"nothing is left of {intent.quote_size} to spend"),
         (
-            intent.kind == "trailing_stop" and not (intent.trail is not None and ZERO < intent.trail < 1),
+            intent.kind == "trailing_stop" and not (trail is not None and ZERO < trail < 1),
             "parameter", f"a trailing stop trails by a share of the price, not by {intent.trail}",
         ),
         (
@@ -67,9 +70,9 @@ def fit(intent: Intent, instrument: Instrument, now_ns: int) -> Intent | Unfit:
     for found, reason, text in faults:
         if found:
             return Unfit(reason, text)
-    if (price, stop, size, spent) == (intent.price, intent.stop_price, intent.size, intent.quote_size):
+    if (price, stop, size, spent, trail) == before:
         return intent
-    return replace(intent, price=price, stop_price=stop, size=size, quote_size=spent)
+    return replace(intent, price=price, stop_price=stop, size=size, quote_size=spent, trail=trail)
 
 
 def beyond(name: str, value: Decimal | None) -> str:
@@ -77,6 +80,10 @@ def beyond(name: str, value: Decimal | None) -> str:
     if value is None or (value.is_finite() and value.copy_abs() < MOST):
         return ""
     return f"{name} {value} is no number that an order can have"
+
+
+def _numbers(intent: Intent) -> tuple[Decimal | None, Decimal | None, Decimal | None, Decimal | None, Decimal | None]:
+    return intent.price, intent.stop_price, intent.size, intent.quote_size, intent.trail
 
 
 def _to(value: Decimal, step: Decimal | None, way: str) -> Decimal:
