@@ -9,7 +9,9 @@ from engine_fixtures import BTC, PERP, SECOND, Bench
 from tapeline.errors import ConfigError
 from tapeline.model.event import Mark, Quote, Trade
 from tapeline.model.order import Order
+from tapeline.trading.command import Hold, Note
 from tapeline.trading.desk import Demand
+from tapeline.trading.record import Submitted, decode, encode
 from tapeline.trading.strategy import Plain, Strategy
 
 D = Decimal
@@ -118,3 +120,113 @@ def test_what_was_refused_is_told_at_once_and_by_a_hook() -> None:
     hearing = Hearing()
     Bench(hearing).price("100")
     assert told == [hearing.refused]
+
+
+class Thing:
+    def __str__(self) -> str:
+        return "a thing"
+
+
+@pytest.mark.parametrize("word", ["side", "instrument", "time_in_force", "position", "account"])
+@pytest.mark.parametrize("said", [5, ["a"], {"a": 1}, Thing(), b"net"])
+def test_a_word_that_is_no_text_is_the_strategys_own_fault(word: str, said: Any) -> None:
+    bench = Bench()
+    bench.price("100")
+    given: dict[str, Any] = {"side": "buy", "instrument": BTC.id, "size": "0.1"} | {word: said}
+    with pytest.raises(TypeError, match=f"{word} .*: this is text"):
+        bench.strategy.order(**given)
+    assert bench.price("100") == []
+
+
+@pytest.mark.parametrize("flag", ["post_only", "reduce_only"])
+@pytest.mark.parametrize("said", [1, "yes", None, Thing()])
+def test_a_flag_is_true_or_false(flag: str, said: Any) -> None:
+    bench = Bench()
+    bench.price("100")
+    with pytest.raises(TypeError, match=f"{flag} .*: this is True or False"):
+        bench.strategy.buy(BTC.id, "0.1", price=99, **{flag: said})
+    assert bench.price("100") == []
+
+
+@pytest.mark.parametrize(
+    ("said", "written"),
+    [(5, "5"), (D("1.50"), "1.50"), (None, ""), (Thing(), "a thing"), ("\ud800", "\\ud800"), ("Zürich", "Zürich")],
+)
+def test_a_note_may_be_anything_and_stands_in_the_journal_as_text(said: Any, written: str) -> None:
+    bench = Bench()
+    bench.price("100")
+    orders = [
+        bench.strategy.buy(BTC.id, "0.1", price=99, note=said),
+        bench.strategy.oco("sell", BTC.id, "0.1", price=110, stop=90, note=said)[1],
+        bench.strategy.bracket("buy", BTC.id, "0.1", take_profit=110, stop=90, note=said),
+    ]
+    bench.strategy.note(said)
+    assert [each.intent.note for each in orders] == [written] * 3
+    commands = bench.price("100")
+    assert [each.text for each in commands if isinstance(each, Note)][-1] == written
+    assert [decode(encode(each)) for each in commands if isinstance(each, Hold | Note)]
+    submitted = [decode(encode(each)) for each in bench.submitted(commands)]
+    assert {each.order.intent.note for each in submitted if isinstance(each, Submitted)} == {written}
+
+
+def test_what_a_strategy_fails_of_is_written_whatever_it_says() -> None:
+    class Says(Strategy):
+        def on_trade(self, _trade: Trade) -> None:
+            raise ValueError("no file \udcff")
+
+    bench = Bench(Says(name="s", instruments=(BTC.id,)))
+    noted = [each.text for each in bench.price("100") if isinstance(each, Note)]
+    assert noted[0].startswith("on_trade: ValueError: no file \\udcff (test_strategy.py:")
+
+
+def test_true_is_no_size() -> None:
+    bench = Bench()
+    with pytest.raises(TypeError, match="exact"):
+        bench.strategy.buy(BTC.id, True)
+
+
+@pytest.mark.parametrize("key", ["name", "account"])
+def test_what_a_strategy_is_called_is_text(key: str) -> None:
+    with pytest.raises(ConfigError, match=f"Odd.{key}: 5 is not text"):
+        type("Odd", (Strategy,), {key: 5})()
+
+
+def test_of_a_name_that_is_misspelt_nothing_is_held_and_it_is_said() -> None:
+    bench = Bench()
+    bench.hold("1", "100")
+    bench.strategy.buy(BTC.id, "0.1", price=90)
+    for look in (
+        bench.strategy.close, bench.strategy.position, bench.strategy.orders, bench.strategy.cancel_all
+    ):  # fmt: skip
+        with pytest.raises(ConfigError, match="nothing is known of sim:BTC/USDC"):
+            look("sim:BTC/USDC")
+        with pytest.raises(ConfigError):
+            look("btc/usdt")
+    with pytest.raises(ValueError, match="position 'LONG' is none of net, long, short"):
+        bench.strategy.close(BTC.id, position="LONG")
+    assert bench.strategy.position(PERP.id) == 0
+    assert bench.strategy.orders(PERP.id) == []
+
+
+def test_a_timer_that_sets_the_next_for_at_once_does_not_ring_for_ever() -> None:
+    class Rings(Strategy):
+        rung = 0
+
+        def on_start(self) -> None:
+            self.again()
+
+        def again(self) -> None:
+            self.rung += 1
+            self.after(0, self.again)
+
+    strategy = Rings(name="s")
+    bench = Bench(strategy)
+    bench.price("100")
+    assert "10000 timers for at once" in bench.engine.seats["s"].paused
+    assert strategy.rung <= 2 * 10_000 + 2  # those of on_start's moment, and of the next
+
+
+@pytest.mark.parametrize("seconds", [0, 1e-10, 0.0009])
+def test_what_rings_again_and_again_rings_no_more_often_than_each_millisecond(seconds: float) -> None:
+    with pytest.raises(ValueError, match="each millisecond"):
+        Bench().strategy.every(seconds, "often")

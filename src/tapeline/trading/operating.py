@@ -14,6 +14,7 @@ from tapeline.trading.linked import Linked
 from tapeline.trading.placing import Placing
 from tapeline.trading.risk.limits import Tables, newly
 from tapeline.trading.seat import Seat
+from tapeline.trading.settings import as_text
 from tapeline.trading.situation import Situation, closes
 
 FAULTS = (Exception, SystemExit)  # a strategy that says exit() ends no process in which others have orders
@@ -48,7 +49,7 @@ class Operating:
         """A strategy raised: it is written down and, by its own policy, paused, or its account halted."""
         seat.failures += 1
         strategy = seat.strategy
-        text = f"{where}: {type(error).__name__}: {error}{_line_of(error)}"
+        text = as_text(f"{where}: {type(error).__name__}: {error}{_line_of(error)}")
         again = self._again(seat, text) if strategy.on_error == "go_on" else ""
         if again is not None:
             self._s.note("strategy_failed", strategy.account, text + again, strategy=strategy.name)

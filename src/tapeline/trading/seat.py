@@ -7,15 +7,17 @@ from tapeline.errors import ConfigError
 from tapeline.model.event import Bar, Quote
 from tapeline.model.instrument import Instrument
 from tapeline.model.number import EXACT
-from tapeline.model.order import Intent, Order
+from tapeline.model.order import POSITIONS, Intent, Order
 from tapeline.trading.accounting.holding import sellable
 from tapeline.trading.desk import BookView, Demand, Money, Stand
 from tapeline.trading.linked import Linked
 from tapeline.trading.placing import Placing
 from tapeline.trading.risk.exposure import Place
+from tapeline.trading.settings import as_text, worded
 from tapeline.trading.situation import Situation, closes
 from tapeline.trading.strategy import Strategy
 
+MOST_AT_ONCE = 10_000
 SLACK_NS = 30_000_000_000  # what is proven is said now and then: so old it may be
 
 
@@ -29,6 +31,7 @@ class Seat:
         self.failures = 0
         self._s, self._placing, self._linked = situation, placing, linked
         self._name = strategy.name
+        self._at_once = (0, 0)  # a moment, and how many timers were set in it that are to ring in it
 
     @property
     def now_ns(self) -> int:
@@ -37,15 +40,18 @@ class Seat:
 
     def place(self, intent: Intent) -> Order:
         """See `Desk`."""
-        return self._placing.place(intent, refused=self._refused(intent))
+        said = worded(intent)
+        return self._placing.place(said, refused=self._refused(said))
 
     def place_together(self, intents: Sequence[Intent]) -> list[Order]:
         """See `Desk`."""
-        return self._linked.place_oco(intents, self._refused(intents[0]))
+        said = [worded(each) for each in intents]
+        return self._linked.place_oco(said, self._refused(said[0]))
 
     def place_bracket(self, entry: Intent, take_profit: Decimal, stop: Decimal) -> Order:
         """See `Desk`."""
-        return self._linked.place_bracket(entry, take_profit, stop, self._refused(entry))
+        said = worded(entry)
+        return self._linked.place_bracket(said, take_profit, stop, self._refused(said))
 
     def cancel(self, client_id: str) -> None:
         """See `Desk`."""
@@ -62,12 +68,20 @@ class Seat:
 
     def orders(self, instrument: str | None) -> list[Order]:
         """See `Desk`."""
-        return self._s.blotter.live(instrument=instrument, strategy=self._name)
+        found = self._s.blotter.live(instrument=instrument, strategy=self._name)
+        if instrument is not None and not found:
+            self._s.known(instrument)  # a name that is misspelt has none either: to cancel them all would do nothing
+        return found
 
     def stand(self, instrument: str, position: str) -> Stand:
         """See `Desk`."""
+        if position not in POSITIONS:
+            raise ValueError(f"position {position!r} is none of {', '.join(POSITIONS)}")
         account = self._s.setup.account_of(instrument, self._account(instrument)).name
-        return self._stand(Place(account, self._name, instrument, position))
+        found = self._stand(Place(account, self._name, instrument, position))
+        if not found.size and not found.dust:
+            self._s.known(instrument)  # of a name that is misspelt nothing is held either: to close it would do nothing
+        return found
 
     def stands(self) -> dict[str, Stand]:
         """See `Desk`."""
@@ -123,6 +137,11 @@ class Seat:
         """See `Desk`."""
         if wait_ns < 0 or (again_ns and again_ns < 1_000_000):
             raise ValueError("a timer waits for no less than nothing, and rings no more often than each millisecond")
+        if wait_ns == 0:
+            before = self._at_once[1] if self._at_once[0] == self.now_ns else 0
+            if before == MOST_AT_ONCE:
+                raise ValueError(f"{MOST_AT_ONCE} timers for at once: one that sets the next would ring for ever")
+            self._at_once = (self.now_ns, before + 1)
         return self._s.alarms.set(self.now_ns + wait_ns, self._name, call, again_ns)
 
     def forget(self, timer: int) -> None:
@@ -131,7 +150,7 @@ class Seat:
 
     def note(self, text: str) -> None:
         """See `Desk`."""
-        self._s.note("strategy", self.strategy.account, text, strategy=self._name)
+        self._s.note("strategy", self.strategy.account, as_text(text), strategy=self._name)
 
     # ---- within --------------------------------------------------------------------------------------------------
 

@@ -48,6 +48,9 @@ class Strategy:
             setattr(self, key, as_declared(known[key], value, f"{type(self).__name__}.{key}"))
         if not self.name:
             self.name = type(self).__name__
+        for key in ("name", "account"):
+            if not isinstance(getattr(self, key), str):
+                raise ConfigError(f"{type(self).__name__}.{key}: {getattr(self, key)!r} is not text")
         if isinstance(self.require, int | float):
             self.require = Demand(last_s=float(self.require))
         if self.on_error not in {"pause", "halt", "go_on"}:
@@ -250,8 +253,9 @@ class Strategy:
         return self._bound().after(round(seconds * 1e9), call, 0)
 
     def every(self, seconds: float, call: str | Callable[[], object]) -> int:
-        """The same, again and again."""
-        return self._bound().after(round(seconds * 1e9), call, round(seconds * 1e9))
+        """The same, again and again; no more often than each millisecond."""
+        again_ns = round(seconds * 1e9)
+        return self._bound().after(again_ns, call, again_ns or 1)  # with none at all it would ring but once
 
     def forget(self, timer: int) -> None:
         """End a timer."""
