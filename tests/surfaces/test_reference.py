@@ -1,3 +1,4 @@
+import re
 from pathlib import Path
 
 import pytest
@@ -62,6 +63,11 @@ def test_a_command_s_section() -> None:
     assert "Example: `tapeline venues`" in section
     assert text.count("\n# ") == 0
     assert text.startswith("# Commands\n")
+
+
+def test_every_parameter_of_every_command_says_what_it_is() -> None:
+    silent = [line for line in commands().splitlines() if re.fullmatch(r"\* `[^`]+`:?( ?\*+\[.*\]\*+)*", line)]
+    assert silent == []
 
 
 def test_pieces_of_markdown() -> None:

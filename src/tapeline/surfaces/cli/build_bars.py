@@ -23,7 +23,12 @@ TRADE_COLUMNS = ("ts_ms", "id", "taker_side", "price", "qty")
 BAR_COLUMNS = ("start_ms", "open", "high", "low", "close", "volume", "quote_volume", "trades", "taker_buy_volume")
 
 
-def build_bars(file: Path, *, interval: Annotated[str, Parameter(name=["--interval", "-i"])]) -> None:
+def build_bars(
+    file: Annotated[Path, Parameter(help="The trades.")], *,
+    interval: Annotated[
+        str, Parameter(name=["--interval", "-i"], help="The bars' interval: 1s, 1m, 1h, 1d, 1w, 1M, ...")
+    ],
+) -> None:  # fmt: skip
     """Make bars of INTERVAL from FILE, a CSV (or .csv.gz) of trades in order of arrival: ts_ms,id,taker_side,price,qty.
 
     Prints start_ms,open,high,low,close,volume,quote_volume,trades,taker_buy_volume, one line an interval that holds
