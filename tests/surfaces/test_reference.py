@@ -4,6 +4,7 @@ from pathlib import Path
 import pytest
 
 from tapeline.model.order import REASONS, TRANSITIONS
+from tapeline.sim.faults import KINDS
 from tapeline.surfaces.reference import FOLDER, PAGES, REMEDY, commands, configuration, events, orders
 from tapeline.surfaces.reference.__main__ import main
 from tapeline.surfaces.reference.markdown import code, page, table
@@ -63,6 +64,14 @@ def test_a_command_s_section() -> None:
     assert "Example: `tapeline venues`" in section
     assert text.count("\n# ") == 0
     assert text.startswith("# Commands\n")
+
+
+def test_every_fault_is_told_with_what_it_does() -> None:
+    _, _, faults = commands().partition("## Faults")
+    told = re.findall(r"^\| `(\w+)` \|", faults, re.MULTILINE)
+    assert told == list(KINDS)
+    assert "| `429` |  | seconds, `1` | REST answers HTTP 429 with this Retry-After: for DURATION, or once |" in faults
+    assert "| `closing` | 30 s |  | the venue's notice that it will close; it does so after DURATION |" in faults
 
 
 def test_every_parameter_of_every_command_says_what_it_is() -> None:

@@ -2,8 +2,9 @@
 
 import sys
 
+from tapeline.sim.faults import KINDS, Kind
 from tapeline.surfaces.cli import resolved
-from tapeline.surfaces.reference.markdown import page
+from tapeline.surfaces.reference.markdown import code, page, table
 
 EXIT_CODES = """## Exit codes
 
@@ -17,6 +18,15 @@ EXIT_CODES = """## Exit codes
 Where a command gives a code a narrower meaning, its own help says so."""
 
 
+FAULTS = """## Faults
+
+What `tapeline serve-venue --fault KIND@WHEN[+DURATION][:PARAM][/WHOSE]` breaks on purpose. WHEN is a time of the tape
+(`2024-08-08T23:56:30Z`), or counts from its start (`+90s`); a duration has a unit (`500ms`, `20s`, `5m`, `1h`). WHOSE
+says which connections it strikes: a number (the oldest is 1), a channel they carry, or `all`; such a connection ends
+alone, and the market goes on. `random:SEED[:PER_HOUR]` draws faults of streams and of REST by chance, the same ones
+each time, 60 an hour where nothing is said."""
+
+
 def commands() -> str:
     """The page."""
     before, sys.argv = sys.argv, ["tapeline"]  # the library puts the name of whoever generates the page into it
@@ -25,4 +35,11 @@ def commands() -> str:
     finally:
         sys.argv = before
     _, _, rest = generated.partition("\n")
-    return page("Commands", rest.rstrip(), EXIT_CODES)
+    faults = table(("KIND", "DURATION", "PARAM", "what happens"), (_fault(name, kind) for name, kind in KINDS.items()))
+    return page("Commands", rest.rstrip(), EXIT_CODES, FAULTS, faults)
+
+
+def _fault(name: str, kind: Kind) -> tuple[str, str, str, str]:
+    """A row: what a fault does, and what holds where nothing is said."""
+    param = f"{kind.param}, `{kind.default}`" if kind.default else kind.param
+    return code(name), f"{kind.duration_s:g} s" if kind.duration_s else "", param, kind.about
