@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from tapeline.app.history.asking import BAD_MOST, CLOCK_EVERY_S, HistoryDesk, Outside
-from tapeline.errors import ConnectionLost, Refused
+from tapeline.errors import BadData, ConnectionLost, Refused
 from tapeline.model.event import Bar
 from tapeline.model.interval import DAY_NS, HOUR_NS, MINUTE_NS, SECOND_NS
 from tapeline.sim.loop import VirtualClock, run
@@ -96,6 +96,27 @@ def test_a_body_cut_off_is_asked_again_and_told_in_the_end() -> None:
 
     asked(story, CUT_OFF, CUT_OFF)
     asked(in_vain, *[CUT_OFF] * 100)
+
+
+def test_a_list_cut_off_a_ban_and_a_clock_that_is_refused_at_first_do_not_end_it() -> None:
+    async def story(desk: HistoryDesk, clock: VirtualClock, _paths: list[str]) -> None:
+        began = clock.now()
+        await desk.open()
+        assert clock.now() - began >= 90.0
+        assert await opens(desk) == TWO
+
+    async def late_clock(desk: HistoryDesk, _clock: VirtualClock, _paths: list[str]) -> None:
+        await desk.open()
+        assert desk.rest.venue_now_ns() is not None
+
+    async def in_vain(desk: HistoryDesk, _clock: VirtualClock, paths: list[str]) -> None:
+        with pytest.raises(BadData, match="the instrument list cannot be read"):
+            await desk.open()
+        assert len(paths) == BAD_MOST
+
+    asked(story, CUT_OFF, BANNED, CUT_OFF, at="exchangeInfo")
+    asked(late_clock, WRONG, WRONG, at="/time")
+    asked(in_vain, *[CUT_OFF] * 100, at="exchangeInfo")
 
 
 def test_no_answer_for_a_long_time_is_told_in_words() -> None:

@@ -1,5 +1,6 @@
 """Which connections a configuration would open, each tried once."""
 
+import asyncio
 import random
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -73,8 +74,9 @@ async def _instruments(venue: Venue, target: Target) -> Mapping[str, Instrument]
     async with client:
         desk = HistoryDesk(venue, outside, Place(rest_url=target.rest_url, connection=target.settings))
         try:
-            await desk.open()
-        except TapelineError:
+            async with asyncio.timeout(target.settings.connection_timeout_s):  # a ban is waited for, however long
+                await desk.open()
+        except (TapelineError, TimeoutError):
             return {}
         found = desk.symbols.find(target.symbol)
     return {found.native: found}

@@ -1,7 +1,7 @@
 """A venue asked for history over REST alone: its instruments, its clock, and answers with patience."""
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from tapeline.app.settings import delays, rebased
@@ -46,12 +46,18 @@ class HistoryDesk:
         self.symbols = Symbols(venue.name)
 
     async def open(self) -> None:
-        """Read the instrument lists and the clock. Raises Refused, BadData or Retry where the venue does not answer."""
+        """Read the instrument lists and the clock. Raises Refused, BadData or Retry where the venue does not answer.
+
+        As with `answers`, a limit is waited for, and an answer that was cut off is asked for again.
+        """
         for part in self.venue.rest["instruments"].parts:
-            items = await self.rest.call(Ask("instruments", part=part), {}, priority=Priority.BACKFILL)
+            items = await self._answer(Ask("instruments", part=part), {})
             self.symbols.learn([item for item in items if isinstance(item, Instrument)])
-        if "time" in self.venue.rest:
+        for pause_s in (0.0, 2.0, 4.0, 8.0) if "time" in self.venue.rest else ():
+            await asyncio.sleep(pause_s)
             await self._read_clock()
+            if self.rest.venue_now_ns() is not None:
+                return  # without it our own clock decides which bar is over, and may be wrong
 
     async def watch_clock(self) -> None:
         """Keep the venue's clock read, until cancelled."""
@@ -70,21 +76,30 @@ class HistoryDesk:
         A limit or a ban is waited for however long it takes; it is no failure.
         """
         ids = {instrument.native: instrument.id}
-        rounds = bad = 0
+        rounds = 0
         while True:
             try:
-                return await self.rest.call(ask, ids, priority=Priority.BACKFILL)
-            except RateLimited as limited:
-                await asyncio.sleep(max(1.0, limited.after_s or 0.0))
+                return await self._answer(ask, ids)
             except Retry as trouble:
                 rounds += 1
                 if rounds >= ROUNDS:
                     return str(trouble)
                 await asyncio.sleep(max(trouble.after_s or 0.0, min(MOST_WAIT_S, 2.0**rounds)))
             except BadData as trouble:
+                return str(trouble)
+
+    async def _answer(self, ask: Ask, ids: Mapping[str, str]) -> Sequence[Answer]:
+        """Limits are waited for, and what cannot be read is asked for again."""
+        bad = 0
+        while True:
+            try:
+                return await self.rest.call(ask, ids, priority=Priority.BACKFILL)
+            except RateLimited as limited:
+                await asyncio.sleep(max(1.0, limited.after_s or 0.0))
+            except BadData:
                 bad += 1
                 if bad >= BAD_MOST:
-                    return str(trouble)
+                    raise
                 await asyncio.sleep(2.0**bad)
 
     async def _read_clock(self) -> None:
