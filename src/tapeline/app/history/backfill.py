@@ -31,7 +31,7 @@ from tapeline.sync.history import (
 )
 from tapeline.sync.walk import Finding, Walk
 from tapeline.venues import venue_named
-from tapeline.venues.spec import RestCall
+from tapeline.venues.spec import Answer, Ask, RestCall
 
 WORKERS = 24  # requests of one venue on their way at once
 MOST_QUEUED = 20_000  # rows that wait for the disk; beyond, nothing more is asked for
@@ -244,7 +244,7 @@ class Backfill:
             return span
         first = FirstBar(series.instrument.native, span, call.page)
         while (ask := first.next()) is not None:
-            answers = await desk.answers(ask, series.instrument)
+            answers = await self._surely(desk, series, ask)
             if isinstance(answers, str):
                 series.trouble = answers
                 return span
@@ -258,11 +258,16 @@ class Backfill:
 
     async def _id_before(self, desk: HistoryDesk, series: Series, call: RestCall, at_ns: int) -> int | None:
         if at_ns not in series.ids:
-            answers = await desk.answers(before(call, series.instrument.native, at_ns), series.instrument)
+            answers = await self._surely(desk, series, before(call, series.instrument.native, at_ns))
             if isinstance(answers, str):
                 raise Refused(f"{series.instrument.id}: the trade before {at_ns} could not be found: {answers}")
             series.ids[at_ns] = id_before(call, series.channel, answers)
         return series.ids[at_ns]
+
+    async def _surely(self, desk: HistoryDesk, series: Series, ask: Ask) -> Sequence[Answer] | str:
+        """An answer by which all that is older may be given up: where it holds nothing, the one to asking again."""
+        answers = await desk.answers(ask, series.instrument)
+        return answers or await desk.answers(ask, series.instrument)
 
     # ---- one piece -------------------------------------------------------------------------------------------
 
