@@ -277,7 +277,16 @@ def test_closing_tells_whoever_feeds_it_once() -> None:
     in_world(main())
 
 
-@pytest.mark.parametrize("options", [{"size": 0}, {"max_per_s": 0}, {"policy": "forget"}])
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"size": 0},
+        {"max_per_s": 0},
+        {"max_per_s": float("nan")},
+        {"policy": "forget"},
+        {"policy": "block", "max_per_s": 1},
+    ],
+)
 def test_what_makes_no_sense_is_refused(options: dict[str, Any]) -> None:
     with pytest.raises(ConfigError):
         Outlet(**options)

@@ -68,10 +68,12 @@ class Outlet:
         max_per_s: float | None = None, key: Callable[[Event], Hashable | None] = newest_of,
         clock: Clock | None = None,
     ) -> None:  # fmt: skip
-        if size < 1 or (max_per_s is not None and max_per_s <= 0):
+        if size < 1 or not (max_per_s is None or max_per_s > 0):
             raise ConfigError(f"an outlet holds at least one event ({size}) at a rate above zero ({max_per_s})")
         if policy not in {"block", "drop_oldest", "conflate"}:
             raise ConfigError(f"unknown policy {policy!r}: block, drop_oldest or conflate")
+        if policy == "block" and max_per_s is not None:
+            raise ConfigError("block drops nothing, and max_per_s conflates: use one of them")
         self.policy: Policy = policy
         self._size, self._batch, self._max_per_s = size, batch, max_per_s
         self._key, self._clock = key, clock or SystemClock()
