@@ -1,5 +1,6 @@
 """The four steps on a paper exchange: what they leave, and what they report where something goes wrong."""
 
+from collections.abc import Sequence
 from decimal import Decimal
 from typing import Any
 
@@ -7,6 +8,7 @@ import pytest
 from hand_stage import PERP, SPOT, StageHand, a_latch, every, exchange, limit, show, taken
 
 from tapeline.errors import AuthenticationRefused, ConnectionLost, OrderRefused, OutcomeUnknown, Retry
+from tapeline.model.account import OrderUpdate
 from tapeline.sim.loop import run
 from tapeline.trading.flatten import Steps
 from tapeline.trading.paper.exchange import Exchange
@@ -57,6 +59,18 @@ def test_where_cancel_all_fails_orders_are_cancelled_one_by_one() -> None:
     assert stopped(hand).done
     assert hand.calls.count("cancel") == 2
     assert hand.at.open_orders("main") == []
+
+
+class Twice(StageHand):
+    """A venue that lists what waits for a price under two kinds."""
+
+    async def open_orders(self) -> Sequence[OrderUpdate]:
+        return [*await super().open_orders(), *await super().open_orders()]
+
+
+def test_an_order_that_is_listed_twice_is_reported_once() -> None:
+    report = stopped(Twice(working(exchange(btc="5"))), owns=lambda client_id: client_id == "o1")
+    assert (report.done, report.cancelled, report.others) == (True, ["o1", "o2"], ["o2"])
 
 
 def test_questions_are_asked_until_they_are_answered() -> None:

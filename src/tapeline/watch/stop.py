@@ -115,9 +115,10 @@ class Stop:
             left = await self._asked("open orders", self.hand.open_orders)
             for at in range(0, len(left), AT_ONCE):
                 await asyncio.gather(*map(self._cancel, left[at : at + AT_ONCE]))
-            new = [order for order in orders if _name(order) not in self._report.cancelled]
-            self._report.cancelled += map(_name, new)
-            self._report.others += [_name(order) for order in new if not self.owns(order.client_id)]
+            told = set(self._report.cancelled)  # some are told of twice: on two pages, or under two kinds
+            new = {name: order for order in orders if (name := _name(order)) not in told}
+            self._report.cancelled += new
+            self._report.others += [name for name, order in new.items() if not self.owns(order.client_id)]
             await self._wait(AGAIN_S)
 
     async def _cancel(self, order: OrderUpdate) -> None:
