@@ -332,3 +332,28 @@ def test_a_strategy_that_would_do_nothing_without_a_word_is_refused(name: str, w
     (tmp_path / "wrong.py").write_text(WRONG, encoding="utf-8")
     with pytest.raises(ConfigError, match=why):
         load(StrategyConfig(run=f"wrong.py:{name}", instruments=(BTC,) if name == "later" else None), tmp_path)
+
+
+def test_coins_that_an_account_begins_with_are_worth_their_first_price_from_the_start() -> None:
+    class Watches(Strategy):
+        instruments = (BTC,)
+
+        def on_trade(self, _trade: Trade) -> None:
+            """Only listens."""
+
+    falls = [
+        Trade(BTC, "trades", START_NS + each * SECOND, 0, "ws", str(each), each, "sell", D(60_000 - 500 * each), D(1))
+        for each in range(5, 60)
+    ]
+    config = Config(trade=TradeConfig(balances={"USDT": D(100_000), "BTC": D(2)}, send_ms=0.0, answer_ms=0.0))
+    config = Config(trade=config.trade, risk=type(config.risk)(max_daily_loss=D(5_000), on_breach="halted"))
+    outcome = backtest(
+        config, [Watches()], {BTC: ("trades",)}, timed(falls), instruments={BTC: spot()}, from_ns=START_NS,
+        to_ns=START_NS + 60 * SECOND, limited=True,
+    )  # fmt: skip
+    found = outcome.statistics
+    assert (found.equity_start, found.equity_end, found.won) == (D(215_000), D(161_000), D(-54_000))
+    assert found.max_drawdown_value == D(54_000)
+    assert {each.equity for each in outcome.record.samples[:6]} == {D(215_000)}, "also before its first price came"
+    said = [note.text for _, note in outcome.record.notes if note.kind == "halt"]
+    assert said == ["halted: max_daily_loss of account binance is 5000, and it stands at 6000"]

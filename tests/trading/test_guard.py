@@ -17,6 +17,7 @@ from tapeline.trading.risk.limits import Tables
 from tapeline.trading.risk.standing import Held
 from tapeline.trading.setup import Abilities
 from tapeline.trading.strategy import Strategy
+from tapeline.trading.suspects import OPENING
 
 D = Decimal
 
@@ -261,3 +262,49 @@ def test_a_run_that_has_heard_no_price_of_its_coins_yet_has_not_lost_them() -> N
     assert restarted(30) == ([], D(0))
     assert restarted(30, "80") == ([], D(100)), "looked at as soon as the price comes"
     assert len(restarted(70)[0]) > 0, "after a minute what has no price counts nothing, as ever"
+
+
+SMALL = Tables(every=RiskLimits(max_daily_loss=D(10), max_drawdown=D(10)))
+
+
+def losses_of(bench: Bench) -> tuple[Decimal, Decimal]:
+    losses = bench.engine.situation.risk.losses
+    return losses.lost_today(("account", "main")), losses.drawdown(("account", "main"))[0]
+
+
+def test_what_was_there_before_the_first_run_was_not_won_in_it() -> None:
+    bench = Bench(limits=SMALL)
+    bench.step(ClockOff("sim", 0.0, 1))  # looked at before the venue has told of anything
+    for currency, amount in (("USDT", "1000"), ("BTC", "2")):
+        told = Adjustment(
+            account="main", currency=currency, ours=D(0), theirs=D(amount), why=OPENING, explained=True, at_ns=1
+        )
+        bench.engine.situation.ledger.adjust(told)
+        bench.step(ClockOff("sim", 0.0, 1))  # something else comes between
+        bench.step(told)
+    bench.price("7", PERP)
+    bench.price("100")
+    assert losses_of(bench) == (D(0), D(0))
+    halts = [each.why for each in bench.price("94") if isinstance(each, SetHalt)]
+    assert halts == [
+        f"{name} of account main is 10, and it stands at 12" for name in ("max_daily_loss", "max_drawdown")
+    ]
+    assert losses_of(bench) == (D(12), D(12))
+
+
+def test_what_is_held_of_a_coin_before_its_first_price_was_not_won_when_that_came() -> None:
+    bench = Bench(limits=SMALL)
+    for number, (currency, amount) in enumerate((("USDT", "1000"), ("BTC", "2"), ("XRP", "5"))):
+        bench.step(
+            Payment(
+                None, "payments", 1, 1, "paper", "main", id=str(number), currency=currency, amount=D(amount),
+                kind="transfer",
+            )
+        )  # fmt: skip
+    bench.price("7", PERP)
+    bench.price("100")
+    assert bench.price("110") == []
+    assert losses_of(bench) == (D(-20), D(0)), "from its first price on it counts"
+    halts = [each.why for each in bench.price("94") if isinstance(each, SetHalt)]
+    assert halts[0] == "max_daily_loss of account main is 10, and it stands at 12"
+    assert losses_of(bench) == (D(12), D(32))

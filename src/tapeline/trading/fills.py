@@ -13,6 +13,7 @@ from tapeline.trading.accounting.places import Place
 from tapeline.trading.guard import Guard
 from tapeline.trading.input import Halted, Reduced
 from tapeline.trading.situation import News, Situation
+from tapeline.trading.suspects import OPENING
 from tapeline.trading.whose import is_stop, strategy_of, who_did
 
 FLAT = "an emergency stop that left the account flat"
@@ -56,6 +57,8 @@ class Fills:
             place = (adjustment.account, adjustment.instrument, adjustment.position)
             self._guard.moved(place, NOBODY)
             self._lost(place, f"the venue's figure: {adjustment.why or 'nothing explains it'}", None)
+        elif adjustment.why == OPENING:
+            self._s.risk.losses.begin_anew(("account", adjustment.account))
 
     def priced(self, halted: Halted) -> Halted:
         """See `Engine.priced`."""

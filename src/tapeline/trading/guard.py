@@ -28,6 +28,9 @@ class Guard:
         self._stale: dict[Place, None] = {}  # in order
         self._known: set[str] | None = None  # accounts of which losses are remembered from before this run
         self._first_ns = 0  # until then they are taken for it where prices are yet to come
+        self._begun: set[str] | None = None  # those accounts, for as long as the run lasts
+        self._uncounted: set[tuple[str, str]] = set()  # account and currency: held, and never was there a rate
+        self._counted: set[tuple[str, str]] = set()
 
     def judge(self, intent: Intent, client_id: str, already: Decimal = ZERO) -> Approved | Denied:
         """Whether risk lets this order through; `already` of it is counted, where it is amended."""
@@ -92,6 +95,7 @@ class Guard:
         s = self._s
         self.refresh()
         unpriced = self._unpriced()
+        self._count_in()
         for name in s.setup.accounts:
             equity = s.equity(name)
             if name in unpriced:
@@ -197,6 +201,28 @@ class Guard:
         if s.now_ns >= self._first_ns:
             self._known = set()
         return {name for name in self._known if self._holds_unpriced(name)}
+
+    def _count_in(self) -> None:
+        """What is held of a currency counts in an account's worth from its first price on: it was not won then.
+
+        Else a limit of losses would begin with what the account was worth without it. One of which losses are
+        remembered was worth that before, and is left alone.
+        """
+        s = self._s
+        if self._begun is None:
+            self._begun = set(self._known or ())
+        for name in (each for each in s.setup.accounts if each not in self._begun):
+            for currency, amount in s.ledger.balances(name).items():
+                key = (name, currency)
+                if not amount or key in self._counted:
+                    continue
+                rate = s.rate(s.setup.accounts[name].venue, currency, s.setup.currency)
+                if rate is None:
+                    self._uncounted.add(key)
+                    continue
+                self._counted.add(key)
+                if key in self._uncounted:
+                    s.risk.losses.moved(("account", name), EXACT.multiply(amount, rate))
 
     def _holds_unpriced(self, account: str) -> bool:
         s, venue = self._s, self._s.setup.accounts[account].venue

@@ -45,6 +45,7 @@ class Backtest:
         self._sample_ns = max(SECOND_NS, (to_ns - from_ns) // SAMPLES)
         self._next_sample_ns = from_ns
         self.record = Record(setup.instruments, self.engine.situation.rate)
+        self._unpriced: dict[tuple[str, str], list[tuple[int, Decimal]]] = {}  # in which samples, and how much
         self.events = 0
 
     @property
@@ -90,6 +91,8 @@ class Backtest:
                         currency=currency, amount=total, kind="transfer",
                     )
                 )  # fmt: skip
+        for name in self._setup.accounts:  # all of it is there before anybody looks
+            for currency, total in self._deposits.get(name, {}).items():
                 self._step(
                     Balance(
                         None, "balances", self.from_ns, self.from_ns, "paper", name, currency=currency, total=total,
@@ -175,7 +178,14 @@ class Backtest:
         return self._venues[self._setup.accounts[account].venue]
 
     def _sample(self, at_ns: int) -> None:
-        total = ZERO
-        for name in self._setup.accounts:
-            total = EXACT.add(total, self.engine.situation.equity(name))
+        total, situation = ZERO, self.engine.situation
+        for name, account in self._setup.accounts.items():
+            total = EXACT.add(total, situation.equity(name))
+            for currency, amount in self._ledger.balances(name).items():
+                place = (account.venue, currency)
+                rate = situation.rate(*place, self._setup.currency) if amount else None
+                if rate is not None:
+                    self.record.priced(self._unpriced.pop(place, ()), rate)
+                elif amount:
+                    self._unpriced.setdefault(place, []).append((len(self.record.samples), amount))
         self.record.sampled(at_ns, total)

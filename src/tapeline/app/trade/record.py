@@ -1,6 +1,6 @@
 """What a run leaves behind: fills, orders, equity, and round trips made of fills. Exact; nothing here decides."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from decimal import Decimal
 
 import msgspec
@@ -133,6 +133,16 @@ class Record:
     def sampled(self, at_ns: int, equity: Decimal) -> None:
         """What everything is worth now."""
         self.samples.append(Sample(at_ns, equity, self.held))
+
+    def priced(self, lacking: Iterable[tuple[int, Decimal]], rate: Decimal) -> None:
+        """A coin's first price is known: it was worth that in the samples (number, amount) before, too.
+
+        Else a run that begins with coins would seem to win them as their first price comes.
+        """
+        for number, amount in lacking:
+            sample = self.samples[number]
+            equity = EXACT.add(sample.equity, EXACT.multiply(amount, rate))
+            self.samples[number] = Sample(sample.at_ns, equity, sample.exposed)
 
     def finish(self, at_ns: int, price_of: Callable[[str], Decimal | None]) -> None:
         """The run ends: what is still held is valued as it stands."""

@@ -54,6 +54,10 @@ class Losses:
             known.peak = EXACT.add(known.peak, amount)
             known.equity = EXACT.add(known.equity, amount)
 
+    def begin_anew(self, key: Key) -> None:
+        """What it held before we began came to light: the next mark is the first. Else all of that were a gain."""
+        self._known.pop("/".join(key), None)
+
     def lost_today(self, key: Key) -> Decimal:
         """Negative where it was won."""
         known = self._known.get("/".join(key))
