@@ -52,3 +52,21 @@ def test_bad_names_are_said(market: Any, tmp_path: Path) -> None:
                 await record("binance:NOPE/USDT", address)
 
     asyncio.run(main())
+
+
+def test_a_venue_that_does_not_answer_holds_up_neither_a_stop_nor_the_end_of_the_time(tmp_path: Path) -> None:
+    async def record(stop: asyncio.Event, for_s: float | None) -> TapeStatistics:
+        return await asyncio.wait_for(
+            record_streams(
+                ["binance:BTC/USDT"], ["trades"], tmp_path, stop=stop, for_s=for_s, ws_url="ws://127.0.0.1:1",
+                rest_url="http://127.0.0.1:1",
+            ),
+            20,
+        )  # fmt: skip
+
+    async def main() -> list[TapeStatistics]:
+        stop = asyncio.Event()
+        asyncio.get_running_loop().call_later(1.0, stop.set)
+        return [await record(stop, None), await record(asyncio.Event(), 1.0)]
+
+    assert [taken.frames for taken in asyncio.run(main())] == [0, 0]

@@ -10,6 +10,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
 from tapeline.app.trade.trading import Trading, run_trading, trading
@@ -18,9 +19,12 @@ from tapeline.config import AccountConfig, Config, Secret, StoreConfig, Strategy
 from tapeline.config.risk import RiskConfig
 from tapeline.errors import ConfigError, StoreLocked
 from tapeline.model.event import Trade
+from tapeline.model.order import Intent
 from tapeline.store.journal import Journal
 from tapeline.store.latch import HaltLatch
+from tapeline.trading.command import Submit
 from tapeline.trading.record import Submitted
+from tapeline.trading.risk.check import Approved, approve_flatten
 from tapeline.trading.strategy import Strategy
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
@@ -173,6 +177,42 @@ def test_a_live_run_does_not_go_on_from_a_paper_one(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=r"the journal in .* is of its paper runs"):
         asyncio.run(begin())
     assert not (tmp_path / "status.json").exists(), "nothing has been started"
+
+
+def test_a_venue_that_does_not_answer_holds_up_neither_a_stop_nor_the_end_of_the_time(tmp_path: Path) -> None:
+    async def main() -> list[int]:
+        asked, stop = config(tmp_path, "127.0.0.1:1", f"{__file__}:Resting"), asyncio.Event()
+        asyncio.get_running_loop().call_later(1.0, stop.set)
+        return [
+            await asyncio.wait_for(run_trading(asked, stop=stop, environ={}), 20),
+            await asyncio.wait_for(run_trading(asked, stop=asyncio.Event(), environ={}, for_s=0.5), 20),
+        ]
+
+    assert asyncio.run(main()) == [0, 0], "both ended, and nothing had been sent"
+
+
+def test_a_live_run_that_ends_before_its_venue_answers_says_what_the_run_before_left_open(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    asked = msgspec.structs.replace(
+        config(tmp_path, "127.0.0.1:1", f"{__file__}:Resting"),
+        account={"main": AccountConfig(venue="binance", mode="live", key=Secret("k"), secret=Secret("s"))},
+    )
+    journal = Journal(tmp_path / "store")
+    journal.belong(["main"], "live")
+    wanted = Intent(
+        instrument=BTC, side="buy", kind="limit", size=Decimal("0.01"), price=Decimal(50_000), account="main",
+        strategy="Resting",
+    )  # fmt: skip
+    order = approve_flatten(wanted, Decimal("-0.01"), client_id="left-1")
+    assert isinstance(order, Approved)
+    journal.append([Submit(order)], 1)
+    journal.close()
+    code = asyncio.run(asyncio.wait_for(run_trading(asked, stop=asyncio.Event(), environ={}, for_s=0.5, live=True), 20))
+    assert code == 1, "it is not certain of that order"
+    said = capsys.readouterr().out
+    assert "an order may still be open" in said
+    assert "left-1" in said
 
 
 def test_the_command_stops_at_sigint_with_its_orders_cancelled(market: Any, tmp_path: Path) -> None:

@@ -3,14 +3,13 @@
 import asyncio
 import random
 from collections.abc import Sequence
-from contextlib import suppress
 from pathlib import Path
 
 from tapeline.app.instance import Instance, World
 from tapeline.app.running import real_world_dial
 from tapeline.app.sharing import host_budgets
 from tapeline.clock import SystemClock
-from tapeline.config import Config, place_of
+from tapeline.config import Config, Place, place_of
 from tapeline.errors import ConfigError
 from tapeline.model.instrument import split_id
 from tapeline.store.tape_writer import TapeStatistics, TapeWriter
@@ -46,18 +45,37 @@ async def record_streams(
     tape.start()
     try:
         async with client, Instance(world).running() as instance:
-            with suppress(TimeoutError):
-                async with asyncio.timeout(for_s):
-                    for instrument in instruments:
-                        place = place_of(config, split_id(instrument)[0], ws_url=ws_url, rest_url=rest_url)
-                        await instance.subscribe(
-                            instrument, channels, ws_url=place.ws_url, rest_url=place.rest_url,
-                            settings=place.connection,
-                        )  # fmt: skip
-                    await stop.wait()
+            places = [place_of(config, split_id(each)[0], ws_url=ws_url, rest_url=rest_url) for each in instruments]
+            asking = asyncio.create_task(_asked(instance, instruments, places, channels), name="asking")
+            try:
+                await _until_stopped(asking, stop, for_s)
+            finally:
+                asking.cancel()
     finally:
         tape.stop(STOP_WITHIN_S)
     return tape.statistics()
+
+
+async def _asked(instance: Instance, names: Sequence[str], places: Sequence[Place], channels: Sequence[str]) -> None:
+    for name, place in zip(names, places, strict=True):
+        await instance.subscribe(
+            name, channels, ws_url=place.ws_url, rest_url=place.rest_url, settings=place.connection
+        )  # fmt: skip
+
+
+async def _until_stopped(asking: asyncio.Task[None], stop: asyncio.Event, for_s: float | None) -> None:
+    """A venue that does not answer holds up no stop; a name that it does not list ends the recording."""
+    stopped = asyncio.create_task(stop.wait(), name="stop")
+    try:
+        async with asyncio.timeout(for_s):
+            await asyncio.wait({asking, stopped}, return_when=asyncio.FIRST_COMPLETED)
+            if asking.done():
+                asking.result()
+            await stopped
+    except TimeoutError:
+        pass  # the time that was asked for is over
+    finally:
+        stopped.cancel()
 
 
 def _made(folder: Path) -> None:

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from functools import partial
 from importlib.metadata import version
 from pathlib import Path
@@ -20,6 +20,7 @@ from tapeline.app.trade.forgetting import Forgetting
 from tapeline.app.trade.gate import Gate
 from tapeline.app.trade.journalling import Journalling, journalling
 from tapeline.app.trade.live_side import LiveSide
+from tapeline.app.trade.opening import NotBegun, opened
 from tapeline.app.trade.operating import operator_handlers
 from tapeline.app.trade.paper_side import PaperSide
 from tapeline.app.trade.reconciling import Reconciled, Reconciler
@@ -330,25 +331,29 @@ async def run_trading(
 
     `made` hears of the run before it begins, `told` once it has.
     """
-    async with trading(config, environ=environ, folder=folder, live=live, record=record, made=made) as run:
-        told(run)
-        stopped = asyncio.create_task(stop.wait(), name="stop")
-        try:
-            await asyncio.wait({stopped}, timeout=for_s)
-        finally:
-            stopped.cancel()
-        await run.stop(config.trade.stop_within_s)
-        return EXIT_NOT_SURE if run.left else EXIT_DONE
+    try:
+        async with trading(
+            config, environ=environ, folder=folder, live=live, record=record, made=made, stop=stop, open_within_s=for_s
+        ) as run:
+            told(run)
+            with suppress(TimeoutError):
+                await asyncio.wait_for(stop.wait(), for_s)
+            await run.stop(config.trade.stop_within_s)
+            return EXIT_NOT_SURE if run.left else EXIT_DONE
+    except NotBegun as ended:
+        return EXIT_NOT_SURE if ended.left else EXIT_DONE
 
 
 @asynccontextmanager
 async def trading(
     config: Config, *, environ: Mapping[str, str], folder: Path | None = None, clock: Clock | None = None,
     live: bool = False, record: Path | None = None, made: Callable[[Trading], object] = lambda _trading: None,
+    stop: asyncio.Event | None = None, open_within_s: float | None = None,
 ) -> AsyncIterator[Trading]:  # fmt: skip
     """Everything a configuration trades, on paper or `live`; leaving the block ends it, without the orderly stop.
 
-    `folder` is where the files of strategies are looked for first; `record` is where the run is recorded.
+    `folder` is where the files of strategies are looked for first; `record` is where the run is recorded. Raises
+    NotBegun where `stop`, or the end of `open_within_s`, comes before the venues have answered.
     """
     clock = clock or SystemClock()
     strategies = strategies_of(config, folder)
@@ -368,7 +373,7 @@ async def trading(
             )
         )  # fmt: skip
         running = await stack.enter_async_context(start(config, clock=clock))
-        await asyncio.shield(running.opening)
+        await opened(running.opening, journal.restored, stop=stop, within_s=open_within_s, live=live)
         setup = setup_of(config, accounts, listed_of(running.instance, feeds), live=live)
         if recorder is not None:
             recorder.describe(

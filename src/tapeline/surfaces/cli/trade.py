@@ -50,7 +50,8 @@ def trade(
 
     SIGINT and SIGTERM stop it: no new orders, open ones are cancelled (or kept, by `[trade] at_stop`) and that is
     verified and written into the journal. A restart goes on from the journal. `tapeline status` shows it. Each run
-    with `--record` makes a folder of its own in the one given.
+    with `--record` makes a folder of its own in the one given. A venue that does not answer at the start is asked
+    again and again; a stop, or the end of `--for`, ends that too, and what the run before left open is said.
 
     Where its journal cannot be written, a live run sends nothing more, closes its accounts' gates, cancels what rests
     (or looks at it, by `[trade] at_stop`) without the journal, and says what is known and what to do.
