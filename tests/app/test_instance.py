@@ -39,8 +39,14 @@ def test_every_channel_is_answered_and_delivers(staged: Staged) -> None:
 
 def test_the_native_name_is_accepted_and_answered_with_the_unified_one(staged: Staged) -> None:
     async def play(on: Any) -> None:
+        before, after = list[Quote](), list[Quote]()
+        on.instance.on(before.append, instrument="binance:BTCUSDT", of="quotes")
         (answer,) = await on.instance.subscribe("binance:BTCUSDT", ["quotes"])
         assert answer == Answer(BTC, "quotes", "live")
+        on.instance.on(after.append, instrument="binance:BTCUSDT", of="quotes")
+        await asyncio.sleep(60)
+        assert {quote.instrument for quote in before} == {quote.instrument for quote in after} == {BTC}
+        assert before[-1] == after[-1]
 
     staged(play)
 

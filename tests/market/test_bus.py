@@ -73,6 +73,18 @@ def test_events_go_by_channel_instrument_and_type_in_the_order_of_subscription()
     assert bus.counts() == {"trade": 2, "quote": 1, "gap": 1, "link": 1}
 
 
+def test_a_subscription_by_another_name_of_an_instrument_can_be_given_the_right_one() -> None:
+    bus, got = Bus(failed=Failures()), list[Event]()
+    handle = bus.subscribe(got.append, instrument="toy:AX")
+    bus.publish(trade(A))
+    bus.rename("toy:AX", A)
+    bus.publish(said := trade(A))
+    assert (got, handle.instrument) == ([said], A)
+    version = bus.version
+    bus.rename("toy:BX", B)
+    assert bus.version == version, "nobody is looked up anew for nothing"
+
+
 def test_counts_survive_a_change_of_subscribers_and_need_none() -> None:
     bus = Bus(failed=Failures())
     bus.publish(trade())

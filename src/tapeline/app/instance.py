@@ -149,6 +149,8 @@ class Instance:
         venue_name, symbol = split_id(instrument)
         desk = await self.desk(venue_name, **address)
         found = desk.symbols.find(symbol)
+        if instrument != found.id:  # whoever listens already may have used the venue's own name, too
+            self.bus.rename(instrument, found.id)
         wanted = [channel(text) for text in channels]
         topics = desk.want(found, wanted)
         outcomes = await desk.answers(topics, within_s)
@@ -166,15 +168,22 @@ class Instance:
     ) -> Subscription:  # fmt: skip
         """Call back for every event of a channel and an instrument; None is all. Keep the handle to `close()` it.
 
+        An instrument may go by the venue's own name, as in `subscribe`; its events have the unified one.
         Channels are those of `subscribe`, and `alert`, `link` and `notice`, which come without being asked for.
         `order="complete"`: trades behind a hole wait at most `hold_s` for it to be filled. Raises ConfigError where
         nothing would fill it.
         """
         of = of if of is None or of in OWN else str(channel(of))
+        instrument = instrument if instrument is None else self._unified(instrument)
         if order == "complete":
             self._check_complete(instrument, of)
             callback = InOrder(callback, self.world.clock, hold_s, failed=self._failed_late).put
         return self.bus.subscribe(callback, channel=of, instrument=instrument)
+
+    def _unified(self, name: str) -> str:
+        venue, symbol = split_id(name)
+        of = (desk.symbols.by_native.get(symbol) for desk in self.desks.values() if desk.venue.name == venue)
+        return next((found.id for found in of if found is not None), name)
 
     def outlet(
         self, outlet: Outlet, *, instrument: str | None = None, of: str | None = None, order: Order = "arrival",

@@ -117,6 +117,14 @@ class Bus:
             handle.callback = _nothing
             self._forget_routes()
 
+    def rename(self, name: str, instrument: str) -> None:
+        """Whoever subscribed an instrument by another name of it hears of this one from now on."""
+        renamed = [each for each in self._subscriptions if each.instrument == name]
+        for each in renamed:
+            each.instrument = instrument
+        if renamed:
+            self._forget_routes()
+
     def publish(self, event: Event) -> None:
         """Deliver to every subscriber, in the order they subscribed. Never raises for a subscriber's fault."""
         self.publish_all((event,))
