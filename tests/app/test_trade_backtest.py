@@ -6,6 +6,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
 from tapeline.app.trade.backtesting import Outcome, backtest
@@ -357,3 +358,35 @@ def test_coins_that_an_account_begins_with_are_worth_their_first_price_from_the_
     assert {each.equity for each in outcome.record.samples[:6]} == {D(215_000)}, "also before its first price came"
     said = [note.text for _, note in outcome.record.notes if note.kind == "halt"]
     assert said == ["halted: max_daily_loss of account binance is 5000, and it stands at 6000"]
+
+
+def test_what_is_traded_against_another_currency_counts_at_its_rate() -> None:
+    cross = msgspec.structs.replace(spot("ETH/BTC"), tick=D("0.00001"), lot=D("0.0001"), min_notional=None)
+
+    class Crosses(Strategy):
+        instruments = (BTC, cross.id)
+        count = 0
+
+        def on_trade(self, _trade: Trade) -> None:
+            self.count += 1
+            if self.count == 2:
+                self.buy(cross.id, 10)
+            elif self.count == 4:
+                self.close(cross.id)
+
+    def trade(instrument: str, at_s: int, price: str) -> Trade:
+        at_ns = START_NS + at_s * SECOND
+        return Trade(instrument, "trades", at_ns, at_ns, "ws", str(at_s), at_s, "buy", D(price), D(100))
+
+    events = [trade(BTC, 0, "60000"), trade(cross.id, 1, "0.05"), trade(BTC, 2, "50000"), trade(cross.id, 3, "0.06")]
+    outcome = played(
+        [Crosses()], timed(events), spot(), cross, seconds=10, balances={"USDT": D(1000), "BTC": D(2)},
+        maker_fee=D(0), taker_fee=D("0.01"), slippage=D(0),
+    )  # fmt: skip
+    bought, sold = outcome.record.deals
+    assert [(each.value, each.rate) for each in (bought, sold)] == [(D("0.5"), D(60_000)), (D("0.594"), D(50_000))]
+    found = outcome.statistics
+    assert (found.currency, found.traded) == ("USDT", D(30_000 + 29_700))
+    assert found.fees == D(300 + 297), "a hundredth of both"
+    (trip,) = outcome.record.trips
+    assert (trip.won, trip.rate, found.best, found.win_rate) == (D("0.08806"), D(50_000), D(4403), 1.0)

@@ -44,7 +44,7 @@ class Backtest:
         self._due_ns = NEVER  # when the first venue, or the engine, has something to do
         self._sample_ns = max(SECOND_NS, (to_ns - from_ns) // SAMPLES)
         self._next_sample_ns = from_ns
-        self.record = Record(setup.instruments, self.engine.situation.rate)
+        self.record = Record(setup.instruments, self.engine.situation.rate, setup.currency)
         self._unpriced: dict[tuple[str, str], list[tuple[int, Decimal]]] = {}  # in which samples, and how much
         self.events = 0
 

@@ -16,7 +16,10 @@ _DIGITS = Decimal("1e-12")
 
 
 class Deal(msgspec.Struct, frozen=True, kw_only=True):
-    """A fill with what it was worth, and how much worse than the price when its order was sent (`slippage`, value)."""
+    """A fill with what it was worth, and how much worse than the price when its order was sent (`slippage`, value).
+
+    `rate`: what one of its quote currency was worth in that of the whole run; None where no price said it.
+    """
 
     at_ns: int
     account: str
@@ -33,12 +36,14 @@ class Deal(msgspec.Struct, frozen=True, kw_only=True):
     slippage: Decimal
     position: str
     note: str
+    rate: Decimal | None = Decimal(1)
 
 
 class Trip(msgspec.Struct, frozen=True, kw_only=True):
     """A position from its first fill until it was flat, or turned: what is won is after fees, in quote currency.
 
-    Dust that no order can be for ends it too, and is carried into the next one as if it had cost nothing.
+    Dust that no order can be for ends it too, and is carried into the next one as if it had cost nothing. `rate`: what
+    one of the quote currency was worth in that of the whole run when it ended; None where no price said it.
     """
 
     strategy: str
@@ -54,6 +59,7 @@ class Trip(msgspec.Struct, frozen=True, kw_only=True):
     fees: Decimal
     fills: int
     open: bool = False  # the run ended before it was closed: valued at the last price
+    rate: Decimal | None = Decimal(1)
 
 
 class Sample(msgspec.Struct, frozen=True):
@@ -79,7 +85,10 @@ class _Open:
 class Record:
     """Fed by whoever runs the engine: `submitted`, `filled`, `sampled`."""
 
-    def __init__(self, instruments: Mapping[str, Instrument], rate: Callable[[str, str, str], Decimal | None]) -> None:
+    def __init__(
+        self, instruments: Mapping[str, Instrument], rate: Callable[[str, str, str], Decimal | None],
+        currency: str = "USDT",
+    ) -> None:  # fmt: skip
         self.deals: list[Deal] = []
         self.trips: list[Trip] = []
         self.samples: list[Sample] = []
@@ -87,7 +96,7 @@ class Record:
         self.denied: dict[str, int] = {}  # the first words of why -> how often
         self.notes: list[tuple[int, Note]] = []
         self.orders = 0
-        self._instruments, self._rate = instruments, rate
+        self._instruments, self._rate, self._currency = instruments, rate, currency
         self._sent: dict[str, Decimal | None] = {}  # client id -> the price when it was sent
         self._open: dict[tuple[str, str, str, str], _Open] = {}
         self._dust: dict[tuple[str, str, str, str], Decimal] = {}  # what a trip left, and the next one has
@@ -126,6 +135,7 @@ class Record:
             fee_currency=instrument.quote if rate is not None or not fee else fill.fee_currency,
             liquidity=fill.liquidity, slippage=self._slipped(fill, instrument), position=fill.position,
             note="" if order is None else order.intent.note,
+            rate=self._rate(instrument.venue, instrument.quote, self._currency),
         )  # fmt: skip
         self.deals.append(deal)
         self._travel(deal, instrument, fee, fill.fee_currency)
@@ -213,6 +223,7 @@ class Record:
             entry_price=_shown(ROUNDING.divide(trip.value_in, EXACT.multiply(trip.bought, one))),
             exit_price=_shown(ROUNDING.divide(trip.value_out, EXACT.multiply(trip.sold, one))),
             won=_shown(won), fees=_shown(trip.fees), fills=trip.fills, open=still_open,
+            rate=self._rate(unit.venue, unit.quote, self._currency),
         )  # fmt: skip
 
 

@@ -21,7 +21,10 @@ FEW_DAYS = 5
 
 
 class Statistics(msgspec.Struct, frozen=True, kw_only=True):
-    """One run. Shares are fractions (0.1 is 10 %), durations seconds; None where there is nothing to say it of."""
+    """One run. Shares are fractions (0.1 is 10 %), durations seconds; None where there is nothing to say it of.
+
+    Money is in `currency`, at the rates of its time; what had none then counts nothing, as in an account's worth.
+    """
 
     from_ns: int
     to_ns: int
@@ -66,9 +69,10 @@ def statistics(record: Record, currency: str, from_ns: int, to_ns: int) -> Stati
     returns, year = _returns(samples) if to_ns - from_ns >= DAY_NS else ([], 0.0)
     depth, depth_value, longest_s = drawdown(samples)
     cagr = _yearly(total, to_ns - from_ns)
-    won = [each.won for each in record.trips if not each.open]
+    closed = [each for each in record.trips if not each.open]
+    won = [_in(each.won, each.rate) for each in closed]
     mean_equity = _mean([float(each.equity) for each in samples])
-    traded = _sum(deal.value for deal in record.deals)
+    traded = _sum(_in(deal.value, deal.rate) for deal in record.deals)
     return Statistics(
         from_ns=from_ns, to_ns=to_ns, currency=currency, equity_start=start, equity_end=end,
         won=EXACT.subtract(end, start), total_return=total, cagr=cagr,
@@ -77,13 +81,13 @@ def statistics(record: Record, currency: str, from_ns: int, to_ns: int) -> Stati
         calmar=None if cagr is None or not depth else cagr / depth,
         max_drawdown=depth, max_drawdown_value=depth_value, max_drawdown_s=longest_s,
         exposure=_exposure(samples), trades=len(won), open_trades=len(record.trips) - len(won),
-        win_rate=_part(sum(each > ZERO for each in won), len(won)), profit_factor=_factor(won),
+        win_rate=_part(sum(each.won > ZERO for each in closed), len(won)), profit_factor=_factor(won),
         expectancy=_mean_of(won), best=max(won, default=None), worst=min(won, default=None),
         mean_trade_s=_mean([(each.closed_ns - each.opened_ns) / 1e9 for each in record.trips if not each.open]),
         orders=record.orders, fills=len(record.deals),
         maker_share=_part(sum(deal.liquidity == "maker" for deal in record.deals), len(record.deals)),
         traded=traded, turnover=float(traded) / mean_equity if mean_equity else None,
-        fees=_fees(record.deals), slippage=_sum(deal.slippage for deal in record.deals),
+        fees=_fees(record.deals), slippage=_sum(_in(deal.slippage, deal.rate) for deal in record.deals),
         payments=_sum(each.amount for each in record.payments), denied=sum(record.denied.values()),
     )  # fmt: skip
 
@@ -178,7 +182,16 @@ def _factor(won: Sequence[Decimal]) -> float | None:
 
 
 def _fees(deals: Sequence[Deal]) -> Decimal:
-    return _sum(deal.fee for deal in deals)
+    """Those that are said in quote currency; else nothing has said what one of its currency is worth."""
+    return _sum(_in(deal.fee, deal.rate) for deal in deals if deal.fee_currency == _quote_of(deal.instrument))
+
+
+def _quote_of(instrument: str) -> str:
+    return instrument.partition("/")[2].partition(":")[0]
+
+
+def _in(value: Decimal, rate: Decimal | None) -> Decimal:
+    return ZERO if rate is None else EXACT.multiply(value, rate)
 
 
 def _mean(values: Sequence[float]) -> float | None:

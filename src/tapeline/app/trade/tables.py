@@ -61,7 +61,7 @@ def write_arrow(record: Record, folder: Path) -> list[Path]:
 
 def _array(pa: Any, values: list[Any]) -> Any:
     if any(isinstance(each, Decimal) for each in values):
-        return pa.array([_quantized(each) for each in values], type=pa.decimal128(38, 12))
+        return pa.array([None if each is None else _quantized(each) for each in values], type=pa.decimal128(38, 12))
     return pa.array(values)
 
 
