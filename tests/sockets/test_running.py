@@ -3,6 +3,7 @@
 import asyncio
 import json
 import os
+import sqlite3
 from pathlib import Path
 from typing import Any
 
@@ -10,11 +11,13 @@ import msgspec
 import pytest
 from msgspec.structs import replace
 
-from tapeline.app.running import EXIT_DONE, EXIT_GAVE_UP, run_config, start
+from tapeline.app import keeping
+from tapeline.app.running import EXIT_DONE, EXIT_GAVE_UP, EXIT_NOT_KEPT, run_config, start
 from tapeline.config import Config, ConnectionConfig, StoreConfig, StreamConfig, SyncConfig
 from tapeline.control import ask
 from tapeline.errors import ConfigError, StoreLocked, UnknownInstrument
 from tapeline.store.reader import open_store
+from tapeline.store.series import SeriesStore
 from tapeline.store.tape import read_answers, read_tape
 
 BTC = "binance:BTC/USDT"
@@ -124,6 +127,21 @@ def test_the_time_that_was_asked_for_ends_a_run(market: Any, tmp_path: Path) -> 
             return await run_config(config(tmp_path, address), stop=asyncio.Event(), for_s=0.5)
 
     assert asyncio.run(main()) == EXIT_DONE
+
+
+def test_a_run_whose_disk_stays_full_to_the_end_does_not_end_with_0(
+    market: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object) -> None:
+        raise sqlite3.OperationalError("database or disk is full")
+
+    async def main() -> int:
+        async with market() as address:
+            return await run_config(config(tmp_path, address), stop=asyncio.Event(), for_s=1.0)
+
+    monkeypatch.setattr(SeriesStore, "write", full)
+    monkeypatch.setattr(keeping, "STOP_WITHIN_S", 0.3)
+    assert asyncio.run(main()) == EXIT_NOT_KEPT
 
 
 def test_stop_ends_a_run(market: Any, tmp_path: Path) -> None:

@@ -94,6 +94,11 @@ class Keeping:
         """Wait until everything is on disk; False where it was not in time."""
         return self.writer.flush(STOP_WITHIN_S)
 
+    @property
+    def whole(self) -> bool:
+        """After `stop`: whether every row that was handed over is on disk, or its loss on record."""
+        return not self.writer.statistics().queue_rows
+
     def stop(self) -> None:
         """Flush and close both, within a bounded time."""
         self.writer.stop(STOP_WITHIN_S)

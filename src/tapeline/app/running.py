@@ -35,7 +35,7 @@ from tapeline.wire.transport import real_dial
 
 STATUS_EVERY_S = 1.0
 AGAIN_S = 5.0
-EXIT_DONE, EXIT_GAVE_UP = 0, 3
+EXIT_DONE, EXIT_NOT_KEPT, EXIT_GAVE_UP = 0, 1, 3
 _log = structlog.get_logger("tapeline")
 
 
@@ -120,22 +120,27 @@ async def run_config(
     up neither the others nor `stop`.
     """
     async with start(config, origins=origins) as running:
-        stopped = asyncio.create_task(stop.wait(), name="stop")
-        try:
-            async with asyncio.timeout(for_s):
-                await asyncio.wait({stopped, running.opening}, return_when=asyncio.FIRST_COMPLETED)
-                while not stopped.done():
-                    if running.opening.done():
-                        running.opening.result()  # an unknown symbol or channel ends the run
-                        if running.instance.given_up and not running.modes.polls:
-                            _log.error("every connection has given up")
-                            return EXIT_GAVE_UP
-                    await asyncio.wait({stopped}, timeout=STATUS_EVERY_S)
-        except TimeoutError:
-            return EXIT_DONE  # the time that was asked for is over
-        finally:
-            stopped.cancel()
-        return EXIT_DONE
+        code = await _until_ended(running, stop, for_s)
+    return EXIT_NOT_KEPT if code == EXIT_DONE and not running.keeping.whole else code
+
+
+async def _until_ended(running: Running, stop: asyncio.Event, for_s: float | None) -> int:
+    stopped = asyncio.create_task(stop.wait(), name="stop")
+    try:
+        async with asyncio.timeout(for_s):
+            await asyncio.wait({stopped, running.opening}, return_when=asyncio.FIRST_COMPLETED)
+            while not stopped.done():
+                if running.opening.done():
+                    running.opening.result()  # an unknown symbol or channel ends the run
+                    if running.instance.given_up and not running.modes.polls:
+                        _log.error("every connection has given up")
+                        return EXIT_GAVE_UP
+                await asyncio.wait({stopped}, timeout=STATUS_EVERY_S)
+    except TimeoutError:
+        return EXIT_DONE  # the time that was asked for is over
+    finally:
+        stopped.cancel()
+    return EXIT_DONE
 
 
 @asynccontextmanager

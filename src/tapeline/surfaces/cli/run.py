@@ -25,8 +25,8 @@ def run(
 ) -> None:
     """Stream what a configuration asks for into its store, until SIGINT or SIGTERM.
 
-    Exit codes: 0 stopped cleanly, 1 the store cannot be used, or another instance writes it, 2 the configuration is
-    wrong, 3 every connection gave up and nothing can be polled.
+    Exit codes: 0 stopped cleanly, 1 the store cannot be used, or another instance writes it, or not every row could be
+    written before the end, 2 the configuration is wrong, 3 every connection gave up and nothing can be polled.
 
     Example: `tapeline run --config tapeline.toml --for 60`
     """
