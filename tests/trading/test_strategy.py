@@ -179,6 +179,21 @@ def test_what_a_strategy_fails_of_is_written_whatever_it_says() -> None:
     assert noted[0].startswith("on_trade: ValueError: no file \\udcff (test_strategy.py:")
 
 
+def test_an_exception_that_cannot_say_what_it_is_pauses_as_any() -> None:
+    class Mute(Exception):
+        def __str__(self) -> str:
+            raise KeyError("text")
+
+    class Fails(Strategy):
+        def on_trade(self, _trade: Trade) -> None:
+            raise Mute
+
+    bench = Bench(Fails(name="s", instruments=(BTC.id,)))
+    noted = [each.text for each in bench.price("100") if isinstance(each, Note)]
+    assert noted[0].startswith("on_trade: Mute: what it says cannot be said: KeyError (test_strategy.py:")
+    assert bench.engine.seats["s"].paused
+
+
 def test_true_is_no_size() -> None:
     bench = Bench()
     with pytest.raises(TypeError, match="exact"):

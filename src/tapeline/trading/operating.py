@@ -49,7 +49,7 @@ class Operating:
         """A strategy raised: it is written down and, by its own policy, paused, or its account halted."""
         seat.failures += 1
         strategy = seat.strategy
-        text = as_text(f"{where}: {type(error).__name__}: {error}{_line_of(error)}")
+        text = as_text(f"{where}: {type(error).__name__}: {_said(error)}{_line_of(error)}")
         again = self._again(seat, text) if strategy.on_error == "go_on" else ""
         if again is not None:
             self._s.note("strategy_failed", strategy.account, text + again, strategy=strategy.name)
@@ -190,6 +190,14 @@ class Operating:
             return [seat.strategy.account]
         venues = {instrument.partition(":")[0] for instrument in seat.strategy.feeds()}
         return [name for name, account in self._s.setup.accounts.items() if account.venue in venues]
+
+
+def _said(error: BaseException) -> str:
+    """Its text; an exception is a strategy's own too, and may fail of that."""
+    try:
+        return str(error)
+    except FAULTS as other:
+        return f"what it says cannot be said: {type(other).__name__}"
 
 
 def _line_of(error: BaseException) -> str:
