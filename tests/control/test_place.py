@@ -1,4 +1,5 @@
 import os
+import shutil
 import stat
 import subprocess
 import sys
@@ -11,6 +12,7 @@ import pytest
 from tapeline.control import place
 from tapeline.control.place import Holder, read_lock, socket_path
 from tapeline.errors import ConfigError
+from tapeline.store.lock import StoreLock
 
 
 @pytest.fixture
@@ -74,6 +76,17 @@ def test_a_directory_that_is_not_ours_is_not_used(short: Path, monkeypatch: pyte
 def test_who_holds_a_store(tmp_path: Path, text: str, holder: Holder | None) -> None:
     (tmp_path / "lock").write_text(text)
     assert read_lock(tmp_path / "lock") == holder
+
+
+def test_nobody_holds_the_copy_of_a_store_that_another_process_writes(tmp_path: Path) -> None:
+    lock = StoreLock(tmp_path / "store")
+    lock.acquire("/run/x.sock")
+    shutil.copytree(tmp_path / "store", tmp_path / "copy")
+    assert read_lock(tmp_path / "store" / "lock") == Holder(os.getpid(), "/run/x.sock")
+    assert read_lock(tmp_path / "copy" / "lock") is None
+    (tmp_path / "store").rename(tmp_path / "moved")
+    assert read_lock(tmp_path / "moved" / "lock") == Holder(os.getpid(), "/run/x.sock"), "the same file still"
+    lock.release()
 
 
 def test_nobody_holds_a_store_without_a_lock(tmp_path: Path) -> None:

@@ -12,7 +12,8 @@ from tapeline.store.lock import StoreLock
 def test_the_second_writer_is_refused_and_told_who_the_first_is(tmp_path: Path) -> None:
     first, second = StoreLock(tmp_path), StoreLock(tmp_path)
     first.acquire("/run/x.sock")
-    assert json.loads((tmp_path / "lock").read_text()) == {"pid": os.getpid(), "socket": "/run/x.sock"}
+    inode = (tmp_path / "lock").stat().st_ino
+    assert json.loads((tmp_path / "lock").read_text()) == {"pid": os.getpid(), "socket": "/run/x.sock", "inode": inode}
     with pytest.raises(StoreLocked, match=f"process {os.getpid()}"):
         second.acquire()
     first.release()

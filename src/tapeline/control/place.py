@@ -71,9 +71,15 @@ class Holder:
 
 
 def read_lock(path: Path) -> Holder | None:
-    """Who a store's `lock` file names; None where there is none, or it names nobody."""
+    """Who a store's `lock` file names; None where there is none, or it names nobody.
+
+    Nor does one that was copied with its folder: who is named there writes the other store, and is not to be asked or
+    told anything of this one.
+    """
     try:
         note = msgspec.json.decode(path.read_bytes(), type=dict[str, Any])
+        if note.get("inode", inode := path.stat().st_ino) != inode:
+            return None
     except (OSError, msgspec.DecodeError, UnicodeDecodeError):  # another process writes it: half a note is no note
         return None
     pid, listens = note.get("pid"), note.get("socket")

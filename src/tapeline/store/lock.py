@@ -34,7 +34,8 @@ class StoreLock:
             ) from error
         os.truncate(file, 0)
         with _no_room_suppressed():  # the lock holds without a name: `compact` must be able to make room
-            os.write(file, json.dumps({"pid": os.getpid(), "socket": socket}).encode())
+            note = {"pid": os.getpid(), "socket": socket, "inode": os.fstat(file).st_ino}  # a copy of it has another
+            os.write(file, json.dumps(note).encode())
         self._file = file
 
     def release(self) -> None:
