@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from tapeline.config import Config, StreamConfig, VenueConfig, load, load_with_origins
+from tapeline.config import Config, StreamConfig, VenueConfig, load, load_for_a_stop, load_with_origins
 from tapeline.config.sources import MAX_FILE_BYTES
 from tapeline.errors import ConfigError
 from tapeline.model.secret import Secret
@@ -193,3 +193,22 @@ def test_keys_of_an_account_are_no_account_where_nothing_else_names_it(tmp_path:
     path.write_text("[account.main]\nkey = 'k'\n")
     with pytest.raises(ConfigError, match=r"account\.main: venue is missing"):
         load(path, keys)
+
+
+def test_a_stop_leaves_out_what_it_can_do_without(tmp_path: Path) -> None:
+    path = tmp_path / "trade.toml"
+    path.write_text(
+        '[store]\npath = "held"\n[account.main]\nvenue = "okx"\n[flatten]\nband = "x"\n[risk]\nmax_ordr_value = 5\n'
+    )
+    config, fault = load_for_a_stop(path, {"TAPELINE_ACCOUNT__MAIN__MODE": "live"})
+    assert (config.store.path, config.account["main"].mode) == ("held", "live")
+    assert fault.splitlines()[-1] == "going on as if there were no [flatten], [risk]"
+    path.write_text('[account.main]\nvenue = "okx"\n')
+    assert load_for_a_stop(path, {}) == (load(path, {}), "")
+
+
+def test_a_stop_of_something_else_is_none(tmp_path: Path) -> None:
+    path = tmp_path / "trade.toml"
+    path.write_text('[store]\npth = "held"\n[account.main]\nvenue = "okx"\n[risk]\nmax_ordr_value = 5\n')
+    with pytest.raises(ConfigError, match=r"2 faults"):
+        load_for_a_stop(path, {})

@@ -67,6 +67,28 @@ def test_a_live_account_without_a_key_is_halted_all_the_same(
     assert "NOT VERIFIED" in said
 
 
+def test_a_fault_elsewhere_in_the_configuration_keeps_nobody_from_stopping(
+    tmp_path: Path, environ: dict[str, str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "trade.toml"
+    path.write_text(PAPER + "[risk]\nmax_ordr_value = 5\n[[stream]]\nvenue = 7\n", encoding="utf-8")
+    assert run("--config", str(path), "--who", "ann") == 0
+    assert (state(environ), state(environ, "second")) == ("halted", "halted")
+    told = capsys.readouterr().err
+    assert "max_ordr_value" in told
+    assert told.endswith("going on as if there were no [risk], [stream]\n")
+
+
+@pytest.mark.parametrize("fault", ["[account.third]\nvenu = 5\n", "[venue.binance]\nrest_url = 9\n"])
+def test_a_fault_in_what_says_where_an_account_is_stops_nobody(
+    fault: str, tmp_path: Path, environ: dict[str, str]
+) -> None:
+    path = tmp_path / "trade.toml"
+    path.write_text(PAPER + fault + "[risk]\nmax_ordr_value = 5\n", encoding="utf-8")
+    assert run("--config", str(path), "--who", "ann") == 2
+    assert (state(environ), state(environ, "second")) == ("running", "running")
+
+
 @pytest.mark.parametrize(
     ("arguments", "text"),
     [

@@ -4,7 +4,7 @@ from tapeline.config.account import AccountConfig
 from tapeline.config.levels import Place, connection_for, connection_origins, place_of
 from tapeline.config.modes import Modes, mode_for
 from tapeline.config.risk import RiskConfig
-from tapeline.config.sources import Loaded, load, load_with_origins
+from tapeline.config.sources import Loaded, load, load_for_a_stop, load_with_origins
 from tapeline.config.sync import SyncConfig
 from tapeline.config.trade import StrategyConfig, TradeConfig
 from tapeline.config.tree import (
@@ -47,6 +47,7 @@ __all__ = [
     "connection_for",
     "connection_origins",
     "load",
+    "load_for_a_stop",
     "load_with_origins",
     "mode_for",
     "place_of",

@@ -13,6 +13,7 @@ from tapeline.config.walk import Given, decode
 from tapeline.errors import ConfigError
 
 MAX_FILE_BYTES = 2**20
+NEEDED = frozenset({"account", "store", "venue"})  # without which a stop would be one of something else
 KEYS = frozenset({"key", "key_file", "secret", "secret_file", "passphrase", "passphrase_file"})
 
 
@@ -37,11 +38,7 @@ def load_with_origins(
     path: Path | None, environ: Mapping[str, str], overrides: Mapping[str, Any] | None = None
 ) -> Loaded:
     """`load`, with where each value comes from."""
-    raw = _read(path) if path is not None else {}
-    written = raw.get("account")
-    of_file = frozenset(written) if isinstance(written, dict) else frozenset[str]()
-    overlay(raw, environ)
-    _forget_keys(raw, of_file)
+    raw = _given(path, environ)
     for name, value in (overrides or {}).items():
         if value is not None:
             put(raw, name.split("."), Given(value, "command line"))
@@ -50,6 +47,39 @@ def load_with_origins(
     if problems or config is None:
         raise ConfigError(_told(path, problems))
     return Loaded(config, findings.origins)
+
+
+def load_for_a_stop(path: Path | None, environ: Mapping[str, str]) -> tuple[Config, str]:
+    """The configuration for a stop, which waits for no table that it can do without; and what is at fault, or "".
+
+    A table at fault is left out whole: its defaults hold. Raises ConfigError where one is that says which accounts are
+    meant, or where they are.
+    """
+    try:
+        return load(path, environ), ""
+    except ConfigError as error:
+        raw = _given(path, environ)
+        sound = {name: table for name, table in raw.items() if name in NEEDED or _sound({name: table}) is not None}
+        config = _sound(sound)
+        if config is None:
+            raise
+        left_out = ", ".join(f"[{name}]" for name in raw if name not in sound)
+        return config, f"{error}\ngoing on as if there were no {left_out}"
+
+
+def _sound(raw: Mapping[str, Any]) -> Config | None:
+    config, _ = decode(raw, Config)
+    return None if config is None or any(faults(config)) else config
+
+
+def _given(path: Path | None, environ: Mapping[str, str]) -> dict[str, Any]:
+    """What the file and the environment say, as it is."""
+    raw = _read(path) if path is not None else {}
+    written = raw.get("account")
+    of_file = frozenset(written) if isinstance(written, dict) else frozenset[str]()
+    overlay(raw, environ)
+    _forget_keys(raw, of_file)
+    return raw
 
 
 def _forget_keys(raw: dict[str, Any], of_file: Container[str]) -> None:

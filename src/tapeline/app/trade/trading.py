@@ -26,6 +26,7 @@ from tapeline.app.trade.paper_side import PaperSide
 from tapeline.app.trade.reconciling import Reconciled, Reconciler
 from tapeline.app.trade.recorder import Recorder, recording
 from tapeline.app.trade.relisting import Relistings
+from tapeline.app.trade.remembering import Remembering
 from tapeline.app.trade.setting_up import (
     accounts_of,
     engine_of,
@@ -48,7 +49,7 @@ from tapeline.model.order import Order
 from tapeline.store.latch import HaltLatch
 from tapeline.trading.command import Note
 from tapeline.trading.input import Forget
-from tapeline.trading.record import Begun, Remembered, Written
+from tapeline.trading.record import Begun, Written
 from tapeline.trading.setup import Setup
 from tapeline.trading.strategy import Strategy
 from tapeline.watch.hand import Hand
@@ -168,6 +169,7 @@ class Trading:
         self._forgetting = Forgetting(
             restored.blotter, restored.ledger, self.side.settled_ns, round(config.trade.keep_h * 3600e9)
         )
+        self._remembering = Remembering(self.engine.situation.risk.losses.memo, self.execution.write)
         self.relistings = Relistings(
             running.instance, self.engine.situation, every_s=config.trade.instruments_h * 3600.0, clock=clock,
             offer=self.execution.offer, keep=running.keeping.instruments,
@@ -208,7 +210,7 @@ class Trading:
 
     async def stop(self, within_s: float) -> None:
         """The orderly stop: no new orders, open ones cancelled or kept and verified, all of it in the journal."""
-        self._remember()
+        self._remembering.write(self._clock.wall_ns())
         self.left = await self.execution.stop(within_s)
         for order in self.left:
             _log.error("an order may still be open", order=order.client_id, state=order.state, why=order.why)
@@ -280,8 +282,9 @@ class Trading:
             for proven in proven_now(self.running.keeping.ledger, self._feeds, self._clock.wall_ns()):
                 self.execution.offer(proven)
             looks += 1
+            self._remembering.look(self._clock.wall_ns())
             if looks % REMEMBER_EVERY == 0:
-                self._remember()
+                self._remembering.write(self._clock.wall_ns())
                 for what in self._forgetting.look(list(self.gates), self._clock.wall_ns()):
                     self.side.forget(what)
                     self.execution.offer(what)
@@ -293,10 +296,6 @@ class Trading:
             self._folder, trade.accounting, trade.snapshot_every,
             lambda: journal.restored.played + journal.statistics().records,
         )  # fmt: skip
-
-    def _remember(self) -> None:
-        memo = self.engine.situation.risk.losses.memo()
-        self.execution.write(Remembered(memo, self._clock.wall_ns()))
 
     def _heard(self, event: Any) -> None:
         """An answer of a venue, for the engine; refusals are counted on the way."""

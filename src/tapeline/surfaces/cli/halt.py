@@ -12,7 +12,7 @@ from cyclopts import Parameter
 
 from tapeline.app.settings import reaches
 from tapeline.clock import SystemClock
-from tapeline.config import Config, load
+from tapeline.config import Config, load_for_a_stop
 from tapeline.errors import ConfigError
 from tapeline.trading.halt import COMPONENTS
 from tapeline.watch.emergency import Emergency
@@ -45,7 +45,10 @@ def halt(
     """
     if flatten and reduce_only:
         raise ConfigError("--flatten or --reduce-only: which one is meant?")
-    settings = with_paper(load(config, os.environ, {}))
+    settings, fault = load_for_a_stop(config, os.environ)
+    settings = with_paper(settings)
+    if fault:
+        sys.stderr.write(f"tapeline: {fault}\n")
     names = list(accounts_of(settings, account))
     name = who or getpass.getuser()
     if name.lower() in COMPONENTS:
