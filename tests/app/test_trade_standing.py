@@ -6,10 +6,12 @@ from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
+from structlog.testing import capture_logs
 
 from engine_fixtures import PERP, Bench
 from tapeline.app.trade.gate import Gate
 from tapeline.app.trade.standing import Standing
+from tapeline.app.trade.status import left_by_others
 from tapeline.model.account import Fill
 from tapeline.store.latch import HaltLatch
 from tapeline.trading.accounting.ledger import Ledger
@@ -186,3 +188,19 @@ def test_what_is_told_is_stamped_no_earlier_than_the_latch(tmp_path: Path) -> No
     stage.standing.begin()
     stage.standing.compared("main")
     assert [each.at_ns for each in stage.written] == [5010, 5010]
+
+
+def test_what_a_strategy_of_another_run_holds_is_told(tmp_path: Path) -> None:
+    stage = Stage(tmp_path)
+    stage.ledger.apply(traded(3, "buy", "0.5"), PERP, "before")
+    stage.ledger.apply(traded(4, "buy", "3"), PERP, "closed")
+    stage.ledger.apply(traded(5, "sell", "3"), PERP, "closed")
+    stage.ledger.apply(traded(6, "buy", "9"), PERP, "")
+    held = {"before": {f"main {PERP.id} net": "0.5"}}
+    assert left_by_others(stage.engine) == held
+    with capture_logs() as said:
+        stage.standing.begin()
+    assert said[0] == {
+        "event": "held by a strategy that is not in this run", "log_level": "warning", "strategy": "before",
+        "positions": held["before"],
+    }  # fmt: skip

@@ -3,12 +3,16 @@
 from collections.abc import Callable, Mapping
 from typing import Any
 
+import structlog
+
 from tapeline.app.trade.gate import Gate
+from tapeline.app.trade.status import left_by_others
 from tapeline.trading.engine import Engine
 from tapeline.trading.halt import was_flat_since
 from tapeline.trading.input import Halted
 from tapeline.trading.restore import Restored
 
+_log = structlog.get_logger("tapeline")
 RESUMED = frozenset({"running", "reduce_only", "halted"})
 
 
@@ -30,6 +34,8 @@ class Standing:
 
     def begin(self) -> None:
         """Before anything is asked of a venue."""
+        for strategy, held in left_by_others(self._engine).items():
+            _log.warning("held by a strategy that is not in this run", strategy=strategy, positions=held)
         for name, gate in self._gates.items():
             latch, known = gate.latch(), self._restored.halts.get(name, "running")
             was_flat = known == "flat" or was_flat_since(latch, self._restored.listened_ns(name))

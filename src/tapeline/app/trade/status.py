@@ -9,6 +9,7 @@ from tapeline.app.trade.gate import Gate
 from tapeline.app.trade.journalling import Journalling
 from tapeline.app.trade.recorder import Recorder
 from tapeline.model.number import plain
+from tapeline.trading.accounting.allotment import NOBODY
 from tapeline.trading.engine import Engine
 from tapeline.trading.situation import Situation
 
@@ -47,18 +48,32 @@ def _accounts(situation: Situation, gates: Mapping[str, Gate]) -> list[dict[str,
 
 
 def _strategies(engine: Engine) -> list[dict[str, Any]]:
-    situation = engine.situation
-    return [
+    running = [
         {
             "strategy": name, "paused": seat.paused, "failures": seat.failures,
-            "positions": {
-                f"{account} {key}": size
-                for account in situation.setup.accounts
-                for key, size in _positions(situation, account, name).items()
-            },
+            "positions": _held_by(engine.situation, name),
         }
         for name, seat in engine.seats.items()
     ]  # fmt: skip
+    return running + [
+        {"strategy": name, "not_in_this_run": True, "positions": held} for name, held in left_by_others(engine).items()
+    ]
+
+
+def left_by_others(engine: Engine) -> dict[str, dict[str, str]]:
+    """What strategies hold that are not in this run (another name, another configuration): nobody here closes it."""
+    situation = engine.situation
+    named = set().union(*(situation.ledger.strategies(account) for account in situation.setup.accounts))
+    held = {name: _held_by(situation, name) for name in sorted(named - set(engine.seats) - {NOBODY})}
+    return {name: positions for name, positions in held.items() if positions}
+
+
+def _held_by(situation: Situation, strategy: str) -> dict[str, str]:
+    return {
+        f"{account} {key}": size
+        for account in situation.setup.accounts
+        for key, size in _positions(situation, account, strategy).items()
+    }
 
 
 def _positions(situation: Situation, account: str, strategy: str | None = None) -> dict[str, str]:
