@@ -3,6 +3,7 @@
 import asyncio
 import inspect
 from collections.abc import Mapping
+from decimal import Decimal
 from typing import Any
 
 import msgspec
@@ -12,6 +13,7 @@ from engine_fixtures import BTC, SECOND, Bench
 from tapeline.app.trade.operating import operator_handlers
 from tapeline.app.trade.reconciling import Reconciled
 from tapeline.errors import ConfigError
+from tapeline.model.limits import RiskLimits
 from tapeline.trading.input import Operator
 from tapeline.trading.risk.limits import Tables
 
@@ -61,7 +63,7 @@ def test_a_word_goes_to_the_engine_with_who_said_it() -> None:
     name = desk.bench.strategy.name
 
     assert desk.ask("operate", {"action": "pause", "value": name, **PERSON}) == {
-        "asked": "pause", "value": name, "account": "",
+        "asked": "pause", "value": name, "account": "", "changes": [],
     }  # fmt: skip
 
     assert desk.offered == [Operator("pause", "", "Ann", "because", 9 * SECOND, name)]
@@ -97,6 +99,21 @@ def test_limits_and_claims_pass_once_they_make_sense() -> None:
     desk.ask("operate", {"action": "claim", "value": f"{BTC.id} 7", **PERSON})
 
     assert [(each.action, each.account) for each in desk.offered] == [("limits", ""), ("claim", "main")]
+
+
+def test_what_becomes_of_each_limit_is_answered() -> None:
+    desk = Desk()
+    reins = desk.bench.engine.situation.risk.limits
+    reins.now = Tables(every=RiskLimits(max_open_orders=5, max_daily_loss=Decimal(100)))
+    asked = Tables(every=RiskLimits(max_open_orders=2, max_daily_loss=Decimal(500)))
+
+    word = {"action": "limits", "value": msgspec.json.encode(asked).decode(), **PERSON}
+    assert desk.ask("operate", word)["changes"] == [
+        "risk.max_open_orders: 5 -> 2",
+        "risk.max_daily_loss: 100 -> 500: looser, it waits for confirm",
+    ]
+    reins.change(asked)
+    assert desk.ask("operate", {"action": "confirm", **PERSON})["changes"] == ["risk.max_daily_loss: 100 -> 500"]
 
 
 def test_an_account_is_compared_and_what_differs_accepted_by_a_person_only() -> None:

@@ -113,7 +113,9 @@ def test_a_strategy_is_paused_and_goes_on(tmp_path: Path, capsys: pytest.Capture
     assert lines(capsys) == ["pause: taken", "unpause: taken"]
 
 
-def test_limits_are_tightened_at_once_and_loosened_on_confirmation(tmp_path: Path) -> None:
+def test_limits_are_tightened_at_once_and_loosened_on_confirmation(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     async def story(run: Trading, _exchange: Exchange, path: Path) -> None:
         def most() -> int | None:
             return run.engine.situation.risk.limits.now.every.max_open_orders
@@ -131,6 +133,11 @@ def test_limits_are_tightened_at_once_and_loosened_on_confirmation(tmp_path: Pat
         assert most() == 9
 
     play(story, tmp_path)
+    assert lines(capsys) == [
+        "limits: taken", "  risk.max_open_orders: 5 -> 2",
+        "limits: taken", "  risk.max_open_orders: 2 -> 9: looser, it waits for confirm",
+        "confirm: taken", "  risk.max_open_orders: 2 -> 9",
+    ]  # fmt: skip
 
 
 def test_what_others_did_is_shown_accepted_and_claimed(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

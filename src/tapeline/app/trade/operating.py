@@ -14,7 +14,7 @@ from tapeline.errors import ConfigError
 from tapeline.trading.engine import Engine
 from tapeline.trading.halt import COMPONENTS
 from tapeline.trading.input import Operator
-from tapeline.trading.risk.limits import Tables
+from tapeline.trading.risk.limits import Reins, Tables, changes
 
 ACTIONS = ("pause", "unpause", "claim", "limits", "confirm")
 COMPARE_WITHIN_S = 4.0  # the control socket gives a request five
@@ -38,8 +38,9 @@ def operator_handlers(
         account = _account(engine, request, needed=action == "claim")
         _check(engine, action, account, value)
         who, why = _person(request)
+        changed = _changes(engine.situation.risk.limits, action, value)
         offer(Operator(action, account, who, why, clock.wall_ns(), value))
-        return {"asked": action, "value": value, "account": account}
+        return {"asked": action, "value": value, "account": account, "changes": changed}
 
     async def reconcile(request: Mapping[str, Any]) -> dict[str, Any]:
         account = _account(engine, request, needed=True)
@@ -74,6 +75,14 @@ def _check(engine: Engine, action: str, account: str, value: str) -> None:
             msgspec.json.decode(value, type=Tables)
         except msgspec.DecodeError as error:
             raise ConfigError(f"limits: {error}") from error
+
+
+def _changes(limits: Reins, action: str, value: str) -> list[str]:
+    """What becomes of each limit by this word."""
+    if action == "limits":
+        asked = changes(limits.now, msgspec.json.decode(value, type=Tables))
+        return [f"{each}" + (": looser, it waits for confirm" if each.looser else "") for each in asked]
+    return [str(each) for each in limits.waiting()] if action == "confirm" else []
 
 
 def _account(engine: Engine, request: Mapping[str, Any], *, needed: bool) -> str:

@@ -61,7 +61,7 @@ def _socket(folder: Path | None) -> Path:
 
 def _lines(action: str, answer: dict[str, Any]) -> list[str]:
     if "asked" in answer:
-        return [f"{action}: taken"]
+        return [f"{action}: taken", *(f"  {each}" for each in answer.get("changes", ()))]
     lines = [f"compared, {answer['adjusted']} adjustments so far"]
     lines += [f"unexplained: {each}" for each in answer["unexplained"]]
     lines += [f"of other origin, left alone: {each}" for each in answer["foreign"]]
