@@ -96,9 +96,9 @@ class Kind:
 
 def soak(
     todo: Iterable[Job], total: int, *, processes: int, say: TextIO, progress: Path | None = None,
-    play: Callable[[Job], Outcome] = play,
+    play: Callable[[Job], Outcome] = play, within_s: float = float("inf"),
 ) -> Tally:  # fmt: skip
-    """Play these days; tell of each that failed, and now and then how far it is."""
+    """Play these days; tell of each that failed, and now and then how far it is. What is not done in time is left."""
     tally, began, told = Tally(), time.monotonic(), time.monotonic()
     context = multiprocessing.get_context("spawn")
     with context.Pool(processes, initializer=quiet) as pool:
@@ -113,6 +113,8 @@ def soak(
                 with progress.open("a") as file:
                     file.write(f"{outcome.job[0]} {outcome.job[1]} {'failed' if outcome.said else 'ok'}\n")
             now = time.monotonic()
+            if now - began >= within_s:
+                break
             if now - told >= TELL_EVERY_S:
                 told = now
                 left_s = (total - tally.days) * (now - began) / tally.days
@@ -135,13 +137,19 @@ def main(words: Sequence[str], kind: Kind = KEPT) -> int:
     parser.add_argument("--venue", action="append", help="only this venue; repeat it for more")
     parser.add_argument("--progress", type=Path, help="a file to go on from")
     parser.add_argument("--processes", type=int, default=multiprocessing.cpu_count())
+    parser.add_argument("--within-s", type=float, default=float("inf"), help="end after so long, whatever is left")
     asked = parser.parse_args(words)
     names = asked.venue or kind.playable()
     last = asked.last if asked.last is not None else asked.first + -(-asked.days // len(names)) - 1
     done = done_before(asked.progress)
     todo = [job for job in jobs(names, asked.first, last) if job not in done]
     began = time.monotonic()
-    tally = soak(todo, len(todo), processes=asked.processes, say=sys.stdout, progress=asked.progress, play=kind.play)
+    tally = soak(
+        todo, len(todo), processes=asked.processes, say=sys.stdout, progress=asked.progress, play=kind.play,
+        within_s=asked.within_s,
+    )  # fmt: skip
+    if tally.days < len(todo):
+        sys.stdout.write(f"time was up after {tally.days} of {len(todo)}\n")
     sys.stdout.write(
         f"{tally.days} {kind.called} in {time.monotonic() - began:.0f} s ({len(done)} before), "
         f"{sum(tally.faults.values())} faults of {len(tally.faults)} kinds, {tally.crashes} crashes, "
