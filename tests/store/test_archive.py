@@ -84,3 +84,36 @@ def test_lines_are_whole_or_as_they_were(tmp_path: Path, monkeypatch: pytest.Mon
     with pytest.raises(OSError, match="No space left"):
         archive.write_lines(tmp_path / archive.FACTS, [fact, fact])
     assert archive.facts_of(tmp_path) == [fact]
+
+
+def test_a_file_says_by_its_folders_what_it_is_of(tmp_path: Path) -> None:
+    folder = archive.series_folder(tmp_path, "okx:BTC/USDT:USDT", "bars:1m")
+    found = archive.series_of(folder / "day=2024-01-02" / "data-0.parquet")
+    assert found == ("okx:BTC/USDT:USDT", "bars:1m", folder)
+    assert archive.series_of(tmp_path / "data-0.parquet") is None
+
+
+def test_what_was_written_is_known_and_of_what_is_lost_nothing_is(tmp_path: Path) -> None:
+    folder = archive.series_folder(tmp_path, "okx:BTC/USDT", "trades")
+    days = [folder / f"day=2024-01-0{number}" for number in (1, 2, 3)]
+    files = [day / "data-0.csv" for day in days]
+    for file in files:
+        file.parent.mkdir(parents=True)
+        file.write_text("whole")
+    start, end = instant("2024-01-01"), instant("2024-01-04")
+    archive.write_lines(
+        folder / archive.FACTS, [Fact("okx:BTC/USDT", "trades", start, end, "proven", "ids", "rest", "", 1)]
+    )
+    archive.note_files(folder, files[:2])
+    archive.note_files(folder, files[2:])
+    assert archive.damaged(folder, "csv") == []
+    assert [(fact.from_ns, fact.to_ns) for fact in archive.facts_of(folder)] == [(start, end)]
+    files[1].write_text("cut")
+    lost = archive.damaged(folder, "csv")
+    second, third = instant("2024-01-02"), instant("2024-01-03")
+    assert lost == [archive.Part(files[1], second, third)]
+    assert [(fact.from_ns, fact.to_ns) for fact in archive.facts_of(folder, lost)] == [(start, second), (third, end)]
+    files[1].unlink()
+    assert archive.damaged(folder, "csv") == lost
+    assert archive.damaged(folder, "parquet") == []
+    assert archive.gaps_of(folder) == []

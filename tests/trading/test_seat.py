@@ -9,8 +9,9 @@ from tapeline.errors import ConfigError
 from tapeline.model.account import AccountMode
 from tapeline.model.event import Bar, BookDelta, BookSnapshot, Quote
 from tapeline.trading.command import Note
-from tapeline.trading.desk import BookView
+from tapeline.trading.desk import BookView, Demand
 from tapeline.trading.input import Proven
+from tapeline.trading.seat import MOST_AT_ONCE
 
 D = Decimal
 
@@ -113,3 +114,51 @@ def test_in_hedge_mode_both_sides_of_a_position_are_seen() -> None:
     held = {name: stand.size for name, stand in bench.strategy.positions.items()}
     assert held == {f"{PERP.id} long": D(2), f"{PERP.id} short": D(-1)}
     assert (bench.strategy.position(PERP.id, "long"), bench.strategy.position(PERP.id, "short")) == (D(2), D(-1))
+
+
+def test_a_strategys_orders_are_its_own() -> None:
+    bench = Bench()
+    bench.price("100")
+    order = bench.strategy.buy(BTC.id, "1", price="90")
+    assert [each.client_id for each in bench.strategy.orders(BTC.id)] == [order.client_id]
+    bench.told(order.client_id, "open")
+    assert bench.strategy.amend(order, price="91")
+    bench.strategy.cancel(order)
+    held = bench.engine.situation.blotter.order(order.client_id)
+    assert held is not None
+    assert held.asked == "cancel"
+    with pytest.raises(ConfigError, match="strategy s has no order 'theirs'"):
+        bench.strategy.cancel("theirs")
+    with pytest.raises(ConfigError, match="sim:BTC/USDX"):
+        bench.strategy.orders("sim:BTC/USDX")
+    with pytest.raises(ValueError, match="position 'LONG' is none of"):
+        bench.strategy.position(BTC.id, "LONG")
+
+
+def test_orders_that_belong_together_pass_the_same_gate() -> None:
+    bench = Bench()
+    bench.price("100")
+    bench.engine.seats["s"].paused = "enough"
+    oco = bench.strategy.oco("sell", BTC.id, "1", price="110", stop="90")
+    bracket = bench.strategy.bracket("buy", BTC.id, "1", take_profit="110", stop="90")
+    whys = {(each.state, each.why) for each in (*oco, bracket)}
+    assert {state for state, _ in whys} == {"withdrawn"}
+    assert any("strategy s is paused: enough" in why for _, why in whys)
+
+
+def test_what_demands_proof_may_only_close_without_it() -> None:
+    bench = Bench()
+    bench.hold("1", "100")
+    bench.strategy.require = Demand(last_s=60.0)
+    refused = bench.strategy.buy(BTC.id, "1", price="90")
+    assert (refused.state, refused.why) == ("withdrawn", "the last 60 s of its trades are not proven to be whole")
+    assert bench.strategy.sell(BTC.id, "2", price="110").state == "withdrawn", "it would turn the position"
+    assert bench.strategy.sell(BTC.id, "1", price="110").state == "intended"
+
+
+def test_timers_for_at_once_end() -> None:
+    bench = Bench()
+    for number in range(MOST_AT_ONCE):
+        bench.strategy.after(0, f"{number}")
+    with pytest.raises(ValueError, match="would ring for ever"):
+        bench.strategy.after(0, "more")
